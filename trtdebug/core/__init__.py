@@ -1,0 +1,1 @@
+"""The words every room shares: errors, interventions, outcomes, the case. Imports nothing of trtdebug."""

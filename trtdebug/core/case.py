@@ -1,0 +1,80 @@
+"""The case: what is debugged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trtdebug.core.intervention import Precision
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Optimisation profile of one input: the smallest, the tuned and the largest shape."""
+
+    min: Shape
+    opt: Shape
+    max: Shape
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How the user builds the candidate.
+
+    Attributes:
+        precision: the lowest float precision that the builder may use.
+        tf32: whether TensorRT may use TF32 (its own default is yes).
+        profiles: per input; empty = every dynamic input gets the shapes of the samples.
+        plugins: plugin libraries to load, paths.
+        optimization_level: 0..5; None = the builder's default.
+        workspace: bytes; None = the builder's default.
+    """
+
+    precision: Precision = "fp32"
+    tf32: bool = True
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()
+    optimization_level: int | None = None
+    workspace: int | None = None
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """When is an output wrong. `None` = the default of the precision (see trtdebug.oracle.tolerance).
+
+    Attributes:
+        atol, rtol: element rule |c - r| <= atol + rtol * |r|, used as soon as one of them is given.
+        rms_rel: relative RMS error allowed, ||c - r|| / ||r||.
+    """
+
+    atol: float | None = None
+    rtol: float | None = None
+    rms_rel: float | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """Model, inputs, build options, tolerances, reference and candidate.
+
+    Attributes:
+        model: absolute path of the ONNX file; `sha256` names its content (external data included).
+        candidate_model: another model file for the candidate side; None = the same.
+        samples: names of the recorded input samples in the session's tensors/ folder.
+        inputs_sha256: content hash of all samples.
+        builds: how often the candidate is built as the user does.
+    """
+
+    model: str
+    sha256: str
+    nodes: int
+    options: BuildOptions
+    tolerance: Tolerance
+    reference: str
+    candidate: str
+    samples: tuple[str, ...]
+    inputs_sha256: str
+    seed: int = 0
+    builds: int = 2
+    candidate_model: str | None = None
+    candidate_sha256: str | None = None
