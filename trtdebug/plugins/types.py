@@ -1,0 +1,269 @@
+"""What hooks return: one frozen dataclass an extension point. This module is the public API for extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trtdebug.core.case import Case
+from trtdebug.core.finding import Finding, Severity
+from trtdebug.core.intervention import (
+    BanTactic,
+    BreakFusion,
+    ForcePrecision,
+    Intervention,
+    Knob,
+    MarkOutputs,
+    PinPrecision,
+    ReplaceGraph,
+)
+from trtdebug.core.outcome import Outcome, Signature
+
+if TYPE_CHECKING:
+    import onnx
+
+    from trtdebug.graph.index import GraphIndex
+
+API = 1
+"""Version of this API. It grows by new optional fields; what is here stays."""
+
+Tensor = NDArray[np.generic]
+Sample = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What a check may look at.
+
+    Attributes:
+        path: the model file.
+        model: the loaded model, nodes named, weights in. Not to be changed.
+        index: producers, consumers, order.
+        precision: the lowest float precision the user builds with: "fp32", "fp16", "bf16", "int8".
+        sample: the first input sample, None when there is none yet.
+        reference: `reference(names)` gives these tensors (ONNX names) of the reference for `sample`, FP32 or
+            integer arrays; None where no reference can run.
+        case: the case, None for a static check of a model (`trtdebug check`).
+    """
+
+    path: Path
+    model: onnx.ModelProto
+    index: GraphIndex
+    precision: str = "fp32"
+    sample: Sample | None = None
+    reference: Callable[[Iterable[str]], Mapping[str, Tensor]] | None = None
+    case: Case | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check: reads, and reports findings.
+
+    Attributes:
+        name: unique id, kebab case.
+        summary: one line for lists.
+        run: yields findings; changes nothing.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[CheckContext], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class FixContext:
+    """What a fix proposer may look at.
+
+    Attributes:
+        culprits: sets of ONNX node names, each of which makes the case fail.
+        pins: the smallest set of nodes known to make the case pass when all of it works in FP32; None where
+            the search found none.
+        findings: what the checks reported.
+        realises: class names of the interventions that the candidate can realise.
+    """
+
+    case: Case
+    model: onnx.ModelProto
+    index: GraphIndex
+    signature: Signature
+    culprits: tuple[tuple[str, ...], ...]
+    pins: tuple[str, ...] | None
+    findings: tuple[Finding, ...] = ()
+    realises: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class FixProposal:
+    """A fix to be tried.
+
+    Attributes:
+        kind: family of the fix: "pin", "rewrite", "knob", "tactic", ...
+        summary: one line, as it will stand in the report.
+        interventions: what to change in the candidate's build.
+        cost: proposals are tried from the cheapest to the dearest; for pins the number of pinned nodes.
+    """
+
+    kind: str
+    summary: str
+    interventions: tuple[Intervention, ...]
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class FixProposer:
+    """Proposes fixes for a diagnosis. Proposals are verified before anybody is told of them."""
+
+    name: str
+    summary: str
+    propose: Callable[[FixContext], Iterable[FixProposal]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number per tensor, shown beside the built-in ones; never part of the verdict.
+
+    Attributes:
+        compute: `compute(reference, candidate)`, float arrays of equal shape, finite or not -> float.
+    """
+
+    name: str
+    summary: str
+    compute: Callable[[Tensor, Tensor], float]
+
+
+@dataclass(frozen=True)
+class InputSource:
+    """Reads input samples from a file or folder given to --inputs.
+
+    Attributes:
+        matches: whether this path is of this kind.
+        load: the samples, one mapping of input name to array each. Raises `UserError` on a bad file.
+    """
+
+    name: str
+    summary: str
+    matches: Callable[[Path], bool]
+    load: Callable[[Path], list[dict[str, Tensor]]]
+
+
+@dataclass(frozen=True)
+class ReportFormat:
+    """Writes the report in a format.
+
+    Attributes:
+        filename: name of the file in the session folder.
+        render: from report.json's content (schema 1) to the file's text.
+    """
+
+    name: str
+    summary: str
+    filename: str
+    render: Callable[[Mapping[str, Any]], str]
+
+
+class LocaliserTest(Protocol):
+    """What a localiser asks: does the case fail when exactly these nodes work in low precision?"""
+
+    def __call__(self, low: frozenset[str]) -> str:
+        """Returns "pass", "fail" or "untestable"."""
+        ...
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """A localiser's answer.
+
+    Attributes:
+        culprits: smallest failing sets of node names.
+        exact: every set was shown to fail alone, and everything outside their union to pass.
+        unresolved: nodes that could not be decided; a culprit may hide there.
+    """
+
+    culprits: tuple[tuple[str, ...], ...]
+    exact: bool
+    unresolved: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Localizer:
+    """A search strategy.
+
+    Attributes:
+        run: `run(nodes, test, weights)`: nodes in topological order, prior weights (>= 0) of the same length.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[tuple[str, ...], LocaliserTest, tuple[float, ...]], Localisation]
+
+
+class Executor(Protocol):
+    """Runs jobs; see trtdebug.session.job."""
+
+    def run(self, job: Any) -> Outcome: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class ExecutorFactory:
+    """Makes an executor for a session folder. `timeout` is in seconds a trial."""
+
+    name: str
+    summary: str
+    create: Callable[[Path, float], Executor]
+
+
+@dataclass(frozen=True)
+class TrialEvent:
+    """Told to `trtdebug_trial_finished`: `trial` is the hash that names it."""
+
+    trial: str
+    outcome: Outcome
+    cached: bool
+
+
+@dataclass(frozen=True)
+class SessionEvent:
+    """Told to `trtdebug_session_finished`."""
+
+    session: Path
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+__all__ = [
+    "API",
+    "BanTactic",
+    "BreakFusion",
+    "Check",
+    "CheckContext",
+    "Executor",
+    "ExecutorFactory",
+    "Finding",
+    "FixContext",
+    "FixProposal",
+    "FixProposer",
+    "ForcePrecision",
+    "InputSource",
+    "Intervention",
+    "Knob",
+    "LocaliserTest",
+    "Localisation",
+    "Localizer",
+    "MarkOutputs",
+    "Metric",
+    "PinPrecision",
+    "ReplaceGraph",
+    "ReportFormat",
+    "Sample",
+    "SessionEvent",
+    "Severity",
+    "Tensor",
+    "TrialEvent",
+]
