@@ -1,0 +1,58 @@
+"""From tensors to an outcome: worst of all samples, one signature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from trtdebug.core.outcome import Signature, SignatureKind, Status, TensorError
+
+_GRAVITY: tuple[SignatureKind, ...] = ("missing-output", "shape", "nonfinite", "mismatch")
+
+NUMERIC: frozenset[SignatureKind] = frozenset({"nonfinite", "mismatch"})
+
+
+def worst(errors: Iterable[TensorError]) -> tuple[TensorError, ...]:
+    """One error a tensor: the worst of several samples; order of first appearance."""
+    kept: dict[str, TensorError] = {}
+    for error in errors:
+        other = kept.get(error.tensor)
+        if other is None or _badness(error) > _badness(other):
+            kept[error.tensor] = error
+    return tuple(kept.values())
+
+
+def judge(errors: Sequence[TensorError]) -> tuple[Status, Signature | None, str]:
+    """Status, signature and reason of a trial from its compared outputs.
+
+    No output to compare says nothing, so it is untestable, never a pass.
+    """
+    if not errors:
+        return "untestable", None, "no output to compare"
+    failing = [e for e in errors if e.status == "fail"]
+    if failing:
+        kinds = {e.kind for e in failing}
+        kind = next(k for k in _GRAVITY if k in kinds)
+        first = next(e for e in failing if e.kind == kind)
+        signature = Signature(kind, tuple(e.tensor for e in failing))
+        return "fail", signature, f"{first.tensor}: {first.reason}"
+    unsure = [e for e in errors if e.status == "untestable"]
+    if unsure:
+        return "untestable", None, f"{unsure[0].tensor}: {unsure[0].reason}"
+    return "pass", None, ""
+
+
+def same_failure(a: Signature | None, b: Signature | None) -> bool:
+    """Whether two failures count as one: wrong numbers and NaN/Inf are two faces of the same failure."""
+    if a is None or b is None:
+        return False
+    return a.kind == b.kind or {a.kind, b.kind} <= NUMERIC
+
+
+def rename(errors: Iterable[TensorError], names: dict[str, str]) -> tuple[TensorError, ...]:
+    """The same errors under other tensor names."""
+    return tuple(replace(e, tensor=names.get(e.tensor, e.tensor)) for e in errors)
+
+
+def _badness(error: TensorError) -> tuple[bool, int, float]:
+    return (error.status == "fail", error.nonfinite, error.rms_rel)
