@@ -180,11 +180,14 @@ class Localisation:
 
     Attributes:
         culprits: smallest failing sets of node names.
+        protect: with these nodes in FP32 all others together pass in low precision (tested); None if unknown.
         exact: every set was shown to fail alone, and everything outside their union to pass.
         unresolved: nodes that could not be decided; a culprit may hide there.
+        note: why it is not exact.
     """
 
     culprits: tuple[tuple[str, ...], ...]
+    protect: tuple[str, ...] | None
     exact: bool
     unresolved: tuple[str, ...] = ()
     note: str = ""

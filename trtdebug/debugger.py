@@ -1,0 +1,244 @@
+"""The main job: from an open case to its diagnosis. Room 6.5: above the stages and the repro, below the CLI."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trtdebug import __version__
+from trtdebug.core.diagnosis import (
+    BackendInfo,
+    Culprit,
+    Diagnosis,
+    Fix,
+    ReproResult,
+    StageTime,
+    TrialCounts,
+)
+from trtdebug.core.errors import UserError
+from trtdebug.core.finding import Finding
+from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.plugins.types import FixProposal
+from trtdebug.stages.axes import axes, cure
+from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.divergence import first_divergence
+from trtdebug.stages.fix import fix, try_fix
+from trtdebug.stages.localise import Located, localise
+from trtdebug.stages.observe import Observation, observe
+from trtdebug.stages.preflight import run_checks
+from trtdebug.stages.propagate import Propagated, first_failing, propagate
+from trtdebug.repro.of_case import export_repro
+from trtdebug.stages.sanity import Sanity, sanity
+
+Until = Literal["localise", "fix", "repro"]
+"""How far the pipeline goes."""
+
+
+@dataclass
+class Debugger:
+    """Runs the pipeline of an open case.
+
+    Attributes:
+        findings: what preflight found already.
+        until: the last stage to run.
+        fix_builds: fresh builds in which a fix has to hold.
+    """
+
+    ctx: Context
+    findings: tuple[Finding, ...] = ()
+    until: Until = "repro"
+    fix_builds: int = 5
+    stages: list[StageTime] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    infos: dict[str, BackendInfo] = field(default_factory=dict)
+
+    def run(self) -> Diagnosis:
+        """The diagnosis. What could not be decided stands in `unknown`; it is never guessed."""
+        self.ctx.session.listeners.append(lambda job, outcome, cached: self._note_engine(outcome))
+        self._check(with_reference=False)
+        try:
+            with self._stage("sanity"):
+                sane = sanity(self.ctx)
+        except UserError as error:
+            return self._unreferenced(error)
+        self.findings += sane.findings
+        self._check(with_reference=True)
+        if sane.verdict in ("matches", "untestable"):
+            return self._diagnosis(sane)
+        if sane.searchable:
+            return self._low_precision(sane)
+        return self._other(sane)
+
+    # branches -------------------------------------------------------------------------------------------
+
+    def _low_precision(self, sane: Sanity) -> Diagnosis:
+        """Everything low fails, everything pinned passes: find what has to be pinned."""
+        assert sane.forced is not None
+        assert sane.forced.signature is not None
+        signature = sane.forced.signature
+        with self._stage("observe"):
+            observation = observe(self.ctx)
+        if observation.unobserved:
+            self.unknown.append(f"{len(observation.unobserved)} nodes could not be observed by themselves")
+        with self._stage("localise"):
+            located = localise(self.ctx, signature, observation, sane.fast)
+        propagated = self._propagated(self.ctx.exposing(self.ctx.items)) if self.ctx.candidate.deterministic else None
+        self.unknown += located.unknown
+        fixes: tuple[Fix, ...] = ()
+        if self.until != "localise":
+            with self._stage("fix"):
+                fixes = fix(self.ctx, signature, located, self.findings, sane.natural, self.fix_builds)
+        return self._diagnosis(sane, located, fixes, observation, propagated)
+
+    def _other(self, sane: Sanity) -> Diagnosis:
+        """Not a matter of low precision alone, or not only: global switches, then the first wrong tensor."""
+        self._say_why_not_searched(sane)
+        with self._stage("axes"):
+            tried = axes(self.ctx)
+        cured = cure(tried)
+        fixes: tuple[Fix, ...] = ()
+        if cured is not None and self.until != "localise":
+            with self._stage("fix"):
+                knob = cured.knob
+                proposal = FixProposal("knob", f"build with {knob.name}={knob.value}", (knob,))
+                fixes = (try_fix(self.ctx, proposal, sane.natural, self.fix_builds),)
+        propagated = self._propagated(())
+        located = Located(self._first_wrong(propagated, cured.knob.name if cured else None), None)
+        return self._diagnosis(sane, located, fixes, None, propagated)
+
+    def _say_why_not_searched(self, sane: Sanity) -> None:
+        if sane.pinned is not None and sane.pinned.status != "pass":
+            how = "fails, too" if sane.pinned.status == "fail" else f"can't be tested ({sane.pinned.reason})"
+            self.unknown.append(f"with every node pinned to FP32 the candidate {how}: precision is not the only cause")
+        elif sane.forced is not None and sane.forced.status == "pass":
+            self.unknown.append("forced into low precision everywhere the candidate passes: the cause lies elsewhere")
+        elif sane.forced is not None and sane.forced.status == "untestable":
+            self.unknown.append(f"low precision could not be forced: {sane.forced.reason}")
+
+    def _propagated(self, interventions: Sequence[object]) -> Propagated | None:
+        with self._stage("observe"):
+            propagated = propagate(self.ctx, interventions)  # type: ignore[arg-type]
+        if propagated.outcome.status == "untestable":
+            self.unknown.append(f"not every tensor could be observed: {propagated.outcome.reason}")
+            return None
+        if propagated.outcome.status == "pass":
+            self.unknown.append("with every tensor marked as an output the failure is gone (fusion matters)")
+        return propagated
+
+    def _first_wrong(self, propagated: Propagated | None, knob: str | None) -> tuple[Culprit, ...]:
+        error = first_failing(self.ctx, propagated) if propagated else None
+        node = self.ctx.index.producer.get(error.tensor) if error else None
+        if error is None or node is None:
+            return ()
+        evidence = f"{error.tensor} is the first tensor to differ ({error.reason}); what it is computed from agrees"
+        if knob:
+            evidence += f"; {knob} makes the difference"
+        return (Culprit((node,), "unknown", evidence),)
+
+    def _unreferenced(self, error: UserError) -> Diagnosis:
+        """The reference can't run, so nothing can be compared."""
+        broken = [f for f in self.findings if f.severity == "error"]
+        reason = broken[0].message if broken else str(error)
+        signature = None
+        return self._diagnosis(Sanity("untestable", signature, reason, ()))
+
+    # results --------------------------------------------------------------------------------------------
+
+    def _diagnosis(
+        self,
+        sane: Sanity,
+        located: Located | None = None,
+        fixes: tuple[Fix, ...] = (),
+        observation: Observation | None = None,
+        propagated: Propagated | None = None,
+    ) -> Diagnosis:
+        culprits = located.culprits if located else ()
+        proven = [n for c in culprits if c.proven for n in c.nodes]
+        divergence = first_divergence(self.ctx, proven, observation, propagated)
+        repro = self._repro(sane.signature, culprits) if self.until == "repro" else None
+        counts = self.ctx.session.counts
+        candidate = self._info(self.ctx.case.candidate)
+        return Diagnosis(
+            verdict=sane.verdict,
+            signature=sane.signature,
+            reason=sane.reason,
+            rule=self.ctx.limits.describe(),
+            reference=self._info(self.ctx.case.reference),
+            candidate=candidate,
+            builds=len(sane.natural),
+            failed_builds=sum(o.status == "fail" for o in sane.natural),
+            first_divergence=divergence,
+            culprits=culprits,
+            fixes=fixes,
+            repro=repro,
+            findings=self.findings + self._plugin_problems(),
+            unknown=tuple(dict.fromkeys(self.unknown)),
+            stages=tuple(self.stages),
+            trials=TrialCounts(
+                counts.total, counts.builds, counts.cached, counts.untestable, round(counts.seconds, 3)
+            ),
+        )
+
+    def _repro(self, signature: Signature | None, culprits: tuple[Culprit, ...]) -> ReproResult | None:
+        proven = [c for c in culprits if c.proven and c.kind == "precision"]
+        if not proven or signature is None:
+            return None
+        with self._stage("repro"):
+            self.ctx.report_progress(Progress("repro", "exporting and re-verifying in a fresh process"))
+            return export_repro(self.ctx, proven, command_line(self.ctx), self._versions())
+
+    def _versions(self) -> dict[str, str]:
+        return {"trtdebug": __version__} | {i.backend: i.version for i in self.infos.values()}
+
+    def _check(self, with_reference: bool) -> None:
+        """Checks that need the reference are asked again once it is known to run."""
+        with self._stage("preflight"):
+            found = run_checks(self.ctx, with_reference)
+        self.findings = tuple(dict.fromkeys((*(f for f in self.findings), *found)))
+
+    def _plugin_problems(self) -> tuple[Finding, ...]:
+        return tuple(
+            Finding(
+                "extension-failed",
+                "warning",
+                f"extension {p.plugin} ({p.distribution} {p.version}): {p.hook or 'import'}: {p.error}",
+                mitigation="See `trtdebug ext list`; leave it out with -p no:NAME.",
+            )
+            for p in self.ctx.plugins.problems
+        )
+
+    def _note_engine(self, outcome: Outcome) -> None:
+        if outcome.engine is not None:
+            e = outcome.engine
+            self.infos.setdefault(e.backend, BackendInfo(e.backend, e.version, e.device))
+
+    def _info(self, name: str) -> BackendInfo:
+        return self.infos.get(name, BackendInfo(name, ""))
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        journal, counts = self.ctx.session.journal, self.ctx.session.counts
+        started, before = time.perf_counter(), counts.total
+        journal.write("stage_started", stage=name)
+        yield
+        spent = StageTime(name, round(time.perf_counter() - started, 3), counts.total - before)
+        journal.write("stage_finished", stage=name, seconds=spent.seconds, trials=spent.trials)
+        self.stages.append(spent)
+
+
+def command_line(ctx: Context) -> str:
+    """The command that repeats this case, as far as text can say it; recorded inputs are in the session."""
+    case = ctx.case
+    words = ["trtdebug", "run", case.model]
+    if case.options.precision != "fp32":
+        words.append(f"--{case.options.precision}")
+    if not case.options.tf32:
+        words.append("--no-tf32")
+    words += ["--reference", case.reference, "--candidate", case.candidate, "--seed", str(case.seed)]
+    return shlex.join(words)
+
+

@@ -1,0 +1,52 @@
+"""report.json, schema 1, from a diagnosis."""
+
+from __future__ import annotations
+
+
+from typing import Any
+
+from trtdebug.core.case import Case
+from trtdebug.core.diagnosis import Diagnosis
+from trtdebug.core.intervention import Intervention
+from trtdebug.core.jsonable import to_data
+
+SCHEMA = 1
+
+
+def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
+    """The report's data. Its keys are a contract: more may come, these stay."""
+    d = diagnosis
+    return {
+        "schema": SCHEMA,
+        "verdict": d.verdict,
+        "reason": d.reason,
+        "rule": d.rule,
+        "signature": to_data(d.signature) if d.signature else None,
+        "model": {"path": case.model, "sha256": case.sha256, "nodes": case.nodes},
+        "reference": {"backend": d.reference.backend, "version": d.reference.version},
+        "candidate": {
+            "backend": d.candidate.backend,
+            "version": d.candidate.version,
+            "device": d.candidate.device,
+            "options": to_data(case.options),
+        },
+        "samples": len(case.samples),
+        "flaky": {"builds": d.builds, "failed": d.failed_builds},
+        "first_divergence": to_data(d.first_divergence) if d.first_divergence else None,
+        "culprits": [to_data(c) for c in d.culprits],
+        "fixes": [
+            to_data(f) | {"interventions": [to_data(i, Intervention) for i in f.interventions]} for f in d.fixes
+        ],
+        "repro": to_data(d.repro) if d.repro else None,
+        "trials": to_data(d.trials),
+        "findings": [to_data(f) for f in d.findings],
+        "unknown": list(d.unknown),
+        "stages": [to_data(s) for s in d.stages],
+    }
+
+
+def exit_code(verdict: str) -> int:
+    """0 matches, 1 diverges or fragile, 4 untestable."""
+    return {"matches": 0, "diverges": 1, "fragile": 1, "untestable": 4}[verdict]
+
+

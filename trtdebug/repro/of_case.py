@@ -1,0 +1,82 @@
+"""The repro of an open case: choose the piece, see it fail, export it, see it fail again in a fresh process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trtdebug.core.diagnosis import Culprit, ReproResult
+from trtdebug.core.intervention import ForcePrecision
+from trtdebug.core.outcome import Outcome
+from trtdebug.graph.extract import extract
+from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.repro.export import export
+from trtdebug.repro.nodes import choose_nodes, connect_nodes
+from trtdebug.repro.spec import ReproSpec
+from trtdebug.repro.verify import verify
+from trtdebug.session.job import TensorRef
+from trtdebug.stages.context import Context
+
+
+def export_repro(
+    ctx: Context, culprits: Sequence[Culprit], command: str, versions: Mapping[str, str]
+) -> ReproResult:
+    """Exports the first cluster of culprits into the session's repro/ folder and verifies it."""
+    alone = [c.nodes[0] for c in culprits if len(c.nodes) == 1]
+    nodes = choose_nodes(ctx.index, alone) if alone else connect_nodes(ctx.index, culprits[0].nodes)
+    return export_nodes(ctx, nodes, ctx.session.folder / "repro", command, versions)
+
+
+def export_nodes(
+    ctx: Context, nodes: Sequence[str], folder: Path, command: str, versions: Mapping[str, str]
+) -> ReproResult:
+    """Exports these nodes with recorded inputs and the reference's outputs, and verifies the folder.
+
+    Raises:
+        UserError: the folder can't be written; the reference can't run.
+    """
+    outcome, reads, writes = _trial(ctx, nodes)
+    if outcome.signature is None or outcome.status != "fail":
+        said = outcome.reason or "it passes by itself"
+        return ReproResult(str(folder), len(nodes), False, f"the piece does not fail by itself: {said}")
+    sample = ctx.case.samples[0]
+    paths = {t: ctx.session.tensors.path(sample, TensorRef(t)) for t in (*reads, *writes)}
+    spec = ReproSpec(
+        model=Path(ctx.case.model),
+        nodes=tuple(nodes),
+        inputs={t: paths[t] for t in reads},
+        expected={t: paths[t] for t in writes},
+        signature=outcome.signature,
+        limit=ctx.limits.rms,
+        precision=ctx.case.options.precision,
+        candidate=ctx.case.candidate,
+        options=replace(ctx.case.options, profiles={}),
+        versions=versions,
+        command=command,
+    )
+    repro = export(spec, folder)
+    checked = verify(folder)
+    note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
+    return ReproResult(str(repro.path), repro.nodes, checked.reproduced is True, note)
+
+
+def _trial(ctx: Context, nodes: Sequence[str]) -> tuple[Outcome, list[str], list[str]]:
+    """The piece by itself in the candidate, on the first sample, and what it reads and writes."""
+    piece = extract(ctx.model, nodes, ctx.types)
+    path = ctx.session.folder / "work" / "piece.onnx"
+    save_model(piece, path)
+    weights = {i.name for i in piece.graph.initializer}
+    reads = [i.name for i in piece.graph.input if i.name not in weights]
+    writes = [o.name for o in piece.graph.output]
+    ctx.reference([t for t in (*reads, *writes) if t in ctx.index.producer])
+    job = replace(
+        ctx.candidate_job("the repro's piece", (ForcePrecision(ctx.low),) if ctx.low else ()),
+        model=str(path),
+        model_sha256=content_sha256(path),
+        samples=ctx.case.samples[:1],
+        options=replace(ctx.case.options, profiles={}),
+        feeds={t: TensorRef(t) for t in reads},
+        expected={t: TensorRef(t) for t in writes},
+    )
+    return ctx.session.run(job), reads, writes

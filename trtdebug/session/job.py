@@ -1,0 +1,64 @@
+"""A job: everything a worker needs to build, run and compare once. Its hash names the trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from trtdebug.core.case import BuildOptions
+from trtdebug.core.intervention import Intervention
+from trtdebug.core.jsonable import digest
+from trtdebug.oracle.tolerance import Limits
+
+Keep = Literal["none", "failing", "all"]
+
+
+@dataclass(frozen=True)
+class TensorRef:
+    """A stored tensor. `scope` is "" for the sample's own tensors, else the hash of the trial that kept it."""
+
+    tensor: str
+    scope: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One build, run and compare.
+
+    Attributes:
+        purpose: what the trial is for, in two or three words; not part of its identity.
+        model, model_sha256: the file to build, and what is in it.
+        inputs_sha256: content of all samples.
+        samples: names of the samples to run.
+        feeds: input name -> stored tensor.
+        expected: output name -> reference tensor to compare with; None = compare nothing.
+        outputs: tensors to ask the engine for; None = the graph's outputs.
+        keep: which outputs to store (under the trial's hash; under the sample itself where `record`).
+        record: this is the reference's own run: its outputs become the sample's tensors.
+        repeat: distinguishes builds of the same request.
+        fast: build with the settings for searching (cheap), not with the user's own.
+        time_runs: how often to run the first sample for the latency; 0 = not measured.
+    """
+
+    purpose: str
+    backend: str
+    model: str
+    model_sha256: str
+    inputs_sha256: str
+    samples: tuple[str, ...]
+    options: BuildOptions
+    limits: Limits
+    feeds: dict[str, TensorRef]
+    interventions: tuple[Intervention, ...] = ()
+    expected: dict[str, TensorRef] | None = None
+    outputs: tuple[str, ...] | None = None
+    keep: Keep = "none"
+    record: bool = False
+    repeat: int = 0
+    fast: bool = False
+    time_runs: int = 0
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what the result depends on: not the purpose, not the place of the file."""
+        return digest(replace(self, purpose="", model=""))

@@ -1,0 +1,161 @@
+"""The session: the folder that holds a case, its journal and its trials, and survives being killed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from trtdebug.core.case import Case
+from trtdebug.core.errors import UserError
+from trtdebug.core.jsonable import dumps, loads
+from trtdebug.core.outcome import Outcome
+from trtdebug.plugins.types import Executor
+from trtdebug.session.files import write_text
+from trtdebug.session.job import Job
+from trtdebug.session.journal import Journal
+from trtdebug.session.tensors import TensorStore
+
+DEFAULT_ROOT = Path(".trtdebug")
+
+TrialListener = Callable[[Job, Outcome, bool], None]
+
+
+@dataclass
+class Counts:
+    """What the session did so far. `builds` are engines built for real, not found in the cache."""
+
+    total: int = 0
+    builds: int = 0
+    cached: int = 0
+    untestable: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Session:
+    """An open session folder.
+
+    Attributes:
+        executor: runs the jobs whose outcome is not in the folder yet.
+        listeners: told of every trial: (job, outcome, from the cache).
+    """
+
+    folder: Path
+    executor: Executor | None = None
+    listeners: list[TrialListener] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.folder / "journal.jsonl")
+
+    @property
+    def tensors(self) -> TensorStore:
+        return TensorStore(self.folder / "tensors")
+
+    def case(self) -> Case:
+        """The stored case. Raises `UserError` when there is none or it can't be read."""
+        path = self.folder / "case.json"
+        if not path.exists():
+            raise UserError(f"{self.folder} is not a session: it has no case.json.", "See `trtdebug status`.")
+        try:
+            return loads(path.read_text(encoding="utf-8"), Case)
+        except Exception as error:
+            raise UserError(f"{path} cannot be read: {error}.", "Start a new session.") from error
+
+    def store_case(self, case: Case) -> None:
+        write_text(self.folder / "case.json", dumps(case, indent=2))
+
+    def run(self, job: Job) -> Outcome:
+        """The outcome of a job: from the folder when it was finished before, else by doing it."""
+        known = self._finished(job)
+        outcome = known if known is not None else self._perform(job)
+        self.counts.total += 1
+        self.counts.untestable += outcome.status == "untestable"
+        if known is None:
+            self.counts.builds += 1
+            self.counts.seconds += outcome.build_seconds + outcome.run_seconds
+        else:
+            self.counts.cached += 1
+        for listener in self.listeners:
+            listener(job, outcome, known is not None)
+        return outcome
+
+    def _finished(self, job: Job) -> Outcome | None:
+        path = self.trial_folder(job.sha256) / "outcome.json"
+        if not path.exists() or not self._kept(job):
+            return None
+        return loads(path.read_text(encoding="utf-8"), Outcome)
+
+    def _kept(self, job: Job) -> bool:
+        """Whether the tensors that a recording job made are still there."""
+        names = job.outputs or ()
+        return not job.record or all(self.tensors.path(s, _sample_ref(n)).exists() for s in job.samples for n in names)
+
+    def _perform(self, job: Job) -> Outcome:
+        if self.executor is None:
+            raise UserError("this session is open for reading only.")
+        folder = self.trial_folder(job.sha256)
+        write_text(folder / "trial.json", dumps(job, indent=2))
+        self.journal.write("trial_started", trial=job.sha256, purpose=job.purpose)
+        outcome = self.executor.run(job)
+        if outcome.engine is not None:
+            write_text(folder / "engine.json", dumps(outcome.engine, indent=2))
+        write_text(folder / "outcome.json", dumps(outcome, indent=2))
+        self.journal.write(
+            "trial_finished",
+            trial=job.sha256,
+            purpose=job.purpose,
+            status=outcome.status,
+            reason=outcome.reason,
+            seconds=round(outcome.build_seconds + outcome.run_seconds, 3),
+        )
+        return outcome
+
+    def trial_folder(self, sha256: str) -> Path:
+        return self.folder / "trials" / sha256
+
+    def close(self) -> None:
+        if self.executor is not None:
+            self.executor.close()
+
+
+def _sample_ref(name: str):  # type: ignore[no-untyped-def]
+    from trtdebug.session.job import TensorRef
+
+    return TensorRef(name)
+
+
+def new_folder(model: Path, root: Path = DEFAULT_ROOT) -> Path:
+    """A fresh folder name for a session over `model`: date, time and the model's name."""
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", model.stem)[:40] or "model"
+    base = root / f"{datetime.now():%Y%m%d-%H%M%S}-{stem}"
+    folder, number = base, 2
+    while folder.exists():
+        folder, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return folder
+
+
+def create_folder(folder: Path) -> None:
+    """Makes a session's folder. Raises `UserError` when it can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-test-{os.getpid()}"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"the session folder {folder} cannot be written: {error.strerror or error}.",
+            "Choose another one with --session DIR.",
+        ) from error
+
+
+def list_sessions(root: Path = DEFAULT_ROOT) -> list[Path]:
+    """Session folders under `root`, newest first."""
+    if not root.is_dir():
+        return []
+    return sorted((p for p in root.iterdir() if (p / "case.json").exists()), key=lambda p: p.name, reverse=True)

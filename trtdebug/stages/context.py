@@ -1,0 +1,178 @@
+"""What every stage works with: the open session, the case, the model, and how jobs are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import onnx
+
+from trtdebug.backends.base import Backend, Tensor
+from trtdebug.core.case import BuildOptions, Case
+from trtdebug.core.errors import UserError
+from trtdebug.core.intervention import ForcePrecision, Intervention, LowPrecision, PinPrecision
+from trtdebug.core.outcome import Outcome
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model
+from trtdebug.graph.types import TensorType, tensor_types
+from trtdebug.oracle.tolerance import Limits, limits
+from trtdebug.plugins.manager import PluginManager
+from trtdebug.session.job import Job, Keep, TensorRef
+from trtdebug.session.session import Session
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where long work stands: nodes still in question, and how many trials that may take."""
+
+    stage: str
+    message: str
+    left: int = 0
+    of: int = 0
+    trials_left: int = 0
+
+
+@dataclass
+class Context:
+    """An open case.
+
+    Attributes:
+        session: runs jobs, from its cache where it can.
+        plugins: hooks, built-in and third-party.
+        report_progress: told where long work stands.
+    """
+
+    session: Session
+    case: Case
+    plugins: PluginManager
+    report_progress: Callable[[Progress], None] = field(default=lambda progress: None)
+
+    @cached_property
+    def model(self) -> onnx.ModelProto:
+        return load_model(Path(self.case.model))
+
+    @cached_property
+    def index(self) -> GraphIndex:
+        return GraphIndex(self.model)
+
+    @cached_property
+    def types(self) -> Mapping[str, TensorType]:
+        return tensor_types(self.model)
+
+    @cached_property
+    def limits(self) -> Limits:
+        return limits(self.case.tolerance, self.case.options)
+
+    @property
+    def candidate(self) -> Backend:
+        return self.plugins.backends()[self.case.candidate]
+
+    @property
+    def low(self) -> LowPrecision | None:
+        """The low float precision in question; None where the user builds in FP32 or INT8."""
+        precision = self.case.options.precision
+        return precision if precision in ("fp16", "bf16") else None  # type: ignore[return-value]
+
+    @cached_property
+    def items(self) -> tuple[str, ...]:
+        """Nodes whose precision matters, in topological order: those that write or read a float tensor.
+
+        Constants are not among them: a weight is rounded by the node that reads it.
+        """
+        return tuple(n for n in self.index.order if self._has_float(n))
+
+    def _has_float(self, name: str) -> bool:
+        node = self.index.node(name)
+        if node.op == "Constant":
+            return False
+        tensors = [t for t in (*node.outputs, *node.inputs) if t]
+        return any(t not in self.types or self.types[t].dtype.startswith(("float", "bfloat")) for t in tensors)
+
+    # jobs -----------------------------------------------------------------------------------------------
+
+    def reference_job(self, outputs: Iterable[str] | None = None, repeat: int = 0) -> Job:
+        """The reference's own run; its outputs become the samples' tensors."""
+        return Job(
+            purpose="reference",
+            backend=self.case.reference,
+            model=self.case.model,
+            model_sha256=self.case.sha256,
+            inputs_sha256=self.case.inputs_sha256,
+            samples=self.case.samples,
+            options=BuildOptions(plugins=self.case.options.plugins),
+            limits=self.limits,
+            feeds={n: TensorRef(n) for n in self.index.inputs},
+            outputs=tuple(outputs) if outputs is not None else tuple(self.index.outputs),
+            keep="all",
+            record=True,
+            repeat=repeat,
+        )
+
+    def candidate_job(
+        self,
+        purpose: str,
+        interventions: Iterable[Intervention] = (),
+        *,
+        outputs: Iterable[str] | None = None,
+        keep: Keep = "none",
+        repeat: int = 0,
+        fast: bool = False,
+        time_runs: int = 0,
+    ) -> Job:
+        """A trial of the whole model; `outputs` are compared beside the model's own."""
+        extra = [o for o in outputs or () if o not in self.index.outputs]
+        names = [*self.index.outputs, *extra]
+        return Job(
+            purpose=purpose,
+            backend=self.case.candidate,
+            model=self.case.candidate_model or self.case.model,
+            model_sha256=self.case.candidate_sha256 or self.case.sha256,
+            inputs_sha256=self.case.inputs_sha256,
+            samples=self.case.samples,
+            options=self.case.options,
+            limits=self.limits,
+            interventions=tuple(interventions),
+            feeds={n: TensorRef(n) for n in self.index.inputs},
+            expected={n: TensorRef(n) for n in names},
+            outputs=tuple(names) if extra else None,
+            keep=keep,
+            repeat=repeat,
+            fast=fast,
+            time_runs=time_runs,
+        )
+
+    def exposing(self, nodes: Iterable[str]) -> tuple[Intervention, ...]:
+        """Interventions under which exactly `nodes` work in low precision and all other nodes in FP32."""
+        if self.low is None:
+            raise ValueError("the case has no low precision")
+        exposed = set(nodes)
+        pinned = tuple(n for n in self.items if n not in exposed)
+        force = ForcePrecision(self.low)
+        return (force, PinPrecision(pinned)) if pinned else (force,)
+
+    # reference tensors ------------------------------------------------------------------------------------
+
+    def reference(self, names: Iterable[str], sample: str | None = None) -> dict[str, Tensor]:
+        """Tensors of the reference for a sample (default: the first).
+
+        Raises:
+            UserError: the reference cannot run the model on these inputs.
+        """
+        wanted = tuple(names)
+        where = sample or self.case.samples[0]
+        missing = [n for n in wanted if not self.session.tensors.has(where, TensorRef(n))]
+        if missing:
+            self.record(missing)
+        return {n: self.session.tensors.get(where, TensorRef(n)) for n in wanted}
+
+    def record(self, outputs: Iterable[str] | None = None, repeat: int = 0) -> Outcome:
+        """Runs the reference and keeps its outputs. Raises `UserError` where it cannot run."""
+        outcome = self.session.run(self.reference_job(outputs, repeat))
+        if outcome.status == "untestable":
+            raise UserError(
+                f"the reference {self.case.reference} cannot run {Path(self.case.model).name}: {outcome.reason}",
+                "Check the input shapes (--input-shapes) and `trtdebug check` of the model.",
+            )
+        return outcome

@@ -1,0 +1,47 @@
+"""First divergence: the tensor where a reader should start looking."""
+
+from __future__ import annotations
+
+from trtdebug.core.diagnosis import Divergence
+from trtdebug.core.outcome import TensorError
+from trtdebug.stages.context import Context
+from trtdebug.stages.observe import Observation
+from trtdebug.stages.propagate import Propagated, first_failing
+
+
+def first_divergence(
+    ctx: Context, culprits: list[str], observation: Observation | None, propagated: Propagated | None
+) -> Divergence | None:
+    """The first culprit's worst tensor; without a culprit the first tensor that is wrong in the whole candidate."""
+    ordered = sorted(culprits, key=ctx.index.position)
+    if ordered:
+        local = observation.local.get(ordered[0]) if observation else None
+        tensor = local.error.tensor if local else ctx.index.node(ordered[0]).writes[0]
+        return _divergence(ctx, tensor, local.error if local else None, _of(propagated, tensor))
+    if propagated is None:
+        return None
+    error = first_failing(ctx, propagated)
+    return _divergence(ctx, error.tensor, None, error) if error else None
+
+
+def _of(propagated: Propagated | None, tensor: str) -> TensorError | None:
+    return propagated.errors.get(tensor) if propagated else None
+
+
+def _divergence(
+    ctx: Context, tensor: str, local: TensorError | None, propagated: TensorError | None
+) -> Divergence | None:
+    shown = local or propagated
+    if shown is None:
+        return None
+    node = ctx.index.producer.get(tensor)
+    return Divergence(
+        tensor=tensor,
+        node=node,
+        op=ctx.index.node(node).op if node else None,
+        max_abs=shown.max_abs,
+        max_rel=shown.max_rel,
+        nonfinite=shown.nonfinite,
+        local_error=local.rms_rel if local else None,
+        propagated_error=propagated.rms_rel if propagated else None,
+    )

@@ -1,0 +1,86 @@
+"""Where input samples come from: files by the readers that plugins offer, or generated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import onnx
+
+from trtdebug.backends.base import Tensor
+from trtdebug.core.case import Profile
+from trtdebug.core.errors import TrtdebugError, UserError
+from trtdebug.core.finding import Finding
+from trtdebug.graph.input_files import (
+    is_npy_folder,
+    is_npz,
+    is_polygraphy_json,
+    load_npy_folder,
+    load_npz,
+    load_polygraphy_json,
+)
+from trtdebug.graph.inputs import check_sample, generate, open_dimensions
+from trtdebug.plugins.manager import PluginManager
+from trtdebug.plugins.spec import hookimpl
+from trtdebug.plugins.types import InputSource
+
+Samples = list[dict[str, Tensor]]
+
+
+@hookimpl
+def trtdebug_inputs() -> Iterable[InputSource]:
+    return (
+        InputSource("npz", "one .npz: one sample", is_npz, load_npz),
+        InputSource("npy", "a folder of .npy, or of such folders", is_npy_folder, load_npy_folder),
+        InputSource("polygraphy", "inputs saved by polygraphy", is_polygraphy_json, load_polygraphy_json),
+    )
+
+
+def read_samples(path: Path, plugins: PluginManager) -> Samples:
+    """The samples of a file or folder, by the first reader that knows it.
+
+    Raises:
+        UserError: no reader knows it, or it can't be read.
+    """
+    if not path.exists():
+        raise UserError(f"there is no file or folder {path}.", "Check --inputs.")
+    for found in plugins.collect("inputs"):
+        with plugins.guard(found.provider, f"inputs {found.value.name}", allow=(TrtdebugError,)):
+            if found.value.matches(path):
+                samples: Samples = found.value.load(path)
+                if not samples:
+                    raise UserError(f"{path} holds no sample.", "Give at least one.")
+                return samples
+    known = "; ".join(f"{s.name}: {s.summary}" for s in plugins.inputs().values())
+    raise UserError(f"{path} holds no inputs that can be read.", f"What can be read: {known}.")
+
+
+def check_samples(model: onnx.ModelProto, samples: Samples, profiles: Mapping[str, Profile]) -> None:
+    """Raises `UserError` for the first sample that can't be fed to the model as it is."""
+    for number, sample in enumerate(samples, 1):
+        try:
+            check_sample(model, sample, profiles)
+        except UserError as error:
+            if len(samples) == 1:
+                raise
+            raise UserError(f"sample {number} of {len(samples)}: {error.message}", error.hint) from error
+
+
+def generated(
+    model: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    seed: int,
+    ranges: Mapping[str, tuple[float, float]],
+) -> tuple[Samples, tuple[Finding, ...]]:
+    """One random sample, and a finding for each dimension whose size nobody gave."""
+    findings = tuple(
+        Finding(
+            "input-size-chosen",
+            "info",
+            f"input {d.input!r}: dimension {d.axis} ({d.name or 'unnamed'}) was set to {d.size}",
+            d.input,
+            f"Say what you want: --input-shapes {d.input}:[...]",
+        )
+        for d in open_dimensions(model, shapes)
+    )
+    return [generate(model, shapes=shapes, seed=seed, ranges=ranges)], findings

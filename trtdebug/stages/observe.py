@@ -1,0 +1,130 @@
+"""Observe: the error of every node by itself, fed with the reference's inputs, from as few builds as possible.
+
+All nodes stand isolated in one model, every float node forced into low precision. That names local precision
+faults at once; it can't see faults that need fusion, nor drift that no single node causes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trtdebug.core.intervention import ForcePrecision
+from trtdebug.core.outcome import TensorError
+from trtdebug.graph.isolate import Isolated, isolate
+from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.oracle.verdict import rename
+from trtdebug.session.job import TensorRef
+from trtdebug.stages.context import Context, Progress
+
+_SMALLEST_BATCH = 8
+_INLINE_RANK = 1
+
+
+@dataclass(frozen=True)
+class LocalError:
+    """A node's worst output, computed by the candidate from the reference's inputs.
+
+    Attributes:
+        error: the comparison; its `tensor` is the ONNX tensor.
+        kept: where the candidate's values are stored, when they break the tolerance.
+    """
+
+    node: str
+    error: TensorError
+    kept: TensorRef | None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Local errors by node; nodes that could not be observed, with the reason."""
+
+    local: dict[str, LocalError]
+    unobserved: dict[str, str]
+
+    @property
+    def suspects(self) -> tuple[LocalError, ...]:
+        """Nodes that break the tolerance all by themselves."""
+        return tuple(e for e in self.local.values() if e.error.status == "fail")
+
+
+def observe(ctx: Context, nodes: Sequence[str] | None = None) -> Observation:
+    """Local errors of `nodes` (default: all whose precision matters)."""
+    wanted = list(nodes if nodes is not None else ctx.items)
+    ctx.report_progress(Progress("observe", f"{len(wanted)} nodes, each fed by the reference", len(wanted)))
+    tensors = {t for n in wanted for t in (*ctx.index.node(n).inputs, *ctx.index.node(n).outputs) if t}
+    produced = sorted(t for t in tensors if t in ctx.index.producer)
+    ctx.reference(produced)
+    local: dict[str, LocalError] = {}
+    unobserved: dict[str, str] = {}
+    batches = [wanted]
+    while batches:
+        _observe_batch(ctx, batches.pop(), local, unobserved, batches)
+    order = [n for n in wanted if n in local]
+    return Observation({n: local[n] for n in order}, unobserved)
+
+
+def _observe_batch(
+    ctx: Context,
+    nodes: list[str],
+    local: dict[str, LocalError],
+    unobserved: dict[str, str],
+    batches: list[list[str]],
+) -> None:
+    """One build; when it can't be built, its halves are put back into `batches`."""
+    isolated = isolate(ctx.model, ctx.types, nodes, constants=_small_integers(ctx))
+    unobserved.update(isolated.skipped)
+    if not isolated.outputs:
+        return
+    job = _job(ctx, isolated)
+    outcome = ctx.session.run(job)
+    if outcome.status == "untestable":
+        if len(nodes) > _SMALLEST_BATCH:
+            middle = len(nodes) // 2
+            batches += [nodes[middle:], nodes[:middle]]
+        else:
+            unobserved.update(dict.fromkeys(nodes, outcome.reason))
+        return
+    names = {out: tensor for out, (tensor, _) in isolated.outputs.items()}
+    for kept_as, error in zip(
+        (e.tensor for e in outcome.tensors), rename(outcome.tensors, names), strict=True
+    ):
+        node = isolated.outputs[kept_as][1]
+        ref = TensorRef(kept_as, job.sha256) if error.status == "fail" else None
+        other = local.get(node)
+        if other is None or _worse(error, other.error):
+            local[node] = LocalError(node, error, ref)
+
+
+def _worse(a: TensorError, b: TensorError) -> bool:
+    return (a.status == "fail", a.nonfinite, a.rms_rel) > (b.status == "fail", b.nonfinite, b.rms_rel)
+
+
+def _job(ctx: Context, isolated: Isolated):  # type: ignore[no-untyped-def]
+    folder = ctx.session.folder / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = Path(folder) / f"isolated-{len(isolated.outputs)}.onnx"
+    save_model(isolated.model, path)
+    return replace(
+        ctx.candidate_job("nodes isolated", (ForcePrecision(ctx.low),) if ctx.low else (), fast=True),
+        model=str(path),
+        model_sha256=content_sha256(path),
+        options=replace(ctx.case.options, profiles={}),
+        feeds={name: TensorRef(tensor) for name, tensor in isolated.feeds.items()},
+        expected={name: TensorRef(tensor) for name, (tensor, _) in isolated.outputs.items()},
+        keep="failing",
+    )
+
+
+def _small_integers(ctx: Context):  # type: ignore[no-untyped-def]
+    """Recorded integers of rank 0 and 1: shapes, indices, axes. Builders want them as constants."""
+    small = [
+        t
+        for t in ctx.index.producer
+        if t in ctx.types
+        and ctx.types[t].dtype.startswith(("int", "uint", "bool"))
+        and (shape := ctx.types[t].shape) is not None
+        and len(shape) <= _INLINE_RANK
+    ]
+    return ctx.reference(small)

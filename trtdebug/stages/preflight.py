@@ -1,0 +1,242 @@
+"""Preflight: from what the user gave to a case whose inputs surely fit the model. Nothing is clamped silently."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+
+from trtdebug.backends.base import Availability, Backend
+from trtdebug.core.case import BuildOptions, Case, Profile, Tolerance
+from trtdebug.core.errors import TrtdebugError, UserError
+from trtdebug.core.finding import Finding
+from trtdebug.graph.load import content_sha256, load_model
+from trtdebug.graph.ranges import parse_ranges
+from trtdebug.graph.shapes import parse_shapes
+from trtdebug.plugins.manager import PluginManager
+from trtdebug.plugins.types import CheckContext
+from trtdebug.session.job import TensorRef
+from trtdebug.session.tensors import TensorStore
+from trtdebug.stages.context import Context
+from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
+
+
+@dataclass(frozen=True)
+class CaseRequest:
+    """What the user asked for, as text and paths; see the options of `trtdebug run`."""
+
+    model: Path
+    options: BuildOptions = BuildOptions()
+    tolerance: Tolerance = Tolerance()
+    reference: str = "onnxruntime"
+    candidate: str = "auto"
+    candidate_model: Path | None = None
+    inputs: Path | None = None
+    input_shapes: Sequence[str] = ()
+    min_shapes: Sequence[str] = ()
+    opt_shapes: Sequence[str] = ()
+    max_shapes: Sequence[str] = ()
+    ranges: Sequence[str] = ()
+    seed: int = 0
+    builds: int = 2
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case and its samples, not stored yet."""
+
+    case: Case
+    samples: Samples
+    findings: tuple[Finding, ...]
+
+
+def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
+    """Checks everything that the user gave.
+
+    Raises:
+        UserError: something does not exist, can't be read or does not fit.
+    """
+    model = load_model(request.model)
+    _check_plugins(request.options.plugins)
+    shapes = parse_shapes(request.input_shapes)
+    profiles = _profiles(request)
+    samples, findings = _samples(request, model, shapes, plugins)
+    check_samples(model, samples, profiles)
+    reference = _backend(request.reference, plugins, "reference")
+    _require(reference, reference.probe())
+    candidate, notes = choose_candidate(request.candidate, plugins)
+    _check_precision(candidate, request.options)
+    case = Case(
+        model=str(request.model.resolve()),
+        sha256=content_sha256(request.model),
+        nodes=len(model.graph.node),
+        options=replace(request.options, profiles=profiles),
+        tolerance=request.tolerance,
+        reference=reference.name,
+        candidate=candidate.name,
+        samples=tuple(f"s{i}" for i in range(len(samples))),
+        inputs_sha256=_hash(samples),
+        seed=request.seed,
+        builds=request.builds,
+        candidate_model=str(request.candidate_model.resolve()) if request.candidate_model else None,
+        candidate_sha256=_candidate_sha256(request.candidate_model),
+    )
+    return Prepared(case, samples, findings + notes + _vacuous(candidate, request))
+
+
+def store_samples(prepared: Prepared, store: TensorStore) -> None:
+    """Writes the samples into the session's tensors/ folder."""
+    for name, sample in zip(prepared.case.samples, prepared.samples, strict=True):
+        for tensor, value in sample.items():
+            store.put(name, TensorRef(tensor), value)
+
+
+def run_checks(ctx: Context, with_reference: bool) -> tuple[Finding, ...]:
+    """Findings of all checks, built-in and third-party; a check that raises is disabled and reported.
+
+    Args:
+        with_reference: checks may ask for reference values (the reference is known to run).
+    """
+    sample = {n: ctx.session.tensors.get(ctx.case.samples[0], TensorRef(n)) for n in ctx.index.inputs}
+    context = CheckContext(
+        path=Path(ctx.case.model),
+        model=ctx.model,
+        index=ctx.index,
+        precision=ctx.case.options.precision,
+        sample=sample,
+        reference=ctx.reference if with_reference else None,
+        case=ctx.case,
+    )
+    return collect_findings(ctx.plugins, context)
+
+
+def collect_findings(plugins: PluginManager, context: CheckContext) -> tuple[Finding, ...]:
+    """All findings of all checks, in the order of the plugins."""
+    findings: list[Finding] = []
+    for found in plugins.collect("checks"):
+        with plugins.guard(found.provider, f"check {found.value.name}", allow=(TrtdebugError,)):
+            findings += list(found.value.run(context))
+    return tuple(findings)
+
+
+def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[Finding, ...]]:
+    """The candidate; `auto` takes tensorrt where it works, else the emulator, and says so.
+
+    Raises:
+        UserError: no such backend, or one that does not work here.
+    """
+    if name != "auto":
+        backend = _backend(name, plugins, "candidate")
+        _require(backend, backend.probe())
+        return backend, ()
+    tensorrt = plugins.backends().get("tensorrt")
+    available = tensorrt.probe() if tensorrt is not None else Availability(False, reason="it is disabled")
+    if tensorrt is not None and available.ok:
+        return tensorrt, ()
+    note = Finding(
+        "candidate-emulated",
+        "info",
+        f"TensorRT does not work here ({available.reason}); its low-precision kernels are emulated",
+        mitigation="Run on a machine with a GPU for the real engine; `trtdebug doctor` says what is missing.",
+    )
+    backend = _backend("emulator", plugins, "candidate")
+    _require(backend, backend.probe())
+    return backend, (note,)
+
+
+def _backend(name: str, plugins: PluginManager, role: str) -> Backend:
+    backends = plugins.backends()
+    if name in backends:
+        return backends[name]
+    near = difflib.get_close_matches(name, backends, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(backends))}."
+    raise UserError(f"there is no backend {name!r} for --{role}.", hint)
+
+
+def _require(backend: Backend, available: Availability) -> None:
+    if not available.ok:
+        raise UserError(f"{backend.name} does not work here: {available.reason}.", "See `trtdebug doctor`.")
+
+
+def _check_precision(candidate: Backend, options: BuildOptions) -> None:
+    if options.precision == "int8" and candidate.name == "emulator":
+        raise UserError(
+            "the emulator cannot emulate INT8.", "Use --candidate tensorrt, or give no --int8 for a Q/DQ model."
+        )
+
+
+def _check_plugins(plugins: Sequence[str]) -> None:
+    for plugin in plugins:
+        if not Path(plugin).is_file():
+            raise UserError(f"there is no plugin library {plugin}.", "Check --plugins.")
+
+
+def _candidate_sha256(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    load_model(path)
+    return content_sha256(path)
+
+
+def _samples(
+    request: CaseRequest, model: onnx.ModelProto, shapes: dict[str, tuple[int, ...]], plugins: PluginManager
+) -> tuple[Samples, tuple[Finding, ...]]:
+    if request.inputs is None:
+        return generated(model, shapes, request.seed, parse_ranges(request.ranges))
+    if shapes or request.ranges:
+        raise UserError(
+            "--inputs already says the shapes and values.", "Drop --input-shapes and --val-range, or --inputs."
+        )
+    return read_samples(request.inputs, plugins), ()
+
+
+def _profiles(request: CaseRequest) -> dict[str, Profile]:
+    low, opt, high = (parse_shapes(s) for s in (request.min_shapes, request.opt_shapes, request.max_shapes))
+    profiles = {}
+    for name in {**low, **opt, **high}:
+        missing = [flag for flag, s in (("--min-shapes", low), ("--max-shapes", high)) if name not in s]
+        if missing:
+            raise UserError(f"the profile of {name!r} has no {missing[0]}.", "Give the smallest and the largest.")
+        profile = Profile(low[name], opt.get(name, high[name]), high[name])
+        if not _ordered(profile):
+            raise UserError(
+                f"the profile of {name!r} is not ordered: {profile.min} <= {profile.opt} <= {profile.max}.",
+                "Each dimension needs min <= opt <= max.",
+            )
+        profiles[name] = profile
+    return profiles
+
+
+def _ordered(profile: Profile) -> bool:
+    same_rank = len(profile.min) == len(profile.opt) == len(profile.max)
+    return same_rank and all(a <= b <= c for a, b, c in zip(profile.min, profile.opt, profile.max, strict=True))
+
+
+def _vacuous(candidate: Backend, request: CaseRequest) -> tuple[Finding, ...]:
+    same_model = request.candidate_model is None
+    if candidate.name not in ("emulator", "onnxruntime") or not same_model:
+        return ()
+    if candidate.name == "emulator" and request.options.precision != "fp32":
+        return ()
+    return (
+        Finding(
+            "candidate-is-reference",
+            "warning",
+            f"in {request.options.precision.upper()}, {candidate.name} computes just what the reference does: a match says nothing",
+            mitigation="Give --fp16 or --bf16, another --candidate, or a --candidate-model.",
+        ),
+    )
+
+
+def _hash(samples: Samples) -> str:
+    digest = hashlib.sha256()
+    for sample in samples:
+        for name in sorted(sample):
+            value = sample[name]
+            digest.update(f"{name}\0{value.dtype}\0{value.shape}\0".encode())
+            digest.update(value.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,54 @@
+"""The layer table: every tensor that both sides have, in topological order, with both of its errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trtdebug.core.outcome import Outcome, TensorError
+from trtdebug.stages.context import Context
+from trtdebug.stages.observe import observe
+from trtdebug.stages.propagate import propagate
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor. `local` is None where the node was not, or could not be, observed by itself."""
+
+    tensor: str
+    node: str
+    op: str
+    propagated: TensorError
+    local: TensorError | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The comparison layer by layer.
+
+    Attributes:
+        outcome: of the build in which every tensor is an output.
+        plain: of the build as the user makes it; its verdict is the command's.
+        unmatched: tensors that only the reference has.
+    """
+
+    rows: tuple[Row, ...]
+    outcome: Outcome
+    plain: Outcome
+    unmatched: tuple[str, ...]
+
+
+def layer_table(ctx: Context) -> Table:
+    """Compares layer by layer: the whole candidate with every tensor marked, and each node by itself."""
+    ctx.record()
+    plain = ctx.session.run(ctx.candidate_job("as built"))
+    propagated = propagate(ctx)
+    observed = {}
+    if ctx.low is not None and "ForcePrecision" in ctx.candidate.realises:
+        observed = observe(ctx).local
+    rows = []
+    for tensor, error in propagated.errors.items():
+        node = ctx.index.producer[tensor]
+        local = observed.get(node)
+        own = local.error if local and local.error.tensor == tensor else None
+        rows.append(Row(tensor, node, ctx.index.node(node).op, error, own))
+    return Table(tuple(rows), propagated.outcome, plain, propagated.unmatched)
