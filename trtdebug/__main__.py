@@ -1,0 +1,3 @@
+from trtdebug.cli.app import main
+
+main()

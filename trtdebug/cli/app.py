@@ -1,0 +1,58 @@
+"""The typer app: one file a command. Importing it loads neither onnx nor onnxruntime nor tensorrt."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from trtdebug import __version__
+from trtdebug.cli import ext, plugins
+from trtdebug.cli.bisect import bisect
+from trtdebug.cli.check import check
+from trtdebug.cli.compare import compare
+from trtdebug.cli.demo import demo
+from trtdebug.cli.doctor import doctor
+from trtdebug.cli.errors import user_errors
+from trtdebug.cli.fix import fix
+from trtdebug.cli.inspect import inspect
+from trtdebug.cli.repro import repro
+from trtdebug.cli.run import run
+from trtdebug.cli.sessions import log, resume, status
+
+app = typer.Typer(
+    name="trtdebug",
+    help="From an ONNX model that goes wrong in TensorRT to its smallest cause, a verified fix and a repro.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, check, compare, bisect, fix, repro, inspect, resume, log, status, doctor, demo):
+    app.command()(command)
+app.add_typer(ext.app, name="ext")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trtdebug {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+@user_errors
+def _root(
+    no_plugins: Annotated[bool, typer.Option("--no-plugins", help="Load no third-party extension.")] = False,
+    plugin: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("-p", metavar="no:NAME", help="Leave this extension out; repeatable."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    plugins.choose(plugin or [], not no_plugins)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,51 @@
+"""`trtdebug check`: all checks on a model, without a candidate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from trtdebug.cli.console import say, say_json
+from trtdebug.cli.errors import user_errors
+from trtdebug.cli.plugins import load
+
+
+@user_errors
+def check(
+    model: Annotated[Path, typer.Argument(help="ONNX model.", show_default=False)],
+    fp16: Annotated[bool, typer.Option("--fp16", help="Check for a build in FP16.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Check for a build in BF16.")] = False,
+    inputs: Annotated[Optional[Path], typer.Option(metavar="FILE|DIR", help="Real inputs.")] = None,  # noqa: UP045
+    input_shapes: Annotated[Optional[list[str]], typer.Option(metavar="NAME:SHAPE")] = None,  # noqa: UP045
+    val_range: Annotated[Optional[list[str]], typer.Option(metavar="[NAME:][LOW,HIGH]")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="Seed of random inputs.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Lints the model; exit code 1 when a finding is an error."""
+    from trtdebug.core.case import BuildOptions
+    from trtdebug.core.jsonable import to_data
+    from trtdebug.stages.check import check_model
+    from trtdebug.stages.preflight import CaseRequest
+
+    request = CaseRequest(
+        model=model,
+        options=BuildOptions(precision="fp16" if fp16 else "bf16" if bf16 else "fp32"),
+        inputs=inputs,
+        input_shapes=input_shapes or (),
+        ranges=val_range or (),
+        seed=seed,
+    )
+    plugins = load()
+    findings = check_model(request, plugins)
+    if json:
+        say_json([to_data(f) for f in findings])
+    else:
+        for finding in findings:
+            where = f" [{finding.node}]" if finding.node else ""
+            say(f"{finding.severity:7} {finding.id}{where}: {finding.message}")
+            if finding.mitigation:
+                say(f"        {finding.mitigation}")
+        say(f"{len(findings)} finding(s) by {len(plugins.checks())} checks")
+    raise typer.Exit(1 if any(f.severity == "error" for f in findings) else 0)

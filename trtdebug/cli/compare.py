@@ -1,0 +1,78 @@
+"""`trtdebug compare`: layer by layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trtdebug.cli.console import say, say_json
+from trtdebug.cli.errors import user_errors
+from trtdebug.cli.opening import opened
+from trtdebug.cli.options import CaseOptions, with_case_options
+
+if TYPE_CHECKING:
+    from trtdebug.core.outcome import TensorError
+    from trtdebug.stages.table import Table
+
+
+@user_errors
+@with_case_options
+def compare(
+    options: CaseOptions,
+    failing: Annotated[bool, typer.Option("--failing", help="Only tensors that break the tolerance.")] = False,
+) -> None:
+    """Layer by layer: the error of every tensor, in the whole candidate and of its node by itself."""
+    from trtdebug.stages.table import layer_table
+
+    with opened(options) as case:
+        table = layer_table(case.ctx)
+        if options.json:
+            say_json(_data(table, case.ctx.limits.describe()))
+        else:
+            _print(table, failing, case.ctx.limits.describe())
+            for finding in case.findings:
+                say(f"{finding.severity}: {finding.message}")
+    raise typer.Exit({"pass": 0, "fail": 1, "untestable": 4}[table.plain.status])
+
+
+def _print(table: Table, failing: bool, rule: str) -> None:
+    if table.outcome.status == "untestable":
+        say(f"not every tensor can be observed: {table.outcome.reason}")
+    say(f"{'propagated':>11} {'local':>11} {'max abs':>11} {'NaN/Inf':>8}  op, tensor")
+    for row in table.rows:
+        bad = "fail" in (row.propagated.status, row.local.status if row.local else "pass")
+        if failing and not bad:
+            continue
+        local = f"{row.local.rms_rel:11.3g}" if row.local else f"{'-':>11}"
+        nonfinite = max(row.propagated.nonfinite, row.local.nonfinite if row.local else 0)
+        mark = "  <-- " + (row.local.reason if _fails(row.local) else row.propagated.reason) if bad else ""  # type: ignore[union-attr]
+        say(
+            f"{row.propagated.rms_rel:11.3g} {local} {row.propagated.max_abs:11.3g} {nonfinite:8d}  "
+            f"{row.op} {row.tensor}{mark}"
+        )
+    for tensor in table.unmatched:
+        say(f"{'-':>11} {'-':>11} {'-':>11} {'-':>8}  only the reference has {tensor}")
+    say(f"rule: {rule}; errors are relative RMS")
+    say(f"the outputs as you build: {table.plain.status}{_because(table.plain.reason)}")
+
+
+def _fails(error: TensorError | None) -> bool:
+    return error is not None and error.status == "fail"
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _data(table: Table, rule: str) -> dict[str, Any]:
+    from trtdebug.core.jsonable import to_data
+
+    return {
+        "status": table.plain.status,
+        "reason": table.plain.reason,
+        "rule": rule,
+        "marked": table.outcome.status,
+        "rows": [to_data(row) for row in table.rows],
+        "unmatched": list(table.unmatched),
+    }

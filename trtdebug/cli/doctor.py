@@ -1,0 +1,78 @@
+"""`trtdebug doctor`: what works here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+from typing import Annotated, Any
+
+import typer
+
+from trtdebug import __version__
+from trtdebug.cli.console import say, say_json
+from trtdebug.cli.errors import user_errors
+from trtdebug.cli.plugins import load
+
+_PACKAGES = ("onnx", "onnx-graphsurgeon", "onnxruntime", "onnxruntime-gpu", "polygraphy", "numpy", "tensorrt", "cuda-python")
+
+
+@user_errors
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """GPU, TensorRT, backends, versions and extensions: what works on this machine, and why not."""
+    data = _examine()
+    if json:
+        say_json(data)
+        return
+    say(f"trtdebug {data['trtdebug']}, Python {data['python']}, {data['platform']}")
+    say(f"GPU      {data['gpu'] or 'none found (nvidia-smi)'}")
+    for name, backend in data["backends"].items():
+        state = f"works, {backend['version']} {backend['device']}".rstrip() if backend["ok"] else f"no: {backend['reason']}"
+        say(f"backend  {name:12} {state}")
+    for name, version in data["packages"].items():
+        say(f"package  {name:18} {version or 'not installed'}")
+    for extension in data["extensions"]:
+        error = f": {extension['error']}" if extension["error"] else ""
+        say(f"plugin   {extension['name']} ({extension['distribution']} {extension['version']}) {extension['state']}{error}")
+
+
+def _examine() -> dict[str, Any]:
+    plugins = load()
+    backends = {}
+    for name, backend in plugins.backends().items():
+        found = backend.probe()
+        backends[name] = {"ok": found.ok, "version": found.version, "device": found.device, "reason": found.reason}
+    return {
+        "trtdebug": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "gpu": _gpu(),
+        "backends": backends,
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "extensions": [
+            {"name": p.name, "distribution": p.distribution, "version": p.version, "state": p.state, "error": p.error}
+            for p in plugins.plugins()
+            if not p.builtin
+        ],
+    }
+
+
+def _gpu() -> str:
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    done = subprocess.run(
+        ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    return "; ".join(done.stdout.strip().splitlines()) if done.returncode == 0 else ""
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

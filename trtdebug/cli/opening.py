@@ -1,0 +1,130 @@
+"""From a command line to an open case: plugins, case, session folder, worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trtdebug.cli.console import ProgressLines
+from trtdebug.cli.options import CaseOptions
+from trtdebug.cli.plugins import load
+from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.core.case import Case
+    from trtdebug.core.finding import Finding
+    from trtdebug.plugins.manager import PluginManager
+    from trtdebug.session.session import Session
+    from trtdebug.stages.context import Context
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open case and what preflight found."""
+
+    ctx: Context
+    findings: tuple[Finding, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.ctx.session.folder
+
+
+@contextmanager
+def opened(options: CaseOptions) -> Iterator[Opened]:
+    """Opens the case of a command line. Nothing is written before everything the user gave was checked."""
+    from trtdebug.session.session import Session, create_folder, new_folder
+    from trtdebug.stages.preflight import prepare, store_samples
+
+    plugins = load()
+    prepared = prepare(options.request(), plugins)
+    folder = options.session or new_folder(options.model)
+    _refuse_other_case(folder, prepared.case)
+    create_folder(folder)
+    session = Session(folder)
+    store_samples(prepared, session.tensors)
+    _store_findings(session, prepared.findings)
+    session.store_case(prepared.case)
+    with _running(session, prepared.case, plugins, options.timeout, options.quiet) as ctx:
+        yield Opened(ctx, prepared.findings)
+
+
+@contextmanager
+def reopened(folder: Path, timeout: float, quiet: bool) -> Iterator[Opened]:
+    """Opens the case of a session folder again. Raises `UserError` when its model is not the same any more."""
+    from trtdebug.graph.load import content_sha256
+    from trtdebug.session.session import Session
+
+    session = Session(folder)
+    case = session.case()
+    if not Path(case.model).is_file():
+        raise UserError(f"the session's model {case.model} is gone.", "Put it back, or start a new session.")
+    if content_sha256(Path(case.model)) != case.sha256:
+        raise UserError(
+            f"{case.model} is not the model of the session {folder} any more: its content has changed.",
+            "Start a new session with `trtdebug run`.",
+        )
+    with _running(session, case, load(), timeout, quiet) as ctx:
+        yield Opened(ctx, _stored_findings(session))
+
+
+@contextmanager
+def _running(
+    session: Session, case: Case, plugins: PluginManager, timeout: float, quiet: bool
+) -> Iterator[Context]:
+    from trtdebug.plugins.types import TrialEvent
+    from trtdebug.session.executor import WorkerProcess
+    from trtdebug.stages.context import Context
+
+    session.executor = WorkerProcess(session.folder.resolve(), timeout, plugins.to_env())
+    session.journal.write("opened", model=case.model)
+    session.listeners.append(
+        lambda job, outcome, cached: plugins.emit("trial_finished", TrialEvent(job.sha256, outcome, cached))
+    )
+    ctx = Context(session, case, plugins)
+    if not quiet:
+        lines = ProgressLines(session)
+        session.listeners.append(lines.trial)
+        ctx.report_progress = lines.progress
+    try:
+        yield ctx
+    except KeyboardInterrupt:
+        session.journal.write("interrupted")
+        raise
+    finally:
+        session.close()
+
+
+def _refuse_other_case(folder: Path, case: Case) -> None:
+    from trtdebug.session.session import Session
+
+    if not (folder / "case.json").exists():
+        return
+    stored = Session(folder).case()
+    if stored.sha256 != case.sha256:
+        raise UserError(
+            f"the session {folder} is of another model: {stored.model}.", "Choose another --session folder."
+        )
+    if stored != case:
+        raise UserError(
+            f"the session {folder} is of another case: its options or inputs differ.",
+            "Choose another --session folder, or `trtdebug resume` it.",
+        )
+
+
+def _store_findings(session: Session, findings: tuple[Finding, ...]) -> None:
+    from trtdebug.core.jsonable import dumps
+    from trtdebug.session.files import write_text
+
+    write_text(session.folder / "preflight.json", dumps(list(findings), indent=2))
+
+
+def _stored_findings(session: Session) -> tuple[Finding, ...]:
+    from trtdebug.core.finding import Finding
+    from trtdebug.core.jsonable import loads
+
+    path = session.folder / "preflight.json"
+    return tuple(loads(path.read_text(encoding="utf-8"), list[Finding])) if path.exists() else ()

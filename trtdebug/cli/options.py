@@ -1,0 +1,168 @@
+"""The options that every command that builds has: once, here."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
+
+import typer
+
+from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.stages.preflight import CaseRequest
+
+_CASE, _BUILD, _INPUTS, _VERDICT, _SESSION = "Case", "Build", "Inputs", "Verdict", "Session and output"
+
+
+@dataclass(frozen=True)
+class CaseOptions:
+    """What a command line says of a case. Field names are parameter names."""
+
+    model: Annotated[Path, typer.Argument(help="ONNX model.", show_default=False)]
+    fp16: Annotated[bool, typer.Option("--fp16", help="Build in FP16.", rich_help_panel=_BUILD)] = False
+    bf16: Annotated[bool, typer.Option("--bf16", help="Build in BF16.", rich_help_panel=_BUILD)] = False
+    int8: Annotated[bool, typer.Option("--int8", help="Build in INT8.", rich_help_panel=_BUILD)] = False
+    no_tf32: Annotated[bool, typer.Option("--no-tf32", help="Forbid TF32.", rich_help_panel=_BUILD)] = False
+    reference: Annotated[
+        str, typer.Option(metavar="NAME", help="Backend that is trusted.", rich_help_panel=_CASE)
+    ] = "onnxruntime"
+    candidate: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Backend under test: auto, tensorrt, emulator, onnxruntime, ...",
+            rich_help_panel=_CASE,
+        ),
+    ] = "auto"
+    candidate_model: Annotated[
+        Optional[Path],  # noqa: UP045 - typer evaluates this on Python 3.10
+        typer.Option(metavar="FILE", help="Another model for the candidate.", rich_help_panel=_CASE),
+    ] = None
+    inputs: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Inputs: .npz, folder of .npy, polygraphy JSON. Default: random.",
+            rich_help_panel=_INPUTS,
+        ),
+    ] = None
+    input_shapes: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="NAME:SHAPE", help="x:[1,3,8,8] or x:1x3x8x8; repeatable.", rich_help_panel=_INPUTS
+        ),
+    ] = None
+    min_shapes: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="NAME:SHAPE", help="Profile: smallest.", rich_help_panel=_BUILD),
+    ] = None
+    opt_shapes: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="NAME:SHAPE", help="Profile: tuned for.", rich_help_panel=_BUILD),
+    ] = None
+    max_shapes: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="NAME:SHAPE", help="Profile: largest.", rich_help_panel=_BUILD),
+    ] = None
+    val_range: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="[NAME:][LOW,HIGH]", help="Range of random inputs; repeatable.", rich_help_panel=_INPUTS
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option(help="Seed of random inputs.", rich_help_panel=_INPUTS)] = 0
+    atol: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Element rule |c-r| <= atol + rtol*|r|.", min=0, rich_help_panel=_VERDICT),
+    ] = None
+    rtol: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="See --atol.", min=0, rich_help_panel=_VERDICT),
+    ] = None
+    builds: Annotated[
+        int, typer.Option(help="Builds as you make them, to catch flaky ones.", min=1, rich_help_panel=_VERDICT)
+    ] = 2
+    plugins: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(metavar="LIB", help="TensorRT plugin library; repeatable.", rich_help_panel=_BUILD),
+    ] = None
+    opt_level: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Builder optimisation level.", min=0, max=5, rich_help_panel=_BUILD),
+    ] = None
+    session: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            metavar="DIR", help="Session folder. Default: .trtdebug/<id>.", rich_help_panel=_SESSION
+        ),
+    ] = None
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that one trial may take.", min=1, rich_help_panel=_SESSION)
+    ] = 1800.0
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=_SESSION)] = False
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=_SESSION)] = False
+
+    def request(self) -> CaseRequest:
+        """The request for preflight. Raises `UserError` for options that exclude each other."""
+        from trtdebug.core.case import BuildOptions, Tolerance
+        from trtdebug.stages.preflight import CaseRequest
+
+        return CaseRequest(
+            model=self.model,
+            options=BuildOptions(
+                precision=self._precision(),
+                tf32=not self.no_tf32,
+                plugins=tuple(str(p) for p in self.plugins or ()),
+                optimization_level=self.opt_level,
+            ),
+            tolerance=Tolerance(self.atol, self.rtol),
+            reference=self.reference,
+            candidate=self.candidate,
+            candidate_model=self.candidate_model,
+            inputs=self.inputs,
+            input_shapes=self.input_shapes or (),
+            min_shapes=self.min_shapes or (),
+            opt_shapes=self.opt_shapes or (),
+            max_shapes=self.max_shapes or (),
+            ranges=self.val_range or (),
+            seed=self.seed,
+            builds=self.builds,
+        )
+
+    def _precision(self) -> Any:
+        chosen = [name for name in ("fp16", "bf16", "int8") if getattr(self, name)]
+        if len(chosen) > 1:
+            raise UserError(f"--{chosen[0]} and --{chosen[1]} exclude each other.", "Give one precision.")
+        return chosen[0] if chosen else "fp32"
+
+
+def with_case_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives `command(options: CaseOptions, ...)` the parameters of `CaseOptions` in place of `options`."""
+    hints = get_type_hints(CaseOptions, include_extras=True)
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
+    own_hints = {k: v for k, v in get_type_hints(command, include_extras=True).items() if k != "options"}
+
+    @functools.wraps(command)
+    def wrapper(**given: Any) -> None:
+        options = CaseOptions(**{f.name: given.pop(f.name) for f in fields(CaseOptions)})
+        command(options=options, **given)
+
+    shared = [
+        inspect.Parameter(
+            f.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=f.default if f.name != "model" else inspect.Parameter.empty,
+            annotation=hints[f.name],
+        )
+        for f in fields(CaseOptions)
+    ]
+    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    del wrapper.__wrapped__  # type: ignore[attr-defined]  # typer would look through it
+    wrapper.__signature__ = inspect.Signature([*shared, *keyword_only])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = hints | own_hints
+    return wrapper
