@@ -1,0 +1,46 @@
+# One command for each habit. The first one that is called sets up $(VENV).
+#   make demo   a bundled sample, from failure to cause, fix and repro
+#   make test   everything that needs no GPU
+#   make lint   ruff and mypy
+#   make bench  the benchmarks in bench/
+# PYTHON=... chooses the Python, VENV=... the environment, ARGS=... goes to pytest.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTENSIONS := $(patsubst %/pyproject.toml,%,$(wildcard extensions/*/pyproject.toml))
+
+# The first Python that really runs: a version manager's shim may be there and fail.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3.13 python3; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null </dev/null && echo $$python && break; done)
+
+.PHONY: help demo test lint bench setup clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(STAMP)
+	@$(BIN)/trtdebug demo
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -m "not gpu" -n 2 $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	@for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml $(addsuffix /pyproject.toml,$(EXTENSIONS))
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with venv found; name one with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,dev]' $(addprefix -e ./,$(EXTENSIONS))
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

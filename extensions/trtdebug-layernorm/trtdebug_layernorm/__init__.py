@@ -1,0 +1,24 @@
+"""trtdebug extension: decomposed LayerNorm and RMSNorm that overflow FP16."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trtdebug.plugins.spec import hookimpl
+from trtdebug.plugins.types import Check, FixProposer
+from trtdebug_layernorm.check import find_overflows
+from trtdebug_layernorm.fix import pin_norms
+
+
+@hookimpl
+def trtdebug_checks() -> Iterable[Check]:
+    yield Check(
+        "layernorm-overflow", "decomposed LayerNorm or RMSNorm beyond the FP16 range", run=find_overflows
+    )
+
+
+@hookimpl
+def trtdebug_fixes() -> Iterable[FixProposer]:
+    yield FixProposer(
+        "layernorm-pin", "pins a LayerNorm from its square to its square root", propose=pin_norms
+    )

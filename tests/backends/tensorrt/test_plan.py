@@ -1,0 +1,96 @@
+"""What a request asks of TensorRT, and what is refused before TensorRT is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trtdebug.backends.base import BuildRequest
+from trtdebug.backends.tensorrt.plan import BuildPlan, plan_build
+from trtdebug.core.case import BuildOptions
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.intervention import (
+    BanTactic,
+    BreakFusion,
+    ForcePrecision,
+    Intervention,
+    Knob,
+    MarkOutputs,
+    PinPrecision,
+    ReplaceGraph,
+)
+
+FP16 = BuildOptions(precision="fp16")
+
+
+def plan(
+    *interventions: Intervention,
+    options: BuildOptions = FP16,
+    version: str = "8.6.0",
+    **more: tuple[str, ...],
+) -> BuildPlan:
+    return plan_build(BuildRequest(Path("m.onnx"), options, Path("."), interventions, **more), version)
+
+
+def test_the_users_build() -> None:
+    natural = plan()
+    assert natural.allowed == {"fp16"}
+    assert natural.forced is None
+    assert natural.tf32
+    assert not natural.strong
+
+
+def test_forcing_and_pins_set_the_flags_that_they_need() -> None:
+    forced = plan(ForcePrecision("fp16"), PinPrecision(("a",)), options=BuildOptions())
+    assert forced.allowed == {"fp16"}
+    assert forced.pins == {"a": "fp32"}
+    assert plan(PinPrecision(("a",), "bf16"), version="10.16.1").allowed == {"fp16", "bf16"}
+
+
+def test_knobs() -> None:
+    found = plan(
+        Knob("tf32", "off"), Knob("optimization_level", "0"), Knob("tactic_sources", "-CUBLAS, -CUDNN")
+    )
+    assert (found.tf32, found.optimization_level) == (False, 0)
+    assert found.tactic_sources == ("-CUBLAS", "-CUDNN")
+
+
+def test_marks_come_from_outputs_marks_and_broken_fusions() -> None:
+    found = plan(MarkOutputs(("a", "b")), BreakFusion("c"), outputs=("y", "a"))
+    assert found.marks == ("y", "a", "b", "c")
+
+
+def test_a_replaced_graph_is_what_is_built() -> None:
+    assert plan(ReplaceGraph("other.onnx", "0" * 64)).model == Path("other.onnx")
+
+
+def test_version_11_is_strongly_typed_and_low_by_the_users_precision() -> None:
+    found = plan(PinPrecision(("a",)), version="11.4.0")
+    assert (found.strong, found.unpinned, found.low) == (True, "fp16", "fp16")
+    only_a_pin = plan(PinPrecision(("a",), "fp16"), options=BuildOptions(), version="11.4.0")
+    assert (only_a_pin.unpinned, only_a_pin.low) == (None, "fp16")
+
+
+def test_strong_typing_by_choice() -> None:
+    assert plan(Knob("strong_typing", "on"), version="10.16.1").strong
+
+
+@pytest.mark.parametrize(
+    ("intervention", "version", "message"),
+    [
+        (Knob("nope", "1"), "8.6.0", "unknown builder knob 'nope'"),
+        (Knob("tf32", "maybe"), "8.6.0", "tf32 is on or off, not 'maybe'"),
+        (Knob("optimization_level", "9"), "8.6.0", "from 0 to 5, not '9'"),
+        (Knob("build_route", "-x"), "10.16.1", "no build routes"),
+        (Knob("strong_typing", "on"), "8.6.0", "no strongly typed networks"),
+        (Knob("strong_typing", "off"), "11.4.0", "only strongly typed"),
+        (ForcePrecision("bf16"), "8.6.0", "no bf16"),
+        (PinPrecision(("a",), "int8"), "8.6.0", "cannot be pinned to int8"),
+        (BanTactic("conv", "0x1"), "8.6.0", "cannot realise BanTactic"),
+        (ForcePrecision("bf16"), "11.4.0", "not fp16 and bf16 at once"),
+    ],
+)
+def test_refused_with_its_name(intervention: Intervention, version: str, message: str) -> None:
+    with pytest.raises(BuildFailure, match=message):
+        plan(intervention, version=version)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx_graphsurgeon as gs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ort import run
+from random_graphs import random_graph
+from seed_models import model_of, node, shape_arithmetic, unsorted_with_dead_ends, value
+
+from trtdebug.core.errors import UserError
+from trtdebug.graph.inputs import generate
+from trtdebug.graph.limits import onnxruntime_limits
+from trtdebug.graph.load import load_model
+from trtdebug.graph.sanitize import foldable, sanitize
+
+
+def test_dead_ends_go_and_constants_fold() -> None:
+    """Seed T11 and 001-003 T9: two of the Adds are left, x + 3 + 1."""
+    clean = sanitize(unsorted_with_dead_ends())
+    assert [made.name for made in clean.model.graph.node] == ["myAdd2", "myAdd3"]
+    assert clean.changes == (
+        "nodes sorted topologically",
+        "output 'tensor4' dropped: no node writes it",
+        "node 'myIdentity5' (Identity) dropped: no output needs it",
+        "node 'myAdd4' (Add) dropped: no output needs it",
+        "input 'tensor3' dropped: no node reads it",
+        "node 'myAdd0' (Add) folded into a constant",
+        "node 'myAdd1' (Add) folded into a constant",
+    )
+    random = np.random.RandomState(1).random_sample((4, 3, 64, 64)).astype(np.float32)
+    assert run(clean.model, {"tensor0": random})["tensor2"].mean() == pytest.approx(4.49952, abs=1e-5)
+
+
+def test_shape_arithmetic_folds_once_shapes_are_frozen() -> None:
+    """Seed T12: 8 nodes, 2 are left, the outputs stay."""
+    model, feeds = shape_arithmetic(), {"tensor0": np.arange(120, dtype=np.float32).reshape(2, 3, 4, 5)}
+    assert len(sanitize(model).model.graph.node) == 8
+    clean = sanitize(model, shapes={"tensor0": (2, 3, 4, 5)})
+    assert [made.op_type for made in clean.model.graph.node] == ["Reshape", "Reshape"]
+    assert clean.changes[0] == "input 'tensor0' frozen to [2, 3, 4, 5]"
+    before, after = run(model, feeds), run(clean.model, feeds)
+    assert {name: array.shape for name, array in after.items()} == {"tensor3": (120,), "tensor8": (2, 3, 20)}
+    for name, array in before.items():
+        np.testing.assert_array_equal(after[name], array)
+
+
+def test_a_model_too_new_for_onnxruntime_still_folds() -> None:
+    """Seed T22: graphsurgeon alone prints a warning and folds nothing."""
+    limits = onnxruntime_limits()
+    assert limits is not None
+    model = unsorted_with_dead_ends()
+    model.ir_version = limits.ir + 1
+    clean = sanitize(model)
+    assert len(clean.model.graph.node) == 2
+    assert clean.model.ir_version == limits.ir + 1
+
+
+def test_folding_nothing_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gs.Graph, "fold_constants", lambda self, **_: self)
+    with pytest.raises(UserError, match="could not be folded: 'myAdd0' and 1 more"):
+        sanitize(unsorted_with_dead_ends())
+
+
+def test_the_source_stays_as_it_was() -> None:
+    model = shape_arithmetic()
+    sanitize(model, shapes={"tensor0": (2, 3, 4, 5)})
+    assert model == shape_arithmetic()
+
+
+def test_a_shape_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(UserError, match="but the model wants"):
+        sanitize(shape_arithmetic(), shapes={"tensor0": (4, 3, 64, 64)})
+
+
+def test_a_model_without_a_written_output_is_refused() -> None:
+    model = model_of([node("Relu", ["x"], ["y"])], [value("x", [1])], [value("z", [1])])
+    with pytest.raises(UserError, match="No output"):
+        sanitize(model)
+
+
+def test_magika_folds_to_84_nodes(model_path: Callable[[str], Path]) -> None:
+    model = load_model(model_path("magika_standard_v3_3.onnx"))
+    clean = sanitize(model, shapes={"bytes": (4, 2048)})
+    assert (len(model.graph.node), len(clean.model.graph.node)) == (95, 84)
+    feeds = generate(model, shapes={"bytes": (4, 2048)})
+    np.testing.assert_allclose(
+        run(clean.model, feeds)["target_label"], run(model, feeds)["target_label"], rtol=1e-5, atol=1e-7
+    )
+
+
+def test_quantised_weights_are_kept(model_path: Callable[[str], Path]) -> None:
+    model = load_model(model_path("polygraphy/qdq_conv.onnx"))
+    assert [made.op_type for made in sanitize(model).model.graph.node] == [
+        made.op_type for made in model.graph.node
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.integers(1, 20))
+def test_outputs_stay_and_nothing_foldable_is_left(seed: int, size: int) -> None:
+    model = random_graph(seed, size)
+    clean = sanitize(model).model
+    assert foldable(clean) == ()
+    feeds = generate(model, seed=seed)
+    left = {value.name for value in clean.graph.input}
+    after = run(clean, {name: array for name, array in feeds.items() if name in left})
+    for name, array in run(model, feeds).items():
+        np.testing.assert_allclose(after[name], array, rtol=1e-6, err_msg=name)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from seed_models import model_of, node, unsorted_with_dead_ends, value, weight, with_if
+
+from trtdebug.graph.load import load_model
+from trtdebug.graph.types import TensorType, dtype_code, dtype_name, tensor_types, value_info, value_type
+
+
+def test_types_of_inputs_outputs_intermediates_and_weights() -> None:
+    types = tensor_types(with_if())
+    assert types["x"] == TensorType("float32", ("N",))
+    assert types["doubled"] == TensorType("float32", ("N",))
+    assert types["sum"] == TensorType("float32", ())
+    assert types["positive"] == TensorType("bool", ())
+    assert types["a"] == TensorType("float32", ())
+
+
+def test_unsorted_files_are_inferred_too() -> None:
+    assert tensor_types(unsorted_with_dead_ends())["tensor2"] == TensorType("float32", ("B", 3, 64, 64))
+
+
+def test_what_is_unknown_is_left_out() -> None:
+    made = helper.make_node("Mystery", ["x"], ["a"], domain="nowhere")
+    model = model_of([made, node("Relu", ["a"], ["y"])], [value("x", [2])], [value("y", None)])
+    types = tensor_types(model)
+    assert types["x"] == TensorType("float32", (2,))
+    assert "a" not in types
+
+
+def test_large_weights_are_not_needed_to_infer() -> None:
+    import numpy as np
+
+    model = model_of(
+        [node("MatMul", ["x", "w"], ["y"])],
+        [value("x", ["B", 64])],
+        [value("y", None)],
+        [weight("w", np.ones((64, 128)))],
+    )
+    assert tensor_types(model)["y"].shape == ("B", 128)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (TensorProto.FLOAT, "float32"),
+        (TensorProto.DOUBLE, "float64"),
+        (TensorProto.FLOAT16, "float16"),
+        (TensorProto.BFLOAT16, "bfloat16"),
+        (TensorProto.FLOAT8E4M3FN, "float8e4m3fn"),
+        (TensorProto.INT64, "int64"),
+        (TensorProto.BOOL, "bool"),
+        (TensorProto.STRING, "string"),
+    ],
+)
+def test_names_of_element_types(code: int, name: str) -> None:
+    assert dtype_name(code) == name
+    assert dtype_code(name) == code
+
+
+@pytest.mark.parametrize("shape", [None, (), (1, 2), ("N", None, 3), (0,)])
+def test_value_infos_keep_the_type(shape: tuple[int | str | None, ...] | None) -> None:
+    type_ = TensorType("float16", shape)
+    assert value_type(value_info("x", type_)) == type_
+
+
+def test_sequences_have_no_tensor_type() -> None:
+    element = helper.make_tensor_type_proto(TensorProto.FLOAT, [1])
+    sequence = helper.make_value_info("s", helper.make_sequence_type_proto(element))
+    assert value_type(sequence) is None
+    assert value_type(onnx.ValueInfoProto(name="x")) is None
+
+
+def test_every_tensor_of_a_real_model_is_typed(model_path: Callable[[str], Path]) -> None:
+    model = load_model(model_path("magika_standard_v3_3.onnx"))
+    types = tensor_types(model)
+    assert all(output in types for made in model.graph.node for output in made.output)

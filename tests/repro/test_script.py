@@ -1,0 +1,61 @@
+"""repro.py by itself: its verdict is the oracle's, and it needs nothing of trtdebug."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import sys
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from trtdebug.oracle.compare import compare as oracle_compare
+from trtdebug.oracle.tolerance import Limits
+from trtdebug.oracle.verdict import judge as oracle_judge
+from trtdebug.repro import script
+
+VALUES = st.sampled_from([0.0, 1.0, 1.001, 1.02, -1.0, 1e-9, 3e38, math.inf, -math.inf, math.nan])
+ARRAYS = hnp.arrays(np.float32, st.sampled_from([(), (0,), (3,), (2, 2)]), elements=VALUES)
+
+
+@given(reference=ARRAYS, candidate=st.one_of(st.none(), ARRAYS), limit=st.sampled_from([1e-5, 1e-2]))
+def test_floats_are_judged_as_the_oracle_judges_them(reference, candidate, limit) -> None:
+    row = script.compare("t", reference, candidate, limit)
+    error = oracle_compare("t", reference, candidate, Limits(rms=limit))
+    assert (row.kind, row.nonfinite) == (error.kind, error.nonfinite)
+    assert (row.max_abs, row.rms_rel) == (error.max_abs, error.rms_rel)
+    signature = oracle_judge([error])[1]
+    assert script.judge([row]) == (signature.kind if signature else None)
+
+
+@given(
+    reference=hnp.arrays(np.int64, (3,), elements=st.integers(0, 2)),
+    candidate=hnp.arrays(np.int32, (3,), elements=st.integers(0, 2)),
+)
+def test_integers_must_be_equal_whatever_their_width(reference, candidate) -> None:
+    row = script.compare("t", reference, candidate, 1e-2)
+    assert row.kind == oracle_compare("t", reference, candidate, Limits(rms=1e-2)).kind
+    assert (row.kind is None) == bool((reference == candidate).all())
+
+
+def test_the_script_imports_only_what_a_stranger_has() -> None:
+    with open(script.__file__, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    modules |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+    foreign = {m.split(".")[0] for m in modules if m} - set(sys.stdlib_module_names)
+    assert foreign == {"numpy", "onnxruntime", "tensorrt", "cuda"}
+
+
+def test_the_json_is_strict_and_the_table_is_readable() -> None:
+    rows = [script.Row("y", "nonfinite", math.inf, math.nan, 3, 8), script.Row("n" * 4000, None, elements=8)]
+    result = script.Result(script.SHOWS, "emulator", "nonfinite", "", "onnxruntime 1", rows, ["a note"])
+    data = json.loads(script.as_json(result), parse_constant=lambda name: 1 / 0)
+    assert data["outputs"][0]["max_abs"] == "inf"
+    text = script.table(result)
+    assert "3/8" in text
+    assert "the failure shows: nonfinite" in text
+    assert max(map(len, text.splitlines())) < 110

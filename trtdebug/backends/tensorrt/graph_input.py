@@ -1,0 +1,101 @@
+"""The ONNX model as TensorRT gets it, and what the build has to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from trtdebug.backends.tensorrt.plan import BuildPlan
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.intervention import Precision
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model, save_model
+from trtdebug.graph.lowcast import lowerable, mixed_precision
+from trtdebug.graph.types import TensorType, tensor_types, value_info
+
+_PROTOBUF_LIMIT = 1_900_000_000
+
+
+@dataclass(frozen=True)
+class PreparedModel:
+    """A model ready to be parsed.
+
+    Attributes:
+        proto: what TensorRT parses; with strong typing it has the Casts in it.
+        index: of `proto`.
+        types: of the source model's tensors.
+        ops: operator by node name, of `proto`.
+        outputs: the source model's own outputs.
+        asked: precision by node, float nodes only: what pins and force ask of each.
+        marked: tensors that were made outputs in `proto` (strong typing).
+        unlowered: nodes asked for the low precision that ONNX cannot express in it (strong typing).
+    """
+
+    proto: onnx.ModelProto
+    index: GraphIndex
+    types: Mapping[str, TensorType]
+    ops: Mapping[str, str]
+    outputs: tuple[str, ...]
+    asked: Mapping[str, Precision]
+    marked: tuple[str, ...] = ()
+    unlowered: tuple[str, ...] = ()
+
+
+def prepare(plan: BuildPlan) -> PreparedModel:
+    """Loads the plan's model; with strong typing, says the precision in it by Casts.
+
+    Raises:
+        BuildFailure: a pin or a mark names what is not in the model.
+    """
+    model = load_model(plan.model)
+    index = GraphIndex(model)
+    types = tensor_types(model)
+    nodes = {n.name for n in index.nodes}
+    unknown = [n for n in plan.pins if n not in nodes]
+    if unknown:
+        raise BuildFailure(f"a pin names {unknown[0]!r}, which is no node of {plan.model.name}.")
+    known = {*index.tensors, *index.inputs, *index.initializers, *index.outputs}
+    missing = [t for t in plan.marks if t not in known]
+    if missing:
+        raise BuildFailure(f"{missing[0]!r} is no tensor of {plan.model.name}.")
+    asked = _asked(index, types, plan.pins, plan.unpinned if plan.strong else plan.forced)
+    outputs = tuple(o.name for o in model.graph.output)
+    marked: tuple[str, ...] = ()
+    unlowered: tuple[str, ...] = ()
+    if plan.strong:
+        marked = tuple(t for t in plan.marks if t in index.producer and t not in outputs)
+        model.graph.output.extend(value_info(t, types.get(t)) for t in marked)
+        if plan.low is not None:
+            wanted = [n for n, dtype in asked.items() if dtype == plan.low]
+            fitting = lowerable(model, wanted, plan.low)
+            unlowered = tuple(n for n in wanted if n not in fitting)
+            model = mixed_precision(model, fitting, plan.low)
+        index = GraphIndex(model)
+    ops = {n.name: n.op for n in index.nodes}
+    return PreparedModel(model, index, types, ops, outputs, asked, marked, unlowered)
+
+
+def _asked(
+    index: GraphIndex, types: Mapping[str, TensorType], pins: Mapping[str, Precision], low: Precision | None
+) -> dict[str, Precision]:
+    """Precision by node: pins, and `low` for every other node with a float output that is no constant."""
+    asked: dict[str, Precision] = {}
+    for node in index.nodes:
+        is_float = any(t in types and types[t].is_float for t in node.writes)
+        if node.name in pins:
+            asked[node.name] = pins[node.name]
+        elif low is not None and is_float and node.op != "Constant":
+            asked[node.name] = low
+    return asked
+
+
+def onnx_source(model: onnx.ModelProto, workdir: Path) -> bytes | Path:
+    """The serialised model, or a file of it in `workdir` when it is too large for protobuf."""
+    if model.ByteSize() < _PROTOBUF_LIMIT:
+        return bytes(model.SerializeToString())
+    path = workdir / "network.onnx"
+    save_model(model, path)
+    return path

@@ -1,0 +1,137 @@
+"""TensorRT's network layers, copied into plain data, and the ONNX nodes that they come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FLOAT_TYPES = frozenset({"FLOAT", "HALF", "BF16"})
+"""Members of trt.DataType that a layer's precision can be."""
+
+_ENTRY = re.compile(r"\[ONNX Layer: (.*)\]", re.DOTALL)
+_SEPARATORS = re.compile(r"[\x1e\x1f]")
+_SUFFIX = re.compile(r"(.+)_\d+")
+_REGION_STARTS = frozenset({"TRIP_LIMIT", "ITERATOR", "RECURRENCE", "CONDITION", "CONDITIONAL_INPUT"})
+_REGION_ENDS = frozenset({"LOOP_OUTPUT", "CONDITIONAL_OUTPUT"})
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """An output tensor of a network layer.
+
+    Attributes:
+        dtype: member name of trt.DataType.
+        is_shape, is_execution: as TensorRT says; only asked of float tensors.
+    """
+
+    name: str
+    dtype: str
+    is_shape: bool = False
+    is_execution: bool = True
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """A layer of the parsed network.
+
+    Attributes:
+        type: member name of trt.LayerType.
+        inputs: tensor names.
+        reads_shape: its first input is a shape tensor.
+        in_body: it lies inside a loop or a conditional, or begins or ends one.
+    """
+
+    index: int
+    type: str
+    name: str
+    metadata: str = ""
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[TensorFacts, ...] = ()
+    reads_shape: bool = False
+    in_body: bool = False
+
+
+def read_layers(network: Any, ask_shapes: bool = True) -> tuple[LayerFacts, ...]:
+    """Every layer of a trt.INetworkDefinition, in its order.
+
+    Args:
+        ask_shapes: find out which tensors are shape tensors; costs an analysis of the network each.
+    """
+    facts = []
+    in_body = False
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        kind = layer.type.name
+        in_body = in_body or kind in _REGION_STARTS
+        outputs = tuple(_tensor(layer.get_output(i), ask_shapes) for i in range(layer.num_outputs))
+        inputs = [layer.get_input(i) for i in range(layer.num_inputs)]
+        is_float = ask_shapes and any(o.dtype in FLOAT_TYPES for o in outputs)
+        facts.append(
+            LayerFacts(
+                index=index,
+                type=kind,
+                name=layer.name,
+                metadata=getattr(layer, "metadata", ""),
+                inputs=tuple(t.name for t in inputs if t is not None),
+                outputs=outputs,
+                reads_shape=is_float and bool(inputs) and inputs[0] is not None and inputs[0].is_shape_tensor,
+                in_body=in_body or kind in _REGION_ENDS,
+            )
+        )
+        if kind in _REGION_ENDS:
+            in_body = False
+    return tuple(facts)
+
+
+def _tensor(tensor: Any, ask_shape: bool) -> TensorFacts:
+    if tensor is None:  # an optional output that nobody reads
+        return TensorFacts("", "NONE")
+    dtype = tensor.dtype.name
+    # TensorRT analyses the network for each of these questions: only asked where the answer matters.
+    if not ask_shape or dtype not in FLOAT_TYPES:
+        return TensorFacts(tensor.name, dtype)
+    return TensorFacts(tensor.name, dtype, bool(tensor.is_shape_tensor), bool(tensor.is_execution_tensor))
+
+
+def metadata_nodes(metadata: str, nodes: Collection[str]) -> tuple[str, ...]:
+    """ONNX nodes that a Metadata text names, each once, known ones only.
+
+    Fusions outside Myelin join entries with \\x1e, those inside with \\x1f. A node name may itself hold "]"
+    or " | ": the longest known name wins.
+    """
+    found: list[str] = []
+    for entry in _SEPARATORS.split(metadata):
+        match = _ENTRY.search(entry)
+        if match is None:
+            continue
+        name = match[1]
+        while name not in nodes and " | " in name:
+            name = name.rpartition(" | ")[0]
+        if name in nodes and name not in found:
+            found.append(name)
+    return tuple(found)
+
+
+def owner(layer: LayerFacts, nodes: Collection[str]) -> str | None:
+    """ONNX node that a network layer was made for; None for the parser's helpers."""
+    named = metadata_nodes(layer.metadata, nodes)
+    if named:
+        return named[0]
+    if layer.name in nodes:
+        return layer.name
+    # The parser numbers the second and later layers of a node: Gemm_3, Gemm_3_17.
+    match = _SUFFIX.fullmatch(layer.name)
+    return match[1] if match and match[1] in nodes else None
+
+
+def owners(layers: Iterable[LayerFacts], nodes: Collection[str]) -> dict[int, str]:
+    """ONNX node by layer index, helpers left out."""
+    found = ((layer.index, owner(layer, nodes)) for layer in layers)
+    return {index: node for index, node in found if node is not None}
+
+
+def layer_names(layers: Iterable[LayerFacts], owned: Mapping[int, str]) -> dict[str, str]:
+    """ONNX node by network layer name, helpers left out."""
+    return {layer.name: owned[layer.index] for layer in layers if layer.index in owned}

@@ -1,0 +1,65 @@
+"""Operators that ONNX does not know, or that need a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from onnx import defs
+
+from trtdebug.core.finding import Finding
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.walk import all_nodes
+from trtdebug.plugins.types import CheckContext
+
+_ONNX = ("", "ai.onnx")
+_PLUGIN = "Name the library that implements it with --plugins; a reference has to know it too."
+
+
+def run(context: CheckContext) -> Iterator[Finding]:
+    """`unknown-operator` in ONNX's own domain, `custom-operator` in others; one finding for each kind.
+
+    Operators that the model defines itself as functions are known. A node in a body is reported by the node
+    of the graph that holds the body.
+    """
+    opset = next((opset.version for opset in context.model.opset_import if opset.domain in _ONNX), 1)
+    functions = {(function.domain, function.name) for function in context.model.functions}
+    seen: set[tuple[str, str]] = set()
+    for holder, top in zip(context.index.nodes, context.model.graph.node, strict=True):
+        for node in all_nodes([top]):
+            kind = (node.domain, node.op_type)
+            if kind in seen or kind in functions:
+                continue
+            seen.add(kind)
+            if node.domain not in _ONNX:
+                yield _custom(holder.name, *kind)
+            elif not _known(node.op_type, opset):
+                yield _unknown(holder.name, node.op_type, opset, context.index)
+
+
+def _known(op: str, opset: int) -> bool:
+    if opset > defs.onnx_opset_version():
+        return defs.has(op)  # newer than this onnx: judged by the newest it knows
+    return defs.has(op, max_inclusive_version=opset)
+
+
+def _custom(node: str, domain: str, op: str) -> Finding:
+    return Finding(
+        "custom-operator",
+        "warning",
+        f"{node!r} is a {domain}::{op}, which is not of ONNX: TensorRT needs a plugin for it.",
+        node,
+        _PLUGIN,
+    )
+
+
+def _unknown(node: str, op: str, opset: int, index: GraphIndex) -> Finding:
+    count = sum(other.op == op and other.name != node for other in index.nodes)
+    others = f", and {count} more nodes" if count else ""
+    newer = f" (it came later than opset {opset})" if defs.has(op) else ""
+    return Finding(
+        "unknown-operator",
+        "error",
+        f"ONNX opset {opset} has no operator {op}{newer}; {node!r} is one{others}.",
+        node,
+        "Export with a newer opset." if newer else _PLUGIN,
+    )

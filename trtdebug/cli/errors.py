@@ -1,0 +1,58 @@
+"""What a command does with errors: one line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import typer
+
+from trtdebug.core.errors import TrtdebugError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+# typer carried click inside from 0.2x on, and the class moved: so it is taken from where both have it.
+CliException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
+
+
+def user_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorator of a command: `TrtdebugError` exits 2, Ctrl-C 130, the unforeseen 3 (traceback in a file)."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (typer.Exit, CliException):
+            raise
+        except TrtdebugError as error:
+            typer.echo(f"error: {error.message}", err=True)
+            if error.hint:
+                typer.echo(f"hint: {error.hint}", err=True)
+            raise typer.Exit(USAGE) from None
+        except (KeyboardInterrupt, typer.Abort):  # Abort: Ctrl-C at a question
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of a pipe (`| head`) has gone: no error. Without this, the last flush complains.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except Exception as error:  # noqa: BLE001 - the last line of defence; the traceback is kept
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            typer.echo(f"internal error: {line} (details: {_keep_traceback()})", err=True)
+            raise typer.Exit(INTERNAL) from None
+
+    return wrapped
+
+
+def _keep_traceback() -> str:
+    """Path of a file in the temp folder with the current traceback."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="trtdebug-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exc(file=file)
+    return file.name

@@ -1,0 +1,224 @@
+"""Cleans a model before it is debugged: shapes frozen, nodes sorted, dead ends dropped, constants folded."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import onnx
+
+from trtdebug.core.errors import UserError
+from trtdebug.graph.constants import constant_tensors
+from trtdebug.graph.extract import frame
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.inputs import input_shapes, input_types
+from trtdebug.graph.limits import onnxruntime_limits
+from trtdebug.graph.names import name_nodes
+from trtdebug.graph.types import infer
+from trtdebug.graph.walk import initializer_names
+
+# Not folded: what gives other values each time, and quantisation, which TensorRT reads off the graph.
+_RANDOM = (
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+)
+_QUANTISE = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
+_NOT_FOLDED = frozenset((*_RANDOM, *_QUANTISE))
+
+_PASSES = 8
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sanitized:
+    """A cleaned model; the source stays as it was.
+
+    Attributes:
+        changes: what was changed or removed, one line each, in the order it was done; empty when nothing was.
+    """
+
+    model: onnx.ModelProto
+    changes: tuple[str, ...]
+
+
+def sanitize(model: onnx.ModelProto, *, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Sanitized:
+    """Freezes input shapes, sorts nodes, drops dead inputs, nodes and producerless outputs, folds constants.
+
+    Args:
+        shapes: input name -> shape to freeze it to; inputs that are not named stay dynamic.
+
+    Raises:
+        UserError: a shape that does not fit; a cycle; no output left; onnxruntime (which folds) is missing,
+            or folded nothing where there is something to fold.
+    """
+    work = onnx.ModelProto()
+    work.CopyFrom(model)
+    name_nodes(work)
+    changes: list[str] = []
+    if shapes:
+        changes += _freeze(work, shapes)
+    changes += _sort(work)
+    changes += _drop_outputs(work)
+    changes += _drop_dead(work)
+    work, folded = _fold(work)
+    changes += folded
+    changes += _drop_dead(work)
+    return Sanitized(work, tuple(changes))
+
+
+def foldable(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Nodes that read nothing but constants, directly or through such nodes; Constant nodes left out."""
+    index = GraphIndex(model)
+    known = set(index.initializers) | set(constant_tensors(model))
+    found = []
+    for name in index.order:
+        node = index.node(name)
+        if node.op not in _NOT_FOLDED and node.reads and all(tensor in known for tensor in node.reads):
+            known.update(node.writes)
+            found.append(name)
+    return tuple(found)
+
+
+def _freeze(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    input_shapes(model, shapes)  # refuses what does not fit
+    types = input_types(model)
+    changes = []
+    for value in model.graph.input:
+        if value.name in shapes and types[value.name].shape != tuple(shapes[value.name]):
+            value.type.tensor_type.shape.Clear()
+            for size in shapes[value.name]:
+                value.type.tensor_type.shape.dim.add(dim_value=size)
+            changes.append(f"input {value.name!r} frozen to {list(shapes[value.name])}")
+    if changes:
+        # Shapes written down for the dynamic model say less than what is inferred from the frozen one.
+        del model.graph.value_info[:]
+        for value in model.graph.output:
+            if value.type.WhichOneof("value") == "tensor_type":
+                value.type.tensor_type.ClearField("shape")
+    return changes
+
+
+def _sort(model: onnx.ModelProto) -> list[str]:
+    index = GraphIndex(model)
+    if index.order == tuple(node.name for node in index.nodes):
+        return []
+    nodes = {node.name: onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node}
+    del model.graph.node[:]
+    model.graph.node.extend(nodes[name] for name in index.order)
+    return ["nodes sorted topologically"]
+
+
+def _drop_outputs(model: onnx.ModelProto) -> list[str]:
+    index = GraphIndex(model)
+    known = set(index.producer) | set(index.inputs) | index.initializers
+    dead = _remove(model.graph.output, lambda value: value.name not in known)
+    if not model.graph.output:
+        raise UserError("No output of the model is written by a node.", "Export the model again.")
+    return [f"output {value.name!r} dropped: no node writes it" for value in dead]
+
+
+def _drop_dead(model: onnx.ModelProto) -> list[str]:
+    """Drops nodes that no output needs, and then inputs and initialisers that nobody reads."""
+    graph, index = model.graph, GraphIndex(model)
+    writers = {index.producer[name] for name in index.outputs if name in index.producer}
+    needed = writers | index.ancestors(writers)
+    dead = _remove(graph.node, lambda node: node.name not in needed)
+    read = set(GraphIndex(model).consumers) | set(index.outputs)
+    weights = initializer_names(graph)
+    inputs = _remove(graph.input, lambda value: value.name not in read)
+    _remove(graph.initializer, lambda tensor: tensor.name not in read)
+    written = {name for node in graph.node for name in node.output}
+    _remove(graph.value_info, lambda value: value.name not in read and value.name not in written)
+    return [
+        *(
+            f"node {node.name!r} ({node.op_type}) dropped: no output needs it"
+            for node in dead
+            if node.op_type != "Constant"
+        ),
+        *(f"input {value.name!r} dropped: no node reads it" for value in inputs if value.name not in weights),
+    ]
+
+
+def _remove(items: MutableSequence[T], unwanted: Callable[[T], bool]) -> list[T]:
+    """Takes the unwanted items out of a repeated field, in place; gives copies of them in order."""
+    positions = [position for position, item in enumerate(items) if unwanted(item)]
+    removed = [copy.deepcopy(items[position]) for position in positions]
+    for position in reversed(positions):
+        del items[position]
+    return removed
+
+
+def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
+    limits = onnxruntime_limits()
+    if limits is None:
+        raise UserError("Folding constants needs onnxruntime.", "pip install 'trtdebug[cpu]'")
+    before = {node.name: node.op_type for node in model.graph.node if node.op_type != "Constant"}
+    inferred = infer(model)
+    typed = onnx.ModelProto()
+    typed.CopyFrom(model)
+    # graphsurgeon folds by onnxruntime, and folds nothing, silently, where that refuses the IR version.
+    typed.ir_version = min(model.ir_version, limits.ir)
+    del typed.graph.value_info[:]
+    typed.graph.value_info.extend(inferred.graph.value_info)
+    with _quiet() as log:
+        exported = _surgery(typed, flatten=True)
+        if _names(exported.graph.output) != _names(typed.graph.output):
+            # Flattening an If renames tensors that its branches share with the graph, outputs too.
+            exported = _surgery(typed, flatten=False)
+
+    result = frame(model)
+    result.graph.CopyFrom(exported.graph)
+    del result.opset_import[:]
+    result.opset_import.extend(exported.opset_import)
+    name_nodes(result)
+    left = foldable(result)
+    after = {node.name for node in result.graph.node}
+    gone = [name for name in before if name not in after]
+    if left and not gone:
+        raise UserError(
+            f"Constants could not be folded: {left[0]!r} and {len(left) - 1} more nodes read only constants.",
+            log.getvalue().strip().splitlines()[-1] if log.getvalue().strip() else "",
+        )
+    changes = [f"node {name!r} ({before[name]}) folded into a constant" for name in gone]
+    changes += [f"node {name!r} reads only constants but could not be folded" for name in left]
+    return result, changes
+
+
+def _surgery(model: onnx.ModelProto, *, flatten: bool) -> onnx.ModelProto:
+    import onnx_graphsurgeon as gs
+
+    surgeon = gs.import_onnx(model)
+    for _ in range(_PASSES):  # a flattened If may give more to fold
+        size = len(surgeon.nodes)
+        surgeon.fold_constants(partitioning="recursive", flatten_subgraphs=flatten).cleanup().toposort()
+        if len(surgeon.nodes) == size:
+            break
+    exported: onnx.ModelProto = gs.export_onnx(surgeon, do_type_check=False)
+    return exported
+
+
+def _names(values: Iterable[onnx.ValueInfoProto]) -> list[str]:
+    return [value.name for value in values]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[io.StringIO]:
+    """Collects what graphsurgeon prints; onnxruntime's own warnings are off meanwhile."""
+    import onnxruntime
+
+    default, errors_only = 2, 3
+    onnxruntime.set_default_logger_severity(errors_only)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as log, contextlib.redirect_stderr(log):
+            yield log
+    finally:
+        onnxruntime.set_default_logger_severity(default)

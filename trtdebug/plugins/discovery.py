@@ -1,0 +1,172 @@
+"""What is installed, and what of it may load. Imports no plugin."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from trtdebug import __version__
+from trtdebug.core.errors import UserError
+
+GROUP = "trtdebug"
+COMMANDS = "trtdebug.commands"
+
+
+@dataclass(frozen=True, eq=False)
+class Plugin:
+    """One plugin that was found, by default not imported yet.
+
+    Attributes:
+        name: entry-point name, or the last part of a built-in's module; what `-p no:NAME` names.
+        load: imports it; may raise anything.
+        off: not to be loaded.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    builtin: bool
+    load: Callable[[], object]
+    off: bool
+
+    @property
+    def key(self) -> str:
+        """Unique in this process; two plugins may have the same name."""
+        return f"{self} at {id(self):x}"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.distribution} {self.version})"
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An entry point of `group` ("trtdebug" or "trtdebug.commands")."""
+
+    name: str
+    distribution: str
+    version: str
+    group: str
+    point: importlib.metadata.EntryPoint
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which plugins may load.
+
+    Attributes:
+        disabled: names of plugins or distributions, normalised.
+        only: distributions, normalised; None = all.
+    """
+
+    disabled: frozenset[str]
+    only: frozenset[str] | None
+    third_party: bool
+
+    @classmethod
+    def of(cls, disabled: Iterable[str], third_party: bool) -> Selection:
+        """These arguments and the environment: TRTDEBUG_{LOAD,DISABLED,NO}_PLUGINS."""
+        only = os.environ.get("TRTDEBUG_LOAD_PLUGINS")
+        return cls(
+            disabled=_names([*disabled, *os.environ.get("TRTDEBUG_DISABLED_PLUGINS", "").split(",")]),
+            only=None if only is None else _names(only.split(",")),
+            third_party=third_party and os.environ.get("TRTDEBUG_NO_PLUGINS", "") in ("", "0"),
+        )
+
+    def allows(self, name: str, distribution: str, builtin: bool = False) -> bool:
+        """Whether it may load. Built-ins share one distribution: only their own name disables them."""
+        if builtin:
+            return normalise(name) not in self.disabled
+        listed = self.only is None or normalise(distribution) in self.only
+        return self.third_party and listed and not self.disabled & {normalise(name), normalise(distribution)}
+
+    def to_env(self) -> dict[str, str]:
+        """Environment variables that give a worker process the same selection."""
+        env = {
+            "TRTDEBUG_DISABLED_PLUGINS": ",".join(sorted(self.disabled)),
+            "TRTDEBUG_NO_PLUGINS": "" if self.third_party else "1",
+        }
+        return env if self.only is None else {**env, "TRTDEBUG_LOAD_PLUGINS": ",".join(sorted(self.only))}
+
+
+def normalise(name: str) -> str:
+    """Name of a distribution as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def installed_extensions(groups: Sequence[str] = (GROUP, COMMANDS)) -> tuple[Extension, ...]:
+    """All entry points of these groups, by distribution and name; none is imported."""
+    found = [
+        _describe(point, group) for group in groups for point in importlib.metadata.entry_points(group=group)
+    ]
+    return tuple(sorted(found, key=lambda e: (e.group, normalise(e.distribution), e.name)))
+
+
+def find_plugins(builtins: Sequence[object | str], selection: Selection) -> tuple[Plugin, ...]:
+    """Built-ins in the given order, then third parties by distribution and entry-point name."""
+    own = [_builtin(module, selection) for module in builtins]
+    others = [
+        Plugin(
+            e.name,
+            e.distribution,
+            e.version,
+            False,
+            e.point.load,
+            not selection.allows(e.name, e.distribution),
+        )
+        for e in installed_extensions((GROUP,))
+    ]
+    return (*own, *others)
+
+
+def refuse_unknown(disabled: Iterable[str], found: Iterable[Plugin]) -> None:
+    """Nothing, where each of `disabled` names a plugin or distribution.
+
+    Raises:
+        UserError: one names none.
+    """
+    extensions = installed_extensions()
+    known = {normalise(name) for e in extensions for name in (e.name, e.distribution)}
+    known |= {normalise(plugin.name) for plugin in found}
+    for name in disabled:
+        if normalise(name) not in known:
+            near = difflib.get_close_matches(normalise(name), known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "`trtdebug ext list` shows what is there."
+            raise UserError(f"There is no plugin named {name!r} to disable.", hint)
+
+
+def missing(selection: Selection) -> list[str]:
+    """Distributions that TRTDEBUG_LOAD_PLUGINS names and that are not there."""
+    there = {normalise(extension.distribution) for extension in installed_extensions()}
+    return sorted((selection.only or frozenset()) - there)
+
+
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(normalise(name) for name in names if name.strip())
+
+
+def _builtin(module: object | str, selection: Selection) -> Plugin:
+    dotted = module if isinstance(module, str) else getattr(module, "__name__", type(module).__name__)
+    name = dotted.rpartition(".")[2]
+    load = partial(importlib.import_module, module) if isinstance(module, str) else lambda: module
+    return Plugin(
+        name, "trtdebug", __version__, True, load, not selection.allows(name, "trtdebug", builtin=True)
+    )
+
+
+def _metadata(point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    try:
+        metadata = point.dist.metadata  # type: ignore[union-attr]  # None is an AttributeError, caught
+        return str(metadata["Name"] or "unknown"), str(metadata["Version"] or "unknown")
+    except (AttributeError, KeyError, OSError, TypeError):  # a dist-info without METADATA still has a module
+        return point.value.partition(":")[0].partition(".")[0].strip(), "unknown"
+
+
+def _describe(point: importlib.metadata.EntryPoint, group: str) -> Extension:
+    distribution, version = _metadata(point)
+    return Extension(point.name, distribution, version, group, point)

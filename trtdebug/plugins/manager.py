@@ -1,0 +1,144 @@
+"""Finds plugins, calls each by itself, and keeps a record of those that fail. Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from trtdebug.plugins import discovery, rules, spec
+from trtdebug.plugins.discovery import Extension, Plugin, Selection, installed_extensions
+from trtdebug.plugins.record import PluginInfo, Problem, Provided, Record
+
+if TYPE_CHECKING:
+    import typer
+
+    from trtdebug.backends.base import Backend
+    from trtdebug.plugins import types as t
+
+__all__ = ["Plugin", "PluginInfo", "PluginManager", "Problem", "Provided", "installed_extensions"]
+
+
+class PluginManager(Record):
+    """Made by `load`. Imports a plugin when a hook is first needed; drops one that raises."""
+
+    def __init__(self, found: Sequence[Plugin], selection: Selection) -> None:
+        super().__init__()
+        self._found, self._selection = found, selection
+        self._pluggy = pluggy.PluginManager("trtdebug")
+        self._pluggy.add_hookspecs(spec)
+        self._loaded: dict[str, Plugin] = {}
+        self._collected: dict[str, tuple[Provided[Any], ...]] = {}
+
+    @classmethod
+    def load(
+        cls, *, builtins: Sequence[object | str] = (), disabled: Iterable[str] = (), third_party: bool = True
+    ) -> PluginManager:
+        """Finds built-ins (modules or dotted names) and third parties; imports none.
+
+        Raises:
+            UserError: `disabled` names what is not there.
+        """
+        disabled = tuple(disabled)
+        selection = Selection.of(disabled, third_party)
+        found = discovery.find_plugins(builtins, selection)
+        discovery.refuse_unknown(disabled, found)
+        manager = cls(found, selection)
+        manager.report_missing(discovery.missing(selection))
+        return manager
+
+    def to_env(self) -> dict[str, str]:
+        """Environment variables with which `load` selects the same plugins in a worker process."""
+        return self._selection.to_env()
+
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """All that were found; imports them."""
+        self._import()
+        return tuple(self._info(plugin) for plugin in self._found)
+
+    def collect(self, kind: str) -> tuple[Provided[Any], ...]:
+        """What the hook `trtdebug_<kind>` gives, built-ins first. Of two of one name the first stays."""
+        if kind not in self._collected:
+            kept: dict[str, Provided[Any]] = {}
+            for plugin, values in self._call(kind):
+                for value in values:
+                    first = kept.setdefault(value.name, Provided(value, plugin))
+                    if first.value is not value:
+                        taken = f"{value.name!r} is taken by {first.provider}; {plugin}'s is left out"
+                        self.report(plugin, kind, taken)
+            self._collected[kind] = tuple(kept.values())
+        return self._collected[kind]
+
+    def emit(self, event: str, data: t.TrialEvent | t.SessionEvent) -> None:
+        """Tells `trtdebug_<event>`."""
+        self._call(event, event=data)
+
+    def add_commands(self, app: typer.Typer, third_party: bool = False) -> None:
+        """Built-ins' commands; `third_party` imports extensions too, so ask only for an unknown command."""
+        self._call("commands", third_party=third_party, app=app)
+
+    def command_entry_points(self) -> tuple[Extension, ...]:
+        """Third parties' commands, found without an import; the entry point's name is the command's."""
+        points = installed_extensions((discovery.COMMANDS,))
+        return tuple(p for p in points if self._selection.allows(p.name, p.distribution))
+
+    def backends(self) -> dict[str, Backend]:
+        return self._named("backends")
+
+    def checks(self) -> dict[str, t.Check]:
+        return self._named("checks")
+
+    def fixes(self) -> dict[str, t.FixProposer]:
+        return self._named("fixes")
+
+    def metrics(self) -> dict[str, t.Metric]:
+        return self._named("metrics")
+
+    def localizers(self) -> dict[str, t.Localizer]:
+        return self._named("localizers")
+
+    def inputs(self) -> dict[str, t.InputSource]:
+        return self._named("inputs")
+
+    def reports(self) -> dict[str, t.ReportFormat]:
+        return self._named("reports")
+
+    def executors(self) -> dict[str, t.ExecutorFactory]:
+        return self._named("executors")
+
+    def _named(self, kind: str) -> dict[str, Any]:
+        return {found.value.name: found.value for found in self.collect(kind)}
+
+    def _import(self, third_party: bool = True) -> None:
+        for plugin in self._found:
+            wanted = not plugin.off and (plugin.builtin or third_party)
+            if wanted and plugin.key not in self._loaded:
+                self._loaded[plugin.key] = plugin
+                with self.guard(plugin, None):
+                    module = plugin.load()
+                    self._pluggy.register(module, plugin.key)
+                    for hook, reason in rules.wrong_names(module, self._hooks(plugin)):
+                        self.report(plugin, hook, reason)
+
+    def _call(self, hook: str, third_party: bool = True, **data: Any) -> list[tuple[Plugin, list[Any]]]:
+        # pluggy's own call ends at the first implementation that raises: so one by one
+        self._import(third_party)
+        results = []
+        for implementation in getattr(self._pluggy.hook, f"trtdebug_{hook}").get_hookimpls():
+            plugin = self._loaded[implementation.plugin_name]
+            if not self.failure(plugin) and (plugin.builtin or third_party):
+                with self.guard(plugin, hook):
+                    result = implementation.function(*(data[name] for name in implementation.argnames))
+                    results.append((plugin, rules.checked(hook, result)))
+        return results
+
+    def _hooks(self, plugin: Plugin) -> list[str]:
+        callers = self._pluggy.get_hookcallers(self._pluggy.get_plugin(plugin.key))
+        return sorted(caller.name for caller in callers or ())
+
+    def _info(self, plugin: Plugin) -> PluginInfo:
+        hooks = tuple(name for name in self._hooks(plugin) if name in rules.HOOKS)
+        why = self.failure(plugin)
+        state: Any = "disabled" if plugin.off else "failed" if why else "active"
+        return PluginInfo(plugin.name, plugin.distribution, plugin.version, hooks, state, plugin.builtin, why)

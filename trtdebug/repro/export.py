@@ -1,0 +1,175 @@
+"""Writes repro folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from polygraphy.json import save_json
+
+from trtdebug.backends.onnxruntime import tensor_dtypes
+from trtdebug.core.errors import UserError
+from trtdebug.core.jsonable import dumps
+from trtdebug.graph.extract import extract
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model, save_model
+from trtdebug.graph.lowcast import lowerable, mixed_precision
+from trtdebug.graph.rounding import round_nodes
+from trtdebug.graph.types import TensorType, tensor_types
+from trtdebug.repro import script
+from trtdebug.repro.manifest import MANIFEST, Manifest, TensorFile, safe_name
+from trtdebug.repro.spec import Repro, ReproSpec
+from trtdebug.repro.text import POLYGRAPHY_INPUTS, readme
+
+Tensor = NDArray[np.generic]
+
+
+def export(spec: ReproSpec, folder: Path) -> Repro:
+    """Writes the repro to `folder`, at once or not at all; an older repro there is replaced.
+
+    The folder holds model.onnx (the piece, weights in), emulated.onnx (the same with rounding, for plain
+    onnxruntime), typed.onnx (the same with the precision written in, for a strongly typed TensorRT), inputs/,
+    expected/, repro.json, repro.py, README.md, versions.json and inputs.json for Polygraphy.
+
+    Raises:
+        UserError: a node, a recorded input or an expected output is missing or unreadable, or `folder` exists
+            and is no repro.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise UserError(f"{folder} exists and is no repro.", "Name another folder, or remove it.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name[:100]}.{uuid.uuid4().hex}.tmp")
+    temporary.mkdir()
+    try:
+        nodes = _fill(spec, temporary)
+        _replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Repro(folder, nodes)
+
+
+def _fill(spec: ReproSpec, folder: Path) -> int:
+    model = load_model(spec.model)
+    recorded = {name: _load(name, path) for name, path in spec.inputs.items()}
+    expected = {name: _load(name, path) for name, path in spec.expected.items()}
+    piece = _cut(model, spec.nodes, recorded, expected)
+    index = GraphIndex(piece)
+    unknown = sorted(set(spec.pinned) - set(index.order))
+    if unknown:
+        raise UserError(
+            f"The pinned node {unknown[0]!r} is not in the repro.", "Pin nodes of the repro only."
+        )
+    missing = [name for name in index.outputs if name not in expected]
+    if missing:
+        raise UserError(f"There is no reference value for output {missing[0]!r}.", "Record it.")
+
+    feeds = {name: recorded[name] for name in index.inputs}
+    wanted = {name: expected[name] for name in index.outputs}
+    low = [name for name in index.order if name not in spec.pinned]
+    save_model(piece, folder / "model.onnx")
+    emulated = typed = None
+    if spec.precision == "fp16" or spec.precision == "bf16":
+        emulated, typed = "emulated.onnx", "typed.onnx"
+        save_model(round_nodes(piece, low, spec.precision, _dtypes(piece, folder)), folder / emulated)
+        save_model(mixed_precision(piece, low, spec.precision), folder / typed)
+    manifest = Manifest(
+        nodes=index.order,
+        pinned=tuple(name for name in index.order if name in spec.pinned),
+        precision=spec.precision,
+        candidate=spec.candidate,
+        signature=spec.signature,
+        limit=spec.limit,
+        inputs=_store(folder, "inputs", feeds, raw=True),
+        expected=_store(folder, "expected", wanted, raw=False),
+        emulated=emulated,
+        typed=typed,
+        options=spec.options,
+        command=spec.command,
+    )
+    save_json([dict(feeds)], str(folder / POLYGRAPHY_INPUTS))
+    (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (folder / "versions.json").write_text(dumps(dict(spec.versions), indent=2) + "\n", encoding="utf-8")
+    shutil.copyfile(script.__file__, folder / "repro.py")
+    ops = {name: index.node(name).op for name in index.order}
+    can_be_low = lowerable(piece, index.order, "fp16")
+    floats = [name for name in index.order if name in can_be_low]
+    (folder / "README.md").write_text(readme(manifest, ops, floats, spec.versions), encoding="utf-8")
+    return len(index.order)
+
+
+def _cut(
+    model: onnx.ModelProto,
+    nodes: tuple[str, ...],
+    recorded: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+) -> onnx.ModelProto:
+    """The piece, with the shapes that were recorded.
+
+    Integer vectors and scalars become weights: they are shapes, axes or indices, and TensorRT builds for them
+    what it would not build for an input.
+    """
+    types = tensor_types(model)
+    types |= {name: TensorType(a.dtype.name, a.shape) for name, a in {**recorded, **expected}.items()}
+    written = {tensor for name in nodes for tensor in GraphIndex(model).node(name).writes}
+    fixed = {
+        name: array
+        for name, array in recorded.items()
+        if name not in written and array.dtype.kind in "iu" and array.ndim <= 1
+    }
+    piece = extract(model, nodes, types, constants=fixed)
+    missing = [value.name for value in piece.graph.input if value.name not in recorded]
+    if missing:
+        raise UserError(f"There is no recorded value for {missing[0]!r}, which the nodes read.", "Record it.")
+    return piece
+
+
+def _dtypes(piece: onnx.ModelProto, workdir: Path) -> dict[str, str]:
+    """numpy dtype name per tensor, from shape inference, or from onnxruntime where that does not tell."""
+    dtypes = {name: type_.dtype for name, type_ in tensor_types(piece).items()}
+    if any(o and o not in dtypes for node in piece.graph.node for o in node.output):
+        dtypes |= tensor_dtypes(piece, workdir)
+    return dtypes
+
+
+def _store(folder: Path, kind: str, tensors: Mapping[str, Tensor], *, raw: bool) -> tuple[TensorFile, ...]:
+    """Writes tensors under names that no tensor name can lead astray."""
+    (folder / kind).mkdir()
+    files = []
+    for position, (name, array) in enumerate(tensors.items()):
+        stem = f"{kind}/{safe_name(position, name)}"
+        np.save(folder / f"{stem}.npy", array, allow_pickle=False)
+        if raw:
+            array.tofile(folder / f"{stem}.bin")
+        bare = f"{stem}.bin" if raw else None
+        files.append(TensorFile(name, f"{stem}.npy", array.dtype.name, tuple(array.shape), bare))
+    return tuple(files)
+
+
+def _load(name: str, path: Path) -> Tensor:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"{path}, the recorded value of {name!r}, can't be read: {reason}.", "Record it again."
+        ) from None
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{path}, the recorded value of {name!r}, is no single array.", "Record it as .npy.")
+    return array
+
+
+def _replace(temporary: Path, folder: Path) -> None:
+    """Puts the finished folder in place of the old one, if any."""
+    if not folder.exists():
+        os.rename(temporary, folder)
+        return
+    old = temporary.with_suffix(".old")
+    os.rename(folder, old)
+    os.rename(temporary, folder)
+    shutil.rmtree(old)

@@ -1,0 +1,85 @@
+"""repro.json: what a repro folder holds, and under which file names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cattrs
+
+from trtdebug.core.case import BuildOptions
+from trtdebug.core.errors import UserError
+from trtdebug.core.intervention import Precision
+from trtdebug.core.jsonable import loads
+from trtdebug.core.outcome import Signature
+
+MANIFEST = "repro.json"
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """One recorded tensor.
+
+    Attributes:
+        name: ONNX name, any text.
+        file: .npy file, relative to the folder.
+        raw: the same values without a header, as trtexec reads them; None where nobody needs that.
+    """
+
+    name: str
+    file: str
+    dtype: str
+    shape: tuple[int, ...]
+    raw: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of repro.json. `repro.py` in the folder reads it too.
+
+    Attributes:
+        nodes: ONNX node names in topological order; `pinned` are those that stay in FP32.
+        model: the piece as it is.
+        emulated: the piece with rounding by Cast pairs, for plain onnxruntime; None where that means nothing.
+        typed: the piece with the low precision written into it, for a strongly typed TensorRT; None likewise.
+        limit: relative RMS error that an output may have.
+    """
+
+    nodes: tuple[str, ...]
+    pinned: tuple[str, ...]
+    precision: Precision
+    candidate: str
+    signature: Signature
+    limit: float
+    inputs: tuple[TensorFile, ...]
+    expected: tuple[TensorFile, ...]
+    model: str = "model.onnx"
+    emulated: str | None = None
+    typed: str | None = None
+    options: BuildOptions = field(default_factory=BuildOptions)
+    command: str = ""
+    schema: int = 1
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads repro.json of a repro folder.
+
+    Raises:
+        UserError: no such file, or not of this form.
+    """
+    path = folder / MANIFEST
+    try:
+        return loads(path.read_text(encoding="utf-8"), Manifest)
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} is no repro: it has no {MANIFEST}.", "Name the folder of a repro."
+        ) from None
+    except (ValueError, cattrs.BaseValidationError) as error:
+        raise UserError(f"{path} is damaged: {error}.", "Export the repro again.") from None
+
+
+def safe_name(position: int, name: str) -> str:
+    """File name without suffix for a tensor: unique by `position`, plain ASCII, at most 44 characters."""
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:40].strip("_")
+    return f"{position:03d}_{readable}" if readable else f"{position:03d}"

@@ -1,0 +1,68 @@
+"""What a repro is made of, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trtdebug.core.case import BuildOptions
+from trtdebug.core.intervention import Precision
+from trtdebug.core.outcome import Signature
+
+
+@dataclass(frozen=True)
+class ReproSpec:
+    """A piece of a model that fails by itself, and how to see it.
+
+    Attributes:
+        model: the whole model's file.
+        nodes: the piece: ONNX node names.
+        inputs: recorded reference values (.npy) per tensor that the piece reads from outside and that is no
+            weight, by ONNX name. More than that does no harm.
+        expected: reference values (.npy) per output of the piece, by ONNX name.
+        signature: how the piece is known to fail.
+        limit: relative RMS error ||c - r|| / ||r|| that an output may have.
+        precision: the low precision in which all of the piece works, but for `pinned`.
+        pinned: nodes of the piece that stay in FP32.
+        candidate: the backend that fails.
+        options: how the candidate is built.
+        versions: name -> version of what the failure was seen with.
+        command: the command line that found it; may be empty.
+    """
+
+    model: Path
+    nodes: tuple[str, ...]
+    inputs: Mapping[str, Path]
+    expected: Mapping[str, Path]
+    signature: Signature
+    limit: float
+    precision: Precision = "fp16"
+    pinned: tuple[str, ...] = ()
+    candidate: str = "emulator"
+    options: BuildOptions = field(default_factory=BuildOptions)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Repro:
+    """An exported repro folder. `nodes` is the number of nodes in its model."""
+
+    path: Path
+    nodes: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a fresh process made of a repro.
+
+    Attributes:
+        reproduced: whether it fails as expected; None where that could not be tested.
+        signature: kind of the failure seen; None where there was none.
+        output: what the process wrote, or why it could not run.
+    """
+
+    reproduced: bool | None
+    signature: str | None
+    output: str

@@ -1,0 +1,158 @@
+"""The texts of a repro folder: its README and the command lines for trtexec and Polygraphy."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from trtdebug.repro.manifest import Manifest
+
+POLYGRAPHY_INPUTS = "inputs.json"
+"""The recorded inputs in Polygraphy's own format."""
+
+_HOW = """\
+* `--backend emulator` needs numpy and onnxruntime: the inputs, weights and outputs of each low-precision node
+  are rounded.
+* `--backend tensorrt` needs numpy, tensorrt (8.6 to 11) and cuda-python: each layer's precision is forced.
+* Exit code 1: the failure shows; 0: it does not; 125: it can't be tested here.
+* An output is wrong if its NaN and Inf differ from the reference's, or its relative RMS error is over
+  {limit:g}."""
+
+_FLAG = """\
+A precision flag alone only *allows* the builder to use it, and a small piece often gets FP32: without the
+constraints the failure may hide."""
+
+_POLYGRAPHY_TYPES = {"fp16": "float16", "bf16": "bfloat16"}
+
+
+def trtexec_command(manifest: Manifest) -> str | None:
+    """For TensorRT 8.6 to 10; None where trtexec's syntax can't name a pinned node."""
+    words = [f"--onnx={manifest.model}", *_trtexec_options(manifest)]
+    if manifest.precision in _POLYGRAPHY_TYPES:
+        if any(mark in name for name in manifest.pinned for mark in ",:*'"):
+            return None
+        # Later entries override earlier ones.
+        layers = ",".join([f"*:{manifest.precision}", *(f"{name}:fp32" for name in manifest.pinned)])
+        words += [f"--{manifest.precision}", "--precisionConstraints=obey"]
+        words += [f"--layerPrecisions={layers}", f"--layerOutputTypes={layers}"]
+    elif manifest.precision == "int8":
+        words.append("--int8")
+    return _shell("trtexec", words)
+
+
+def trtexec_typed_command(manifest: Manifest) -> str | None:
+    """For TensorRT 11, which reads precisions from the model; None where there is no such model."""
+    if manifest.typed is None:
+        return None
+    return _shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest)])
+
+
+def polygraphy_command(manifest: Manifest, floats: Sequence[str]) -> str:
+    """Compares TensorRT 8.6 to 10 with onnxruntime. `floats`: the nodes that can have a precision."""
+    words = [manifest.model, "--onnxrt", "--trt", f"--load-inputs={POLYGRAPHY_INPUTS}"]
+    words += ["--check-error-stat=median", f"--rtol={manifest.limit:g}"]
+    if manifest.options.tf32:
+        words.append("--tf32")
+    if manifest.options.optimization_level is not None:
+        words.append(f"--builder-optimization-level={manifest.options.optimization_level}")
+    if manifest.options.plugins:
+        words += ["--plugins", *manifest.options.plugins]
+    if manifest.precision in _POLYGRAPHY_TYPES:
+        low = _POLYGRAPHY_TYPES[manifest.precision]
+        words += [f"--{manifest.precision}", "--precision-constraints=obey", "--layer-precisions"]
+        words += [f"{name}:{'float32' if name in manifest.pinned else low}" for name in floats]
+    elif manifest.precision == "int8":
+        words.append("--int8")
+    return _shell("polygraphy run", words)
+
+
+def readme(
+    manifest: Manifest, ops: Mapping[str, str], floats: Sequence[str], versions: Mapping[str, str]
+) -> str:
+    """README.md of the folder. `ops`: operator of each node."""
+    low = manifest.precision.upper()
+    parts = [
+        f"# {len(manifest.nodes)} node{'s' if len(manifest.nodes) > 1 else ''} that go wrong in {low}",
+        f"`{manifest.model}` is a piece of a larger model, cut out by trtdebug, with its weights. On the "
+        f"inputs recorded here it is right in FP32 and wrong where its nodes work in {low}: "
+        f"{_failure(manifest)}, seen with {manifest.candidate}.",
+        "## The nodes",
+        "\n".join(
+            ["| node | operator | precision |", "|---|---|---|", *(_row(manifest, n, ops[n]) for n in ops)]
+        ),
+        "## See it",
+        _block("python repro.py"),
+        _HOW.format(limit=manifest.limit),
+        "## With trtexec and Polygraphy",
+        *_trtexec_part(manifest),
+        _block(polygraphy_command(manifest, floats)),
+        _FLAG,
+        "## Where it comes from",
+        "\n".join(f"* {line}" for line in _origin(manifest, versions)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _failure(manifest: Manifest) -> str:
+    outputs = f" in {', '.join(map(_code, manifest.signature.outputs))}" if manifest.signature.outputs else ""
+    return f"{manifest.signature.kind}{outputs}"
+
+
+def _row(manifest: Manifest, name: str, op: str) -> str:
+    precision = "FP32 (pinned)" if name in manifest.pinned else manifest.precision.upper()
+    return f"| {_code(name)} | {op} | {precision} |"
+
+
+def _trtexec_part(manifest: Manifest) -> list[str]:
+    parts = []
+    command = trtexec_command(manifest)
+    if command is None:
+        parts.append("trtexec has no way to write the name of a pinned node; use repro.py.")
+    else:
+        parts += ["trtexec prints the outputs and compares nothing. TensorRT 8.6 to 10:", _block(command)]
+    typed = trtexec_typed_command(manifest)
+    if typed is not None:
+        parts += ["TensorRT 11, where the precision stands in the model:", _block(typed)]
+    parts.append("Polygraphy compares with onnxruntime (TensorRT 8.6 to 10):")
+    return parts
+
+
+def _origin(manifest: Manifest, versions: Mapping[str, str]) -> list[str]:
+    lines = [f"found by {_code(manifest.command)}"] if manifest.command else []
+    lines += [f"{name} {version}" for name, version in versions.items()]
+    return lines or ["not recorded"]
+
+
+def _trtexec_options(manifest: Manifest) -> list[str]:
+    words = []
+    if manifest.inputs:
+        feeds = ",".join(f"{_trtexec_name(tensor.name)}:{tensor.raw}" for tensor in manifest.inputs)
+        words.append(f"--loadInputs={feeds}")
+    if not manifest.options.tf32:
+        words.append("--noTF32")
+    if manifest.options.optimization_level is not None:
+        words.append(f"--builderOptimizationLevel={manifest.options.optimization_level}")
+    words += [f"--staticPlugins={library}" for library in manifest.options.plugins]
+    return [*words, "--dumpOutput"]
+
+
+def _trtexec_name(name: str) -> str:
+    """trtexec wants single quotes around a tensor name that holds one of its separators."""
+    return f"'{name}'" if ":" in name or "," in name else name
+
+
+def _shell(program: str, words: Sequence[str]) -> str:
+    return " \\\n    ".join([program, *map(shlex.quote, words)])
+
+
+def _block(text: str) -> str:
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}sh\n{text}\n{fence}"
+
+
+def _code(text: str) -> str:
+    """Inline code that no backtick, pipe or line break in a name can end."""
+    plain = " ".join(text.split()).replace("|", "\\|")
+    return f"`` {plain} ``" if "`" in plain else f"`{plain}`"

@@ -1,0 +1,120 @@
+"""The ask/tell frame that the searches share: items and ranks, the log of verdicts, looking ahead, state."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, TypeVar, get_args
+
+from trtdebug.core.errors import UserError
+from trtdebug.search.facts import Facts, below, bits
+from trtdebug.search.types import Answer, Subset, Verdict
+
+S = TypeVar("S", bound="AskTell")
+
+
+class AskTell(ABC):
+    """A search whose next question is a function of the facts alone.
+
+    That makes it deterministic and resumable, and lets it look ahead: with `width` > 1 it also asks what it
+    would ask after either verdict.
+
+    Args:
+        n: number of items.
+        order: the items from rank 0 on, a permutation of 0..n-1.
+        width: how many subsets `ask` may give at once.
+        max_trials: ask for no more than this many; None = no limit.
+        options: what `restore` hands back to the constructor.
+    """
+
+    def __init__(
+        self, n: int, order: Sequence[int], width: int, max_trials: int | None, options: dict[str, Any]
+    ) -> None:
+        if n < 0 or width < 1 or (max_trials is not None and max_trials < 0):
+            raise UserError(
+                f"search: n={n}, width={width}, max_trials={max_trials}.",
+                "Give n >= 0, width >= 1, max_trials >= 0.",
+            )
+        self.n = n
+        self.everything = below(n)
+        self.width = width
+        self.max_trials = max_trials
+        self.facts = Facts()
+        self._order = tuple(order)
+        self._rank = {item: rank for rank, item in enumerate(order)}
+        self._options = {"n": n, "width": width, "max_trials": max_trials, **options}
+        self._log: list[tuple[int, Verdict, bool]] = []
+        self._asked: set[int] = set()
+
+    @abstractmethod
+    def question(self, facts: Facts) -> int | None:
+        """The next set to test, None when done."""
+
+    @abstractmethod
+    def result(self) -> Answer:
+        """What is known so far."""
+
+    @property
+    def trials(self) -> int:
+        """Verdicts told of subsets that were asked for."""
+        return sum(asked for _, _, asked in self._log)
+
+    def ask(self) -> tuple[Subset, ...]:
+        """See `Search.ask`."""
+        room = self.width if self.max_trials is None else min(self.width, self.max_trials - self.trials)
+        questions: list[int] = []
+        ahead = deque([self.facts])
+        while ahead and len(questions) < room:
+            facts = ahead.popleft()
+            question = self.question(facts)
+            if question is None:
+                continue
+            if question not in questions:
+                questions.append(question)
+            if len(questions) < room:
+                ahead.extend((facts.assume(question, "pass"), facts.assume(question, "fail")))
+        self._asked.update(questions)
+        return tuple(self.subset(question) for question in questions)
+
+    def tell(self, subset: Subset, verdict: Verdict) -> None:
+        """See `Search.tell`. Raises `UserError` for an item or a verdict that doesn't exist."""
+        unknown = sorted(item for item in subset if item not in self._rank)
+        if unknown:
+            raise UserError(f"search: items {unknown} don't exist.", f"Items are 0..{self.n - 1}.")
+        if verdict not in get_args(Verdict):
+            raise UserError(
+                f"search: unknown verdict {verdict!r}.", f"It is one of {', '.join(get_args(Verdict))}."
+            )
+        mask = self.mask(subset)
+        self._log.append((mask, verdict, mask in self._asked))
+        self._asked.discard(mask)
+        self.facts.add(mask, verdict)
+
+    def state(self) -> dict[str, Any]:
+        """See `Search.state`. Subsets are stored as hexadecimal bit masks over ranks."""
+        told = [[f"{mask:x}", verdict, asked] for mask, verdict, asked in self._log]
+        return {"search": type(self).__name__, "options": self._options, "told": told}
+
+    @classmethod
+    def restore(cls: type[S], state: dict[str, Any]) -> S:
+        """See `Search.restore`."""
+        if state.get("search") != cls.__name__:
+            raise UserError(
+                f"search: this is the state of {state.get('search')!r}, not of {cls.__name__!r}.",
+                "Restore it with the class that wrote it.",
+            )
+        search = cls(**state["options"])
+        for digits, verdict, asked in state["told"]:
+            mask = int(digits, 16)
+            search._log.append((mask, verdict, asked))
+            search.facts.add(mask, verdict)
+        return search
+
+    def mask(self, subset: Subset) -> int:
+        """From items to ranks."""
+        return sum(1 << self._rank[item] for item in subset)
+
+    def subset(self, mask: int) -> Subset:
+        """From ranks to items."""
+        return frozenset(self._order[rank] for rank in bits(mask))
