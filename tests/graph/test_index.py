@@ -4,7 +4,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import random_graph
 from seed_models import model_of, node, omitted_inputs, unsorted_with_dead_ends, value, with_if
@@ -62,6 +62,7 @@ def test_an_unknown_node_is_an_error() -> None:
         GraphIndex(with_if()).node("nobody")
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), size=st.integers(1, 30))
 def test_the_order_holds_for_shuffled_files(seed: int, size: int) -> None:
     model = random_graph(seed, size)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import onnx
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seed_models import model_of, node, value
 
@@ -23,6 +23,7 @@ def test_duplicates_get_the_first_free_number() -> None:
     assert node_names(chain(["a", "a", "a_1", "a"])) == ["a", "a_2", "a_1", "a_3"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["", "a", "b", "a_1", "a_2", "node_of_t1"]), max_size=12))
 def test_names_are_unique_and_stay(names: list[str]) -> None:
     model = chain(names)

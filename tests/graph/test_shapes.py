@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trtdebug.core.errors import UserError
@@ -48,6 +48,7 @@ names = st.text(st.characters(codec="ascii", categories=["L", "N"], include_char
 shapes = st.dictionaries(names, st.lists(st.integers(0, 9999), max_size=5).map(tuple), max_size=4)
 
 
+@settings(deadline=None)
 @given(shapes)
 def test_what_is_written_is_read_again(wanted: dict[str, tuple[int, ...]]) -> None:
     assert parse_shapes(format_polygraphy(wanted)) == wanted

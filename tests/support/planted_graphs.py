@@ -102,7 +102,8 @@ class _Grower:
         return x
 
     def residual(self, x: str) -> str:
-        return self.scaled(self.node("Add", [x, self.chain(x)]), HALF)
+        # turned first: a branch that only changes signs would cancel the stream
+        return self.scaled(self.node("Add", [x, self.chain(self.turned(x))]), HALF)
 
     def branches(self, x: str) -> str:
         ends = [self.chain(x) for _ in range(int(self.rng.integers(2, 4)))]
@@ -113,8 +114,7 @@ class _Grower:
     def healthy(self, x: str) -> str:
         op = self.rng.choice(["MatMul", "Add", "Mul", "Neg", "LeakyRelu", "Transposes"])
         if op == "MatMul":
-            q, _ = np.linalg.qr(self.rng.standard_normal((WIDTH, WIDTH)))
-            return self.node("MatMul", [x, self.weight(q)])
+            return self.turned(x)
         if op == "Add":
             return self.node("Add", [x, self.weight(self.rng.standard_normal(WIDTH) * 0.1)])
         if op == "Mul":
@@ -124,6 +124,10 @@ class _Grower:
         if op == "Transposes":
             return self.node("Transpose", [self.node("Transpose", [x], perm=[1, 0])], perm=[1, 0])
         return self.node("Neg", [x])
+
+    def turned(self, x: str) -> str:
+        q, _ = np.linalg.qr(self.rng.standard_normal((WIDTH, WIDTH)))
+        return self.node("MatMul", [x, self.weight(q)])
 
     def fault(self, x: str) -> str:
         self.due.pop(0)

@@ -42,8 +42,8 @@ def run(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             "fp16-weight-subnormal",
             "info",
-            f"{len(partly)} weights have values below {_NORMAL:.3g}, which lose digits in FP16; most so {name!r} "
-            f"of {node!r}: {share:.2%}.",
+            f"{len(partly)} weights have values below {_NORMAL:.3g}, which lose digits in FP16; most so "
+            f"{name!r} of {node!r}: {share:.2%}.",
             node,
         )
 

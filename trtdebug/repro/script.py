@@ -314,9 +314,9 @@ def _infer(trt: Any, logger: Any, cudart: Any, plan: Any, feeds: Mapping[str, Te
     return {name: host[name] for name in names if name not in inputs}
 
 
-def _dtype(engine: Any, name: str) -> np.dtype[Any]:
+def _dtype(engine: Any, name: str) -> np.dtype[np.generic]:
     """numpy's dtype of an engine's input or output; trt.nptype fails in 8.6 with numpy 1.24 and later."""
-    kind = engine.get_tensor_dtype(name).name
+    kind = str(engine.get_tensor_dtype(name).name)
     dtype = {"FLOAT": "float32", "HALF": "float16"}.get(kind, kind.lower())
     if dtype not in ("float32", "float16", "int8", "uint8", "int32", "int64", "bool"):
         raise Untestable(f"numpy has no type for tensor {name} ({kind})")
