@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-REAL_MODELS = ROOT / ".." / "shared" / "models"
+REAL_MODELS = Path(os.environ.get("TRTDEBUG_TEST_MODELS", ROOT / ".." / "shared" / "models"))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.plugins.types import FixProposal
+from trtdebug.repro.of_case import export_repro
 from trtdebug.stages.axes import axes, cure
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.divergence import first_divergence
@@ -31,7 +32,6 @@ from trtdebug.stages.localise import Located, localise
 from trtdebug.stages.observe import Observation, observe
 from trtdebug.stages.preflight import run_checks
 from trtdebug.stages.propagate import Propagated, first_failing, propagate
-from trtdebug.repro.of_case import export_repro
 from trtdebug.stages.sanity import Sanity, sanity
 
 Until = Literal["localise", "fix", "repro"]
@@ -86,7 +86,9 @@ class Debugger:
             self.unknown.append(f"{len(observation.unobserved)} nodes could not be observed by themselves")
         with self._stage("localise"):
             located = localise(self.ctx, signature, observation, sane.fast)
-        propagated = self._propagated(self.ctx.exposing(self.ctx.items)) if self.ctx.candidate.deterministic else None
+        propagated = (
+            self._propagated(self.ctx.exposing(self.ctx.items)) if self.ctx.candidate.deterministic else None
+        )
         self.unknown += located.unknown
         fixes: tuple[Fix, ...] = ()
         if self.until != "localise":
@@ -113,9 +115,13 @@ class Debugger:
     def _say_why_not_searched(self, sane: Sanity) -> None:
         if sane.pinned is not None and sane.pinned.status != "pass":
             how = "fails, too" if sane.pinned.status == "fail" else f"can't be tested ({sane.pinned.reason})"
-            self.unknown.append(f"with every node pinned to FP32 the candidate {how}: precision is not the only cause")
+            self.unknown.append(
+                f"with every node pinned to FP32 the candidate {how}: precision is not the only cause"
+            )
         elif sane.forced is not None and sane.forced.status == "pass":
-            self.unknown.append("forced into low precision everywhere the candidate passes: the cause lies elsewhere")
+            self.unknown.append(
+                "forced into low precision everywhere the candidate passes: the cause lies elsewhere"
+            )
         elif sane.forced is not None and sane.forced.status == "untestable":
             self.unknown.append(f"low precision could not be forced: {sane.forced.reason}")
 
@@ -134,7 +140,9 @@ class Debugger:
         node = self.ctx.index.producer.get(error.tensor) if error else None
         if error is None or node is None:
             return ()
-        evidence = f"{error.tensor} is the first tensor to differ ({error.reason}); what it is computed from agrees"
+        evidence = (
+            f"{error.tensor} is the first tensor to differ ({error.reason}); what it is computed from agrees"
+        )
         if knob:
             evidence += f"; {knob} makes the difference"
         return (Culprit((node,), "unknown", evidence),)
@@ -240,5 +248,3 @@ def command_line(ctx: Context) -> str:
         words.append("--no-tf32")
     words += ["--reference", case.reference, "--candidate", case.candidate, "--seed", str(case.seed)]
     return shlex.join(words)
-
-

@@ -62,7 +62,9 @@ class OrtEngine:
 
     def run(self, feeds: Feeds) -> dict[str, Tensor]:
         try:
-            values = self.session.run(self.outputs, {k: np.asarray(v) for k, v in feeds.items() if k in self.known})
+            values = self.session.run(
+                self.outputs, {k: np.asarray(v) for k, v in feeds.items() if k in self.known}
+            )
         except Exception as error:
             raise BuildFailure(f"onnxruntime cannot run the model: {_one_line(error)}") from error
         return {n: np.array(v) for n, v in zip(self.outputs, values, strict=True)}

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @with_case_options
 def compare(
     options: CaseOptions,
-    failing: Annotated[bool, typer.Option("--failing", help="Only tensors that break the tolerance.")] = False,
+    failing: Annotated[
+        bool, typer.Option("--failing", help="Only tensors that break the tolerance.")
+    ] = False,
 ) -> None:
     """Layer by layer: the error of every tensor, in the whole candidate and of its node by itself."""
     from trtdebug.stages.table import layer_table

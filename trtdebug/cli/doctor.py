@@ -15,7 +15,16 @@ from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.plugins import load
 
-_PACKAGES = ("onnx", "onnx-graphsurgeon", "onnxruntime", "onnxruntime-gpu", "polygraphy", "numpy", "tensorrt", "cuda-python")
+_PACKAGES = (
+    "onnx",
+    "onnx-graphsurgeon",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "polygraphy",
+    "numpy",
+    "tensorrt",
+    "cuda-python",
+)
 
 
 @user_errors
@@ -28,13 +37,18 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     say(f"trtdebug {data['trtdebug']}, Python {data['python']}, {data['platform']}")
     say(f"GPU      {data['gpu'] or 'none found (nvidia-smi)'}")
     for name, backend in data["backends"].items():
-        state = f"works, {backend['version']} {backend['device']}".rstrip() if backend["ok"] else f"no: {backend['reason']}"
+        state = (
+            f"works, {backend['version']} {backend['device']}".rstrip()
+            if backend["ok"]
+            else f"no: {backend['reason']}"
+        )
         say(f"backend  {name:12} {state}")
     for name, version in data["packages"].items():
         say(f"package  {name:18} {version or 'not installed'}")
     for extension in data["extensions"]:
         error = f": {extension['error']}" if extension["error"] else ""
-        say(f"plugin   {extension['name']} ({extension['distribution']} {extension['version']}) {extension['state']}{error}")
+        provider = f"{extension['distribution']} {extension['version']}"
+        say(f"plugin   {extension['name']} ({provider}) {extension['state']}{error}")
 
 
 def _examine() -> dict[str, Any]:
@@ -42,7 +56,12 @@ def _examine() -> dict[str, Any]:
     backends = {}
     for name, backend in plugins.backends().items():
         found = backend.probe()
-        backends[name] = {"ok": found.ok, "version": found.version, "device": found.device, "reason": found.reason}
+        backends[name] = {
+            "ok": found.ok,
+            "version": found.version,
+            "device": found.device,
+            "reason": found.reason,
+        }
     return {
         "trtdebug": __version__,
         "python": platform.python_version(),
@@ -51,7 +70,13 @@ def _examine() -> dict[str, Any]:
         "backends": backends,
         "packages": {name: _version(name) for name in _PACKAGES},
         "extensions": [
-            {"name": p.name, "distribution": p.distribution, "version": p.version, "state": p.state, "error": p.error}
+            {
+                "name": p.name,
+                "distribution": p.distribution,
+                "version": p.version,
+                "state": p.state,
+                "error": p.error,
+            }
             for p in plugins.plugins()
             if not p.builtin
         ],

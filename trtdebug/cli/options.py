@@ -85,7 +85,8 @@ class CaseOptions:
         typer.Option(help="See --atol.", min=0, rich_help_panel=_VERDICT),
     ] = None
     builds: Annotated[
-        int, typer.Option(help="Builds as you make them, to catch flaky ones.", min=1, rich_help_panel=_VERDICT)
+        int,
+        typer.Option(help="Builds as you make them, to catch flaky ones.", min=1, rich_help_panel=_VERDICT),
     ] = 2
     plugins: Annotated[
         Optional[list[Path]],  # noqa: UP045

@@ -40,7 +40,9 @@ def resume(
 
 
 @user_errors
-def log(folder: _Folder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def log(
+    folder: _Folder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
     """The journal of a session: every trial, its verdict and what it took."""
     from trtdebug.session.session import Session
 
@@ -103,7 +105,9 @@ def _chosen(folder: Path | None) -> Path:
         return folder
     sessions = list_sessions()
     if not sessions:
-        raise UserError("there is no session in .trtdebug.", "Name a session folder, or `trtdebug run` first.")
+        raise UserError(
+            "there is no session in .trtdebug.", "Name a session folder, or `trtdebug run` first."
+        )
     return sessions[0]
 
 
@@ -115,5 +119,6 @@ def _same_model(folder: Path, model: Path) -> None:
     case = Session(folder).case()
     if content_sha256(model) != case.sha256:
         raise UserError(
-            f"the session {folder} is of another model: {case.model}.", "Resume it without --model, or start anew."
+            f"the session {folder} is of another model: {case.model}.",
+            "Resume it without --model, or start anew.",
         )

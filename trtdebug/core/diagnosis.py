@@ -58,6 +58,7 @@ class Fix:
         max_rel_after: largest max_abs / scale of an output with the fix; None if nothing could be compared.
         latency_ratio: latency with the fix over latency without; None if not measured.
         reason: why it is not verified; empty when it is.
+        note: what the engine did not show, or had to relax; empty when everything was read back.
     """
 
     kind: str
@@ -68,6 +69,7 @@ class Fix:
     max_rel_after: float | None = None
     latency_ratio: float | None = None
     reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

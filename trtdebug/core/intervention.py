@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal
 
 LowPrecision = Literal["fp16", "bf16"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
@@ -62,4 +62,4 @@ class ReplaceGraph:
     sha256: str
 
 
-Intervention = Union[PinPrecision, ForcePrecision, BanTactic, Knob, MarkOutputs, BreakFusion, ReplaceGraph]
+Intervention = PinPrecision | ForcePrecision | BanTactic | Knob | MarkOutputs | BreakFusion | ReplaceGraph

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Status = Literal["pass", "fail", "untestable"]
-SignatureKind = Literal["nonfinite", "mismatch", "shape", "missing-output", "build-failure", "crash", "timeout"]
+SignatureKind = Literal[
+    "nonfinite", "mismatch", "shape", "missing-output", "build-failure", "crash", "timeout"
+]
 
 
 @dataclass(frozen=True)

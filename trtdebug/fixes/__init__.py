@@ -17,10 +17,15 @@ def pin_culprits(context: FixContext) -> Iterable[FixProposal]:
     names = ", ".join(nodes[:4]) + (f" and {len(nodes) - 4} more" if len(nodes) > 4 else "")
     plural = "node" if len(nodes) == 1 else "nodes"
     yield FixProposal(
-        "pin", f"pin {len(nodes)} {plural} to FP32: {names}", (PinPrecision(nodes, "fp32"),), float(len(nodes))
+        "pin",
+        f"pin {len(nodes)} {plural} to FP32: {names}",
+        (PinPrecision(nodes, "fp32"),),
+        float(len(nodes)),
     )
 
 
 @hookimpl
 def trtdebug_fixes() -> Iterable[FixProposer]:
-    return (FixProposer("pin-culprits", "pins the smallest set of nodes that has to work in FP32", pin_culprits),)
+    return (
+        FixProposer("pin-culprits", "pins the smallest set of nodes that has to work in FP32", pin_culprits),
+    )

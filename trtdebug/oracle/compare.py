@@ -104,7 +104,8 @@ def _floats(name: str, reference: Tensor, candidate: Tensor, limits: Limits) -> 
 
 
 def _same_nonfinite(r: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return (np.isnan(r) & np.isnan(c)) | (np.isinf(r) & (r == c))
+    same: NDArray[np.bool_] = (np.isnan(r) & np.isnan(c)) | (np.isinf(r) & (r == c))
+    return same
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -22,7 +22,7 @@ from trtdebug.core.intervention import (
     PinPrecision,
     ReplaceGraph,
 )
-from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.core.outcome import Outcome, Signature, Status
 
 if TYPE_CHECKING:
     import onnx
@@ -169,7 +169,7 @@ class ReportFormat:
 class LocaliserTest(Protocol):
     """What a localiser asks: does the case fail when exactly these nodes work in low precision?"""
 
-    def __call__(self, low: frozenset[str]) -> str:
+    def __call__(self, low: frozenset[str]) -> Status:
         """Returns "pass", "fail" or "untestable"."""
         ...
 
@@ -256,8 +256,8 @@ __all__ = [
     "InputSource",
     "Intervention",
     "Knob",
-    "LocaliserTest",
     "Localisation",
+    "LocaliserTest",
     "Localizer",
     "MarkOutputs",
     "Metric",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 from trtdebug.core.case import Case
@@ -35,7 +34,8 @@ def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "first_divergence": to_data(d.first_divergence) if d.first_divergence else None,
         "culprits": [to_data(c) for c in d.culprits],
         "fixes": [
-            to_data(f) | {"interventions": [to_data(i, Intervention) for i in f.interventions]} for f in d.fixes
+            to_data(f) | {"interventions": [to_data(i, Intervention) for i in f.interventions]}
+            for f in d.fixes
         ],
         "repro": to_data(d.repro) if d.repro else None,
         "trials": to_data(d.trials),
@@ -48,5 +48,3 @@ def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
 def exit_code(verdict: str) -> int:
     """0 matches, 1 diverges or fragile, 4 untestable."""
     return {"matches": 0, "diverges": 1, "fragile": 1, "untestable": 4}[verdict]
-
-

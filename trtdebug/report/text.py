@@ -45,8 +45,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     trials = report["trials"]
     yield ""
     yield (
-        f"{trials['total']} trials: {trials['builds']} built in {trials['seconds']:.1f} s, {trials['cached']} from the cache, "
-        f"{trials['untestable']} untestable"
+        f"{trials['total']} trials: {trials['builds']} built in {trials['seconds']:.1f} s, "
+        f"{trials['cached']} from the cache, {trials['untestable']} untestable"
     )
 
 
@@ -76,7 +76,11 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
     for culprit in culprits:
         if not culprit["proven"]:
             names = ", ".join(culprit["nodes"][:_MOST_NODES])
-            more = f" and {len(culprit['nodes']) - _MOST_NODES} more" if len(culprit["nodes"]) > _MOST_NODES else ""
+            more = (
+                f" and {len(culprit['nodes']) - _MOST_NODES} more"
+                if len(culprit["nodes"]) > _MOST_NODES
+                else ""
+            )
             yield f"\nundecided among {len(culprit['nodes'])} node(s): {names}{more}"
             yield f"      {culprit['evidence']}"
 
@@ -92,8 +96,9 @@ def _fixes(fixes: list[Mapping[str, Any]]) -> Iterator[str]:
         if fix["latency_ratio"] is not None:
             detail.append(f"{fix['latency_ratio']:.2f} times the latency")
         yield f"  {', '.join(detail)}"
-        if fix["reason"]:
-            yield f"  {fix['reason']}"
+        for line in (fix["reason"], fix["note"]):
+            if line:
+                yield f"  {line}"
 
 
 def _repro(repro: Mapping[str, Any] | None) -> Iterator[str]:

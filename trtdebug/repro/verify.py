@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from trtdebug.repro.spec import Verification
 
 
 def verify(folder: Path, timeout: float = 120) -> Verification:
-    """Runs `repro.py --json` of `folder` with this Python, isolated from its environment variables.
+    """Runs `repro.py --json` of `folder` with this Python, in an environment that knows nothing of trtdebug.
 
     Args:
         timeout: seconds; a process that takes longer is killed.
@@ -26,7 +27,7 @@ def verify(folder: Path, timeout: float = 120) -> Verification:
         UserError: `folder` is no repro.
     """
     expected = read_manifest(folder).signature
-    command = [sys.executable, "-I", str(folder.resolve() / "repro.py"), "--json"]
+    command = [sys.executable, str(folder.resolve() / "repro.py"), "--json"]
     try:
         done = subprocess.run(
             command,
@@ -37,6 +38,7 @@ def verify(folder: Path, timeout: float = 120) -> Verification:
             stdin=subprocess.DEVNULL,
             timeout=timeout,
             check=False,
+            env=_without_trtdebug(),
         )
     except subprocess.TimeoutExpired:
         return _judged(expected, "timeout", f"repro.py took more than {timeout:g} s")
@@ -50,6 +52,14 @@ def verify(folder: Path, timeout: float = 120) -> Verification:
     if done.returncode != UNTESTABLE:
         output = f"repro.py ended with exit code {done.returncode}\n{output}"
     return Verification(None, None, output)
+
+
+def _without_trtdebug() -> dict[str, str]:
+    """The environment, with PYTHONPATH less the folders that hold trtdebug: packages may be installed by it."""
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    kept = [f for f in folders if f and not (Path(f) / "trtdebug" / "__init__.py").exists()]
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("TRTDEBUG_", "PYTHONPATH"))}
+    return variables | ({"PYTHONPATH": os.pathsep.join(kept)} if kept else {})
 
 
 def _judged(expected: Signature, kind: SignatureKind, output: str) -> Verification:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -125,10 +126,8 @@ class WorkerProcess:
             self.process.kill()
             self.process.wait()
             assert self.process.stdin is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
-            except BrokenPipeError:
-                pass
             os.close(self.answers)
         self.process = None
 

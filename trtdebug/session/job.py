@@ -11,6 +11,7 @@ from trtdebug.core.jsonable import digest
 from trtdebug.oracle.tolerance import Limits
 
 Keep = Literal["none", "failing", "all"]
+Role = Literal["candidate", "reference"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Job:
 
     Attributes:
         purpose: what the trial is for, in two or three words; not part of its identity.
+        role: whose run it is. The reference's own runs are no trials, and cost no build.
         model, model_sha256: the file to build, and what is in it.
         inputs_sha256: content of all samples.
         samples: names of the samples to run.
@@ -57,6 +59,7 @@ class Job:
     repeat: int = 0
     fast: bool = False
     time_runs: int = 0
+    role: Role = "candidate"
 
     @property
     def sha256(self) -> str:

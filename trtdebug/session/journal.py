@@ -18,7 +18,9 @@ class Journal:
 
     def write(self, event: str, **fields: Any) -> None:
         """Appends an event; on return it is on the disk."""
-        line = json.dumps({"time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), "event": event} | fields)
+        line = json.dumps(
+            {"time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), "event": event} | fields
+        )
         with self.path.open("a", encoding="utf-8") as file:
             if file.tell() and not self._ends_with_newline():
                 file.write("\n")  # the process was killed while it wrote the line before

@@ -15,7 +15,7 @@ from trtdebug.core.jsonable import dumps, loads
 from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.types import Executor
 from trtdebug.session.files import write_text
-from trtdebug.session.job import Job
+from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.journal import Journal
 from trtdebug.session.tensors import TensorStore
 
@@ -26,13 +26,21 @@ TrialListener = Callable[[Job, Outcome, bool], None]
 
 @dataclass
 class Counts:
-    """What the session did so far. `builds` are engines built for real, not found in the cache."""
+    """Trials of the candidate so far. `builds`: done for real, not found in the cache; `seconds`: they took."""
 
     total: int = 0
     builds: int = 0
     cached: int = 0
     untestable: int = 0
     seconds: float = 0.0
+
+    def add(self, outcome: Outcome, cached: bool) -> None:
+        """Counts one trial."""
+        self.total += 1
+        self.untestable += outcome.status == "untestable"
+        self.cached += cached
+        self.builds += not cached
+        self.seconds += 0.0 if cached else outcome.build_seconds + outcome.run_seconds
 
 
 @dataclass
@@ -74,13 +82,8 @@ class Session:
         """The outcome of a job: from the folder when it was finished before, else by doing it."""
         known = self._finished(job)
         outcome = known if known is not None else self._perform(job)
-        self.counts.total += 1
-        self.counts.untestable += outcome.status == "untestable"
-        if known is None:
-            self.counts.builds += 1
-            self.counts.seconds += outcome.build_seconds + outcome.run_seconds
-        else:
-            self.counts.cached += 1
+        if job.role == "candidate":
+            self.counts.add(outcome, known is not None)
         for listener in self.listeners:
             listener(job, outcome, known is not None)
         return outcome
@@ -94,7 +97,7 @@ class Session:
     def _kept(self, job: Job) -> bool:
         """Whether the tensors that a recording job made are still there."""
         names = job.outputs or ()
-        return not job.record or all(self.tensors.path(s, _sample_ref(n)).exists() for s in job.samples for n in names)
+        return not job.record or all(self.tensors.has(s, TensorRef(n)) for s in job.samples for n in names)
 
     def _perform(self, job: Job) -> Outcome:
         if self.executor is None:
@@ -122,12 +125,6 @@ class Session:
     def close(self) -> None:
         if self.executor is not None:
             self.executor.close()
-
-
-def _sample_ref(name: str):  # type: ignore[no-untyped-def]
-    from trtdebug.session.job import TensorRef
-
-    return TensorRef(name)
 
 
 def new_folder(model: Path, root: Path = DEFAULT_ROOT) -> Path:
@@ -158,4 +155,6 @@ def list_sessions(root: Path = DEFAULT_ROOT) -> list[Path]:
     """Session folders under `root`, newest first."""
     if not root.is_dir():
         return []
-    return sorted((p for p in root.iterdir() if (p / "case.json").exists()), key=lambda p: p.name, reverse=True)
+    return sorted(
+        (p for p in root.iterdir() if (p / "case.json").exists()), key=lambda p: p.name, reverse=True
+    )

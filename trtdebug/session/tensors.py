@@ -51,6 +51,8 @@ class TensorStore:
 
 
 def _storable(value: Tensor) -> Tensor:
-    if value.dtype.kind == "V" or value.dtype.name.startswith(("bfloat", "float8", "float4", "int4", "uint4")):
+    if value.dtype.kind == "V" or value.dtype.name.startswith(
+        ("bfloat", "float8", "float4", "int4", "uint4")
+    ):
         return value.astype(np.float32)
     return value

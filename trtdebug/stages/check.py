@@ -47,7 +47,9 @@ def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, 
         )
         findings = collect_findings(plugins, context)
     if reason:
-        unable = Finding("reference-cannot-run", "error", reason, None, "See the other findings for the cause.")
+        unable = Finding(
+            "reference-cannot-run", "error", reason, None, "See the other findings for the cause."
+        )
         findings = (*findings, unable)
     return notes + findings
 
@@ -55,7 +57,9 @@ def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, 
 class _Reference:
     """Reference values of one sample, computed when a check asks."""
 
-    def __init__(self, request: CaseRequest, plugins: PluginManager, sample: Mapping[str, Tensor], work: Path):
+    def __init__(
+        self, request: CaseRequest, plugins: PluginManager, sample: Mapping[str, Tensor], work: Path
+    ):
         if request.reference not in plugins.backends():
             raise UserError(f"there is no backend {request.reference!r}.", "See `trtdebug doctor`.")
         self.backend = plugins.backends()[request.reference]

@@ -73,7 +73,7 @@ class Context:
     def low(self) -> LowPrecision | None:
         """The low float precision in question; None where the user builds in FP32 or INT8."""
         precision = self.case.options.precision
-        return precision if precision in ("fp16", "bf16") else None  # type: ignore[return-value]
+        return precision if precision in ("fp16", "bf16") else None
 
     @cached_property
     def items(self) -> tuple[str, ...]:
@@ -88,7 +88,9 @@ class Context:
         if node.op == "Constant":
             return False
         tensors = [t for t in (*node.outputs, *node.inputs) if t]
-        return any(t not in self.types or self.types[t].dtype.startswith(("float", "bfloat")) for t in tensors)
+        return any(
+            t not in self.types or self.types[t].dtype.startswith(("float", "bfloat")) for t in tensors
+        )
 
     # jobs -----------------------------------------------------------------------------------------------
 
@@ -108,6 +110,7 @@ class Context:
             keep="all",
             record=True,
             repeat=repeat,
+            role="reference",
         )
 
     def candidate_job(

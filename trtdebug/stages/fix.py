@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from trtdebug.core.diagnosis import Fix
 from trtdebug.core.finding import Finding
+from trtdebug.core.intervention import PinPrecision
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.plugins.types import FixContext, FixProposal
 from trtdebug.stages.context import Context, Progress
@@ -86,7 +87,21 @@ def try_fix(ctx: Context, proposal: FixProposal, natural: Sequence[Outcome], bui
         max_rel_after=max((e.max_rel for o in outcomes for e in o.tensors), default=None),
         latency_ratio=_ratio(outcomes, natural),
         reason="" if verified else outcomes[-1].reason,
+        note=_note(proposal, outcomes),
     )
+
+
+def _note(proposal: FixProposal, outcomes: Sequence[Outcome]) -> str:
+    """What reading the engines back left open. A pin that nobody can see is still proven by the results."""
+    pinned = {n for i in proposal.interventions if isinstance(i, PinPrecision) for n in i.nodes}
+    engines = [o.engine for o in outcomes if o.engine is not None]
+    hidden = pinned & {n for e in engines for n in e.unverified}
+    notes = [n for n in dict.fromkeys(n for e in engines for n in e.notes) if "relaxed" in n]
+    if hidden:
+        notes.insert(
+            0, f"the engine does not show the precision of {len(hidden)} of {len(pinned)} pinned nodes"
+        )
+    return "; ".join(notes)
 
 
 def _ratio(fixed: Sequence[Outcome], natural: Sequence[Outcome]) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import Localisation, LocaliserTest, Localizer
+from trtdebug.search.drive import drive
 from trtdebug.search.leftmost import Leftmost
 
 MAX_TRIALS = 400
@@ -16,10 +17,7 @@ MAX_CULPRITS = 64
 def leftmost(nodes: tuple[str, ...], test: LocaliserTest, weights: tuple[float, ...]) -> Localisation:
     """Repeated bisection weighted by the prior, with QuickXplain where nodes fail only together."""
     search = Leftmost(len(nodes), weights, max_trials=MAX_TRIALS, max_culprits=MAX_CULPRITS)
-    while asks := search.ask():
-        for subset in asks:
-            search.tell(subset, test(frozenset(nodes[i] for i in subset)))
-    answer = search.result()
+    answer = drive(search, lambda subset: test(frozenset(nodes[i] for i in subset)))
     return Localisation(
         culprits=tuple(_names(nodes, c) for c in answer.culprits),
         protect=_names(nodes, answer.protect),

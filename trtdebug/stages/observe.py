@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+import numpy as np
+
+from trtdebug.backends.base import Tensor
 from trtdebug.core.intervention import ForcePrecision
 from trtdebug.core.outcome import TensorError
 from trtdebug.graph.isolate import Isolated, isolate
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.verdict import rename
-from trtdebug.session.job import TensorRef
+from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
 
 _SMALLEST_BATCH = 8
@@ -101,10 +103,10 @@ def _worse(a: TensorError, b: TensorError) -> bool:
     return (a.status == "fail", a.nonfinite, a.rms_rel) > (b.status == "fail", b.nonfinite, b.rms_rel)
 
 
-def _job(ctx: Context, isolated: Isolated):  # type: ignore[no-untyped-def]
+def _job(ctx: Context, isolated: Isolated) -> Job:
     folder = ctx.session.folder / "work"
     folder.mkdir(parents=True, exist_ok=True)
-    path = Path(folder) / f"isolated-{len(isolated.outputs)}.onnx"
+    path = folder / f"isolated-{len(isolated.outputs)}.onnx"
     save_model(isolated.model, path)
     return replace(
         ctx.candidate_job("nodes isolated", (ForcePrecision(ctx.low),) if ctx.low else (), fast=True),
@@ -117,8 +119,11 @@ def _job(ctx: Context, isolated: Isolated):  # type: ignore[no-untyped-def]
     )
 
 
-def _small_integers(ctx: Context):  # type: ignore[no-untyped-def]
-    """Recorded integers of rank 0 and 1: shapes, indices, axes. Builders want them as constants."""
+def _small_integers(ctx: Context) -> dict[str, Tensor]:
+    """Recorded integers of rank 0 and 1 that are the same in all samples: shapes, indices, axes.
+
+    Builders want them as constants.
+    """
     small = [
         t
         for t in ctx.index.producer
@@ -127,4 +132,5 @@ def _small_integers(ctx: Context):  # type: ignore[no-untyped-def]
         and (shape := ctx.types[t].shape) is not None
         and len(shape) <= _INLINE_RANK
     ]
-    return ctx.reference(small)
+    first, *others = (ctx.reference(small, sample) for sample in ctx.case.samples)
+    return {t: v for t, v in first.items() if all(np.array_equal(v, other[t]) for other in others)}

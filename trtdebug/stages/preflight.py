@@ -165,7 +165,8 @@ def _require(backend: Backend, available: Availability) -> None:
 def _check_precision(candidate: Backend, options: BuildOptions) -> None:
     if options.precision == "int8" and candidate.name == "emulator":
         raise UserError(
-            "the emulator cannot emulate INT8.", "Use --candidate tensorrt, or give no --int8 for a Q/DQ model."
+            "the emulator cannot emulate INT8.",
+            "Use --candidate tensorrt, or give no --int8 for a Q/DQ model.",
         )
 
 
@@ -189,7 +190,8 @@ def _samples(
         return generated(model, shapes, request.seed, parse_ranges(request.ranges))
     if shapes or request.ranges:
         raise UserError(
-            "--inputs already says the shapes and values.", "Drop --input-shapes and --val-range, or --inputs."
+            "--inputs already says the shapes and values.",
+            "Drop --input-shapes and --val-range, or --inputs.",
         )
     return read_samples(request.inputs, plugins), ()
 
@@ -200,7 +202,9 @@ def _profiles(request: CaseRequest) -> dict[str, Profile]:
     for name in {**low, **opt, **high}:
         missing = [flag for flag, s in (("--min-shapes", low), ("--max-shapes", high)) if name not in s]
         if missing:
-            raise UserError(f"the profile of {name!r} has no {missing[0]}.", "Give the smallest and the largest.")
+            raise UserError(
+                f"the profile of {name!r} has no {missing[0]}.", "Give the smallest and the largest."
+            )
         profile = Profile(low[name], opt.get(name, high[name]), high[name])
         if not _ordered(profile):
             raise UserError(
@@ -213,7 +217,9 @@ def _profiles(request: CaseRequest) -> dict[str, Profile]:
 
 def _ordered(profile: Profile) -> bool:
     same_rank = len(profile.min) == len(profile.opt) == len(profile.max)
-    return same_rank and all(a <= b <= c for a, b, c in zip(profile.min, profile.opt, profile.max, strict=True))
+    return same_rank and all(
+        a <= b <= c for a, b, c in zip(profile.min, profile.opt, profile.max, strict=True)
+    )
 
 
 def _vacuous(candidate: Backend, request: CaseRequest) -> tuple[Finding, ...]:
@@ -226,7 +232,8 @@ def _vacuous(candidate: Backend, request: CaseRequest) -> tuple[Finding, ...]:
         Finding(
             "candidate-is-reference",
             "warning",
-            f"in {request.options.precision.upper()}, {candidate.name} computes just what the reference does: a match says nothing",
+            f"in {request.options.precision.upper()}, {candidate.name} computes just what the reference does: "
+            "a match says nothing",
             mitigation="Give --fp16 or --bf16, another --candidate, or a --candidate-model.",
         ),
     )

@@ -27,9 +27,7 @@ class Propagated:
     unmatched: tuple[str, ...] = ()
 
 
-def propagate(
-    ctx: Context, interventions: Sequence[Intervention] = (), *, fast: bool = False
-) -> Propagated:
+def propagate(ctx: Context, interventions: Sequence[Intervention] = (), *, fast: bool = False) -> Propagated:
     """Marks every tensor that both sides have and compares them all."""
     wanted, unmatched = _common(ctx)
     ctx.report_progress(Progress("observe", f"{len(wanted)} tensors of the whole model"))

@@ -1,24 +1,27 @@
 """Substitution: what if only this node were as the candidate computes it, and all else perfect?
 
-The candidate's own values of one node (from the observation) are put into the reference in place of its own, and
-the reference computes on from there. It says whether a local error matters at the outputs, and costs no build.
+The candidate's own values of one node (from the observation) are put into the reference in place of its own,
+and the reference computes on from there. It says whether a local error matters at the outputs, and costs no
+build.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.extract import extract
 from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.oracle.verdict import judge
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
 from trtdebug.stages.observe import LocalError
 
 
 def substitute(ctx: Context, suspect: LocalError) -> Outcome:
-    """Outcome of the model with `suspect` as the candidate computes it and everything else as the reference."""
+    """Outcome of the model with `suspect` as the candidate computes it and all else as the reference."""
     node = ctx.index.node(suspect.node)
     own = [o for o in ctx.index.outputs if o in node.outputs]
     downstream = ctx.index.descendants([suspect.node])
@@ -33,14 +36,12 @@ def substitute(ctx: Context, suspect: LocalError) -> Outcome:
 def _direct(suspect: LocalError, own: list[str]) -> Outcome:
     """The suspect's wrong tensor is an output of the model itself, or nothing at all depends on it."""
     if suspect.error.tensor in own:
-        from trtdebug.oracle.verdict import judge
-
         status, signature, reason = judge([suspect.error])
         return Outcome(status, signature, reason, (suspect.error,))
     return Outcome("pass")
 
 
-def _job(ctx: Context, suspect: LocalError, downstream: set[str], outputs: list[str]) -> Job:
+def _job(ctx: Context, suspect: LocalError, downstream: Collection[str], outputs: list[str]) -> Job:
     assert suspect.kept is not None
     model = extract(ctx.model, downstream, ctx.types, outputs)
     path = ctx.session.folder / "work" / "downstream.onnx"
