@@ -39,6 +39,8 @@ class Job:
         record: this is the reference's own run: its outputs become the sample's tensors.
         repeat: distinguishes builds of the same request.
         fast: build with the settings for searching (cheap), not with the user's own.
+        isolated: the model's nodes do not touch each other, so one whose precision the engine did not honour
+            spoils only its own outputs, and not the trial.
         time_runs: how often to run the first sample for the latency; 0 = not measured.
     """
 
@@ -58,6 +60,7 @@ class Job:
     record: bool = False
     repeat: int = 0
     fast: bool = False
+    isolated: bool = False
     time_runs: int = 0
     role: Role = "candidate"
 

@@ -88,11 +88,15 @@ def _observe_batch(
         else:
             unobserved.update(dict.fromkeys(nodes, outcome.reason))
         return
+    refused = set(outcome.engine.refused) if outcome.engine else set()
+    unobserved.update(dict.fromkeys(refused, "the engine computes it in another precision than asked"))
     names = {out: tensor for out, (tensor, _) in isolated.outputs.items()}
     for kept_as, error in zip(
         (e.tensor for e in outcome.tensors), rename(outcome.tensors, names), strict=True
     ):
         node = isolated.outputs[kept_as][1]
+        if node in refused:
+            continue
         ref = TensorRef(kept_as, job.sha256) if error.status == "fail" else None
         other = local.get(node)
         if other is None or _worse(error, other.error):
@@ -116,6 +120,7 @@ def _job(ctx: Context, isolated: Isolated) -> Job:
         feeds={name: TensorRef(tensor) for name, tensor in isolated.feeds.items()},
         expected={name: TensorRef(tensor) for name, (tensor, _) in isolated.outputs.items()},
         keep="failing",
+        isolated=True,
     )
 
 

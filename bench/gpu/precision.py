@@ -1,6 +1,6 @@
 """On a GPU: `trtdebug run` against `polygraphy debug precision` on the same model, on the same host, in one go.
 
-    python bench/gpu_precision.py [MODEL] [INPUTS.npz]
+    python bench/gpu/precision.py [MODEL] [INPUTS.npz]
 
 Without a model the transformer of samples/attention.py is used, whose twelve culprits are known.
 """
@@ -22,7 +22,7 @@ from polygraphy.comparator import RunResults
 from polygraphy.comparator.struct import IterationResult
 from polygraphy.json import save_json
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = "0.05"
 
 
@@ -88,10 +88,12 @@ def polygraphy(model: Path, folder: Path, direction: str) -> None:
     check = [*tool, "run", "polygraphy_debug.engine", "--trt"]
     check += ["--load-inputs", str(folder / "inputs.json"), "--load-outputs", str(folder / "golden.json")]
     check += ["--check-error-stat", "max", "--atol", TOLERANCE, "--rtol", TOLERANCE]
-    command = [*tool, "debug", "precision", str(model), "--fp16", "--no-remove-intermediate"]
+    command = [*tool, "debug", "precision", str(model), "--fp16"]
     command += ["--precision-constraints", "obey", "--mode", "bisect", "--dir", direction, "--check", *check]
+    place = folder / direction
+    place.mkdir()
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place)
     seconds = time.perf_counter() - started
     log = done.stdout + done.stderr
     builds = len(re.findall(r"RUNNING \| Iteration", log)) or len(re.findall(r"Iteration \d+", log))
