@@ -1,8 +1,9 @@
-"""onnxruntime: the reference. Runs the model as written, graph optimisation off, so that every tensor exists."""
+"""onnxruntime: the reference. Runs the model as written, unoptimised, so that every tensor exists."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _PROTOBUF_LIMIT = 1_900_000_000
 _CUDA = ("CUDAExecutionProvider", {"use_tf32": 0})
 _ERRORS_ONLY = 3
+_BLAMED = re.compile(
+    r"\bNode \((.+?)\) Op \(|\bIn Node, \(\"(.+?)\", |\bnode \((.+?)\)|running \w+ node\. Name:'(.+?)' Status"
+)
 
 
 class OnnxruntimeBackend:
@@ -39,6 +43,7 @@ class OnnxruntimeBackend:
     def build(self, request: BuildRequest) -> Engine:
         from trtdebug.graph.load import load_model
 
+        refuse_others(request, self.name, self.realises)
         model = load_model(request.model)
         return OrtEngine(model, request.outputs, request.workdir, backend=self.name)
 
@@ -66,7 +71,10 @@ class OrtEngine:
                 self.outputs, {k: np.asarray(v) for k, v in feeds.items() if k in self.known}
             )
         except Exception as error:
-            raise BuildFailure(f"onnxruntime cannot run the model: {_one_line(error)}") from error
+            raise _refusal("run", error) from error
+        for name, value in zip(self.outputs, values, strict=True):
+            if not isinstance(value, np.ndarray):
+                raise BuildFailure(f"output {name!r} is no tensor but a {type(value).__name__}.")
         return {n: np.array(v) for n, v in zip(self.outputs, values, strict=True)}
 
     def info(self) -> EngineInfo:
@@ -122,7 +130,7 @@ def _session(model: onnx.ModelProto, workdir: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(source, options, providers=_providers())
     except Exception as error:
-        raise BuildFailure(f"onnxruntime cannot load the model: {_one_line(error)}") from error
+        raise _refusal("load", error) from error
 
 
 def _providers() -> list[tuple[str, Mapping[str, Any]]]:
@@ -134,8 +142,24 @@ def _providers() -> list[tuple[str, Mapping[str, Any]]]:
     return [cpu]
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def refuse_others(request: BuildRequest, backend: str, realises: frozenset[str]) -> None:
+    """Nothing, where the backend can realise every intervention.
+
+    Raises:
+        BuildFailure: it can't realise one. To build without it would answer another question.
+    """
+    for intervention in request.interventions:
+        kind = type(intervention).__name__
+        if kind not in realises:
+            raise BuildFailure(f"{backend} cannot realise {kind}.", "See the backend's `realises`.")
+
+
+def _refusal(verb: str, error: Exception) -> BuildFailure:
+    """onnxruntime's message in one line, and the node that it blames."""
+    text = " ".join(str(error).split())
+    blamed = _BLAMED.search(text)
+    node = next((name for name in blamed.groups() if name), None) if blamed else None
+    return BuildFailure(f"onnxruntime cannot {verb} the model: {text}", node=node)
 
 
 def _numpy_name(ort_type: str) -> str:

@@ -1,7 +1,8 @@
-"""The typer app: one file a command. Importing it loads neither onnx nor onnxruntime nor tensorrt."""
+"""The typer app: one file a command. Importing it loads neither numpy, onnx, onnxruntime nor tensorrt."""
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated, Optional
 
 import typer
@@ -10,6 +11,7 @@ from trtdebug import __version__
 from trtdebug.cli import ext, plugins
 from trtdebug.cli.bisect import bisect
 from trtdebug.cli.check import check
+from trtdebug.cli.commands import Command, Root
 from trtdebug.cli.compare import compare
 from trtdebug.cli.demo import demo
 from trtdebug.cli.doctor import doctor
@@ -22,13 +24,15 @@ from trtdebug.cli.sessions import log, resume, status
 
 app = typer.Typer(
     name="trtdebug",
+    cls=Root,
     help="From an ONNX model that goes wrong in TensorRT to its smallest cause, a verified fix and a repro.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 for command in (run, check, compare, bisect, fix, repro, inspect, resume, log, status, doctor, demo):
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(ext.app, name="ext")
 
 
@@ -54,5 +58,6 @@ def _root(
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. SIGTERM ends it as Ctrl-C does: resumable, with exit code 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

@@ -9,6 +9,7 @@ import typer
 
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.options import precision_of
 from trtdebug.cli.plugins import load
 
 
@@ -20,10 +21,13 @@ def check(
     inputs: Annotated[Optional[Path], typer.Option(metavar="FILE|DIR", help="Real inputs.")] = None,  # noqa: UP045
     input_shapes: Annotated[Optional[list[str]], typer.Option(metavar="NAME:SHAPE")] = None,  # noqa: UP045
     val_range: Annotated[Optional[list[str]], typer.Option(metavar="[NAME:][LOW,HIGH]")] = None,  # noqa: UP045
-    seed: Annotated[int, typer.Option(help="Seed of random inputs.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of random inputs.", min=0)] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Lints the model; exit code 1 when a finding is an error."""
+    """All checks on a model, without a candidate.
+
+    Exit code 1 when a finding is an error.
+    """
     from trtdebug.core.case import BuildOptions
     from trtdebug.core.jsonable import to_data
     from trtdebug.stages.check import check_model
@@ -31,7 +35,7 @@ def check(
 
     request = CaseRequest(
         model=model,
-        options=BuildOptions(precision="fp16" if fp16 else "bf16" if bf16 else "fp32"),
+        options=BuildOptions(precision=precision_of(fp16=fp16, bf16=bf16)),
         inputs=inputs,
         input_shapes=input_shapes or (),
         ranges=val_range or (),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trtdebug.cli.console import say, say_json
-from trtdebug.cli.errors import user_errors
-from trtdebug.cli.opening import opened
+from trtdebug.cli.errors import UNTESTABLE, user_errors
+from trtdebug.cli.opening import need_reference, opened
 from trtdebug.cli.options import CaseOptions, with_case_options
 
 if TYPE_CHECKING:
@@ -24,10 +24,14 @@ def compare(
         bool, typer.Option("--failing", help="Only tensors that break the tolerance.")
     ] = False,
 ) -> None:
-    """Layer by layer: the error of every tensor, in the whole candidate and of its node by itself."""
+    """The error of every tensor, layer by layer.
+
+    In the whole candidate (propagated), and of its node by itself (local).
+    """
     from trtdebug.stages.table import layer_table
 
     with opened(options) as case:
+        need_reference(case)
         table = layer_table(case.ctx)
         if options.json:
             say_json(_data(table, case.ctx.limits.describe()))
@@ -35,7 +39,7 @@ def compare(
             _print(table, failing, case.ctx.limits.describe())
             for finding in case.findings:
                 say(f"{finding.severity}: {finding.message}")
-    raise typer.Exit({"pass": 0, "fail": 1, "untestable": 4}[table.plain.status])
+    raise typer.Exit({"pass": 0, "fail": 1, "untestable": UNTESTABLE}[table.plain.status])
 
 
 def _print(table: Table, failing: bool, rule: str) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from trtdebug.cli.console import say
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.opening import opened
+from trtdebug.cli.opening import opened, refuse_foreign
 from trtdebug.cli.options import CaseOptions
 from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    import onnx
 
 SAMPLE = "layernorm_overflow.py"
 
@@ -26,18 +30,31 @@ def demo(
     ] = None,
     candidate: Annotated[str, typer.Option(metavar="NAME", help="Backend under test.")] = "auto",
 ) -> None:
-    """Makes a small model that overflows in FP16 and takes it to its cause, a verified fix and a repro."""
+    """The main job on a bundled sample that overflows in FP16.
+
+    From the failing model to its cause, a verified fix and a repro.
+    """
     from trtdebug.graph.load import save_model
     from trtdebug.session.session import create_folder, new_folder
 
     session = folder or new_folder(Path("demo"))
+    refuse_foreign(session)
     create_folder(session)
     model = session / "demo.onnx"
-    save_model(runpy.run_path(str(_sample()))["build"](), model)
+    save_model(_build(_sample()), model)
     say(f"$ trtdebug run {model} --fp16")
     options = CaseOptions(model=model, fp16=True, candidate=candidate, session=session)
     with opened(options) as case:
         diagnose(case, "repro", as_json=False)
+
+
+def _build(sample: Path) -> onnx.ModelProto:
+    sys.path.insert(0, str(sample.parent))  # samples share a module beside them
+    try:
+        model: onnx.ModelProto = runpy.run_path(str(sample))["build"]()
+    finally:
+        sys.path.remove(str(sample.parent))
+    return model
 
 
 def _sample() -> Path:

@@ -19,6 +19,7 @@ def diagnose(case: Opened, until: Until, as_json: bool) -> int:
     from trtdebug.report.text import render_text
     from trtdebug.report.write import write_reports
 
+    case.ctx.session.journal.write("started", until=until)
     diagnosis = Debugger(case.ctx, case.findings, until).run()
     report = build_report(case.ctx.case, diagnosis)
     write_reports(report, case.folder, case.ctx.plugins)

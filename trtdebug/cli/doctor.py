@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import shutil
-import subprocess
 from typing import Annotated, Any
 
 import typer
@@ -29,7 +25,7 @@ _PACKAGES = (
 
 @user_errors
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """GPU, TensorRT, backends, versions and extensions: what works on this machine, and why not."""
+    """What works on this machine: GPU, backends, extensions. And why not."""
     data = _examine()
     if json:
         say_json(data)
@@ -52,6 +48,8 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
 
 
 def _examine() -> dict[str, Any]:
+    import platform
+
     plugins = load()
     backends = {}
     for name, backend in plugins.backends().items():
@@ -84,6 +82,9 @@ def _examine() -> dict[str, Any]:
 
 
 def _gpu() -> str:
+    import shutil
+    import subprocess
+
     if shutil.which("nvidia-smi") is None:
         return ""
     done = subprocess.run(
@@ -97,6 +98,8 @@ def _gpu() -> str:
 
 
 def _version(name: str) -> str | None:
+    import importlib.metadata  # slow: 20 ms
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # typer carried click inside from 0.2x on, and the class moved: so it is taken from where both have it.
 CliException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-USAGE, INTERNAL, INTERRUPTED = 2, 3, 130
+USAGE, INTERNAL, UNTESTABLE, INTERRUPTED = 2, 3, 4, 130
 
 
 def user_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -31,9 +31,7 @@ def user_errors(command: Callable[P, R]) -> Callable[P, R]:
         except (typer.Exit, CliException):
             raise
         except TrtdebugError as error:
-            typer.echo(f"error: {error.message}", err=True)
-            if error.hint:
-                typer.echo(f"hint: {error.hint}", err=True)
+            show(error)
             raise typer.Exit(USAGE) from None
         except (KeyboardInterrupt, typer.Abort):  # Abort: Ctrl-C at a question
             raise typer.Exit(INTERRUPTED) from None
@@ -42,11 +40,22 @@ def user_errors(command: Callable[P, R]) -> Callable[P, R]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except Exception as error:  # noqa: BLE001 - the last line of defence; the traceback is kept
-            line = " ".join(f"{type(error).__name__}: {error}".split())
+            line = _one_line(f"{type(error).__name__}: {error}")
             typer.echo(f"internal error: {line} (details: {_keep_traceback()})", err=True)
             raise typer.Exit(INTERNAL) from None
 
     return wrapped
+
+
+def show(error: TrtdebugError) -> None:
+    """The error on stderr: a line, and one for the hint."""
+    typer.echo(f"error: {_one_line(error.message)}", err=True)
+    if error.hint:
+        typer.echo(f"hint: {_one_line(error.hint)}", err=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _keep_traceback() -> str:

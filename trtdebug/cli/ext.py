@@ -7,15 +7,16 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.plugins import load
 from trtdebug.core.errors import UserError
-from trtdebug.plugins import pip, rules, scaffold
-from trtdebug.plugins.builtin import load_plugins
-from trtdebug.plugins.manager import PluginManager
+
+if TYPE_CHECKING:
+    from trtdebug.plugins.manager import PluginManager
 
 app = typer.Typer(help="Install, list and begin extensions.", no_args_is_help=True)
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -29,6 +30,8 @@ def install(
     yes: Yes = False,
 ) -> None:
     """Install an extension into the running environment, with its pip."""
+    from trtdebug.plugins import pip
+
     job = pip.install(what, editable)
     _confirm(job.command, yes)
     names = job.run()
@@ -46,6 +49,8 @@ def uninstall(
     yes: Yes = False,
 ) -> None:
     """Remove an extension from the running environment."""
+    from trtdebug.plugins import pip
+
     job = pip.uninstall(distribution)
     _confirm(job.command, yes)
     job.run()
@@ -55,11 +60,10 @@ def uninstall(
 @app.command("list")
 @user_errors
 def list_(
-    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Show plugins: name, version, hooks, state."""
-    manager = context.find_object(PluginManager) or load_plugins()
+    manager = load()
     rows = _rows(manager)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
@@ -78,6 +82,8 @@ def new(
     folder: Annotated[Path, typer.Option("--dir", help="Where to put it.")] = Path(),
 ) -> None:
     """Write a new extension with a check, a fix and passing tests."""
+    from trtdebug.plugins import scaffold
+
     made = scaffold.create(name, folder)
     typer.echo(f"wrote {made}")
     typer.echo(f"next: trtdebug ext install -e {shlex.quote(str(made))} && pytest {shlex.quote(str(made))}")
@@ -99,6 +105,8 @@ def _somebody_is_there() -> bool:
 
 def _rows(manager: PluginManager) -> list[dict[str, Any]]:
     """One row a plugin and one a command that an extension adds."""
+    from trtdebug.plugins import rules
+
     # Hooks are called too, so that a plugin which only fails there is shown as failed.
     for kind in rules.KINDS:
         manager.collect(kind)

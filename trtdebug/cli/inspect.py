@@ -18,7 +18,10 @@ def inspect(
     nodes: Annotated[bool, typer.Option("--nodes", help="List every node.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Inputs, outputs, operators and nodes of a model, with the names that TensorRT will use."""
+    """Inputs, outputs, operators and nodes of a model.
+
+    With the names that TensorRT will use.
+    """
     data = _describe(model)
     if json:
         say_json(data)

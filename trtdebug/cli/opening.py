@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from trtdebug.cli.console import ProgressLines
+from trtdebug.cli.errors import UNTESTABLE, show
 from trtdebug.cli.options import CaseOptions
 from trtdebug.cli.plugins import load
 from trtdebug.core.errors import UserError
@@ -19,6 +24,10 @@ if TYPE_CHECKING:
     from trtdebug.plugins.manager import PluginManager
     from trtdebug.session.session import Session
     from trtdebug.stages.context import Context
+
+
+_MARKS = ("case.json", "preflight.json", "demo.onnx")
+"""Files of which a session has one, from its first instant on."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,24 @@ def opened(options: CaseOptions) -> Iterator[Opened]:
     plugins = load()
     prepared = prepare(options.request(), plugins)
     folder = options.session or new_folder(options.model)
+    refuse_foreign(folder)
     _refuse_other_case(folder, prepared.case)
     create_folder(folder)
     session = Session(folder)
-    store_samples(prepared, session.tensors)
     _store_findings(session, prepared.findings)
+    store_samples(prepared, session.tensors)
     session.store_case(prepared.case)
     with _running(session, prepared.case, plugins, options.timeout, options.quiet) as ctx:
         yield Opened(ctx, prepared.findings)
+
+
+def need_reference(case: Opened) -> None:
+    """Runs the reference, and ends the command with exit code 4 where that can't be done."""
+    try:
+        case.ctx.record()
+    except UserError as error:
+        show(error)
+        raise typer.Exit(UNTESTABLE) from None
 
 
 @contextmanager
@@ -59,6 +78,7 @@ def reopened(folder: Path, timeout: float, quiet: bool) -> Iterator[Opened]:
     from trtdebug.session.session import Session
 
     session = Session(folder)
+    _refuse_half_made(folder)
     case = session.case()
     if not Path(case.model).is_file():
         raise UserError(f"the session's model {case.model} is gone.", "Put it back, or start a new session.")
@@ -93,9 +113,28 @@ def _running(
         yield ctx
     except KeyboardInterrupt:
         session.journal.write("interrupted")
+        sys.stderr.write(f"interrupted; resume with: trtdebug resume {shlex.quote(str(session.folder))}\n")
         raise
     finally:
         session.close()
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raises `UserError` for a folder with other things in it: a session is not spread among them."""
+    if not folder.is_dir() or any((folder / name).exists() for name in _MARKS):
+        return
+    if any(folder.iterdir()):
+        raise UserError(
+            f"the folder {folder} is not empty and no session.", "Choose another --session folder."
+        )
+
+
+def _refuse_half_made(folder: Path) -> None:
+    if (folder / "preflight.json").exists() and not (folder / "case.json").exists():
+        raise UserError(
+            f"the session {folder} was interrupted before its case was stored: there is nothing to resume.",
+            f"Give the same `trtdebug run` again, with --session {shlex.quote(str(folder))}.",
+        )
 
 
 def _refuse_other_case(folder: Path, case: Case) -> None:

@@ -75,7 +75,7 @@ class CaseOptions:
             metavar="[NAME:][LOW,HIGH]", help="Range of random inputs; repeatable.", rich_help_panel=_INPUTS
         ),
     ] = None
-    seed: Annotated[int, typer.Option(help="Seed of random inputs.", rich_help_panel=_INPUTS)] = 0
+    seed: Annotated[int, typer.Option(help="Seed of random inputs.", min=0, rich_help_panel=_INPUTS)] = 0
     atol: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(help="Element rule |c-r| <= atol + rtol*|r|.", min=0, rich_help_panel=_VERDICT),
@@ -103,7 +103,7 @@ class CaseOptions:
         ),
     ] = None
     timeout: Annotated[
-        float, typer.Option(help="Seconds that one trial may take.", min=1, rich_help_panel=_SESSION)
+        float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7, rich_help_panel=_SESSION)
     ] = 1800.0
     json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=_SESSION)] = False
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=_SESSION)] = False
@@ -116,7 +116,7 @@ class CaseOptions:
         return CaseRequest(
             model=self.model,
             options=BuildOptions(
-                precision=self._precision(),
+                precision=precision_of(fp16=self.fp16, bf16=self.bf16, int8=self.int8),
                 tf32=not self.no_tf32,
                 plugins=tuple(str(p) for p in self.plugins or ()),
                 optimization_level=self.opt_level,
@@ -135,16 +135,23 @@ class CaseOptions:
             builds=self.builds,
         )
 
-    def _precision(self) -> Any:
-        chosen = [name for name in ("fp16", "bf16", "int8") if getattr(self, name)]
-        if len(chosen) > 1:
-            raise UserError(f"--{chosen[0]} and --{chosen[1]} exclude each other.", "Give one precision.")
-        return chosen[0] if chosen else "fp32"
+
+def precision_of(**wanted: bool) -> Any:
+    """The one precision that is wanted, "fp32" where none is. Raises `UserError` for two."""
+    chosen = [name for name, given in wanted.items() if given]
+    if len(chosen) > 1:
+        raise UserError(f"--{chosen[0]} and --{chosen[1]} exclude each other.", "Give one precision.")
+    return chosen[0] if chosen else "fp32"
+
+
+@functools.cache
+def _case_hints() -> dict[str, Any]:
+    return get_type_hints(CaseOptions, include_extras=True)
 
 
 def with_case_options(command: Callable[..., None]) -> Callable[..., None]:
     """Gives `command(options: CaseOptions, ...)` the parameters of `CaseOptions` in place of `options`."""
-    hints = get_type_hints(CaseOptions, include_extras=True)
+    hints = _case_hints()
     own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
     own_hints = {k: v for k, v in get_type_hints(command, include_extras=True).items() if k != "options"}
 
@@ -163,7 +170,7 @@ def with_case_options(command: Callable[..., None]) -> Callable[..., None]:
         for f in fields(CaseOptions)
     ]
     keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-    del wrapper.__wrapped__  # type: ignore[attr-defined]  # typer would look through it
+    del wrapper.__wrapped__  # typer would look through it
     wrapper.__signature__ = inspect.Signature([*shared, *keyword_only])  # type: ignore[attr-defined]
     wrapper.__annotations__ = hints | own_hints
     return wrapper

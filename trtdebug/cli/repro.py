@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -10,8 +11,9 @@ import typer
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.opening import opened
+from trtdebug.cli.opening import need_reference, opened
 from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.core.errors import UserError
 
 
 @user_errors
@@ -27,9 +29,15 @@ def repro(
         typer.Option(metavar="DIR", help="Folder to write. Default: repro/ in the session."),
     ] = None,
 ) -> None:
-    """Exports a minimal repro and re-verifies it in a fresh process; exit code 1 when it fails as it should."""
+    """Exports a minimal repro, verified in a fresh process.
+
+    Exit code 1 when it fails as it should.
+    """
+    names = _nodes(options.model, nodes) if nodes is not None else ()
+    if output is not None:
+        _check_writable(output)
     with opened(options) as case:
-        if nodes is None:
+        if not names:
             raise typer.Exit(diagnose(case, "repro", options.json))
         from trtdebug import __version__
         from trtdebug.core.jsonable import to_data
@@ -37,8 +45,7 @@ def repro(
         from trtdebug.repro.of_case import export_nodes
 
         ctx = case.ctx
-        names = [ctx.index.node(n.strip()).name for n in nodes.split(",")]
-        ctx.record()
+        need_reference(case)
         result = export_nodes(
             ctx, names, output or case.folder / "repro", command_line(ctx), {"trtdebug": __version__}
         )
@@ -50,3 +57,23 @@ def repro(
         if result.note:
             say(result.note)
     raise typer.Exit(1 if result.verified else 0)
+
+
+def _nodes(model: Path, text: str) -> tuple[str, ...]:
+    """The nodes that A,B,... names. Raises `UserError` where the model has no such node."""
+    from trtdebug.graph.index import GraphIndex
+    from trtdebug.graph.load import load_model
+
+    names = [n.strip() for n in text.split(",") if n.strip()]
+    if not names:
+        raise UserError("--nodes names no node.", "`trtdebug inspect --nodes` lists them.")
+    index = GraphIndex(load_model(model))
+    return tuple(index.node(n).name for n in names)
+
+
+def _check_writable(output: Path) -> None:
+    """Raises `UserError` where the folder could not be made: better before the search than after it."""
+    there = next(p for p in (output, *output.absolute().parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        reason = "cannot be written" if there.is_dir() else "is no folder"
+        raise UserError(f"the repro cannot go to {output}: {there} {reason}.", "Choose another --output.")

@@ -13,7 +13,7 @@ from trtdebug.cli.options import CaseOptions, with_case_options
 @user_errors
 @with_case_options
 def run(options: CaseOptions) -> None:
-    """From a failing model to its cause, a verified fix and a repro."""
+    """From a failing model to its cause, a fix and a repro."""
     with opened(options) as case:
         code = diagnose(case, "repro", options.json)
     raise typer.Exit(code)

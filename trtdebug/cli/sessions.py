@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -12,6 +12,10 @@ from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.opening import reopened
 from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.debugger import Until
+    from trtdebug.session.session import Session
 
 _Folder = Annotated[
     Optional[Path],  # noqa: UP045
@@ -26,16 +30,19 @@ def resume(
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="FILE", help="The model, to be sure that the session is its own."),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1)] = 1800.0,
+    timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Goes on with an interrupted session; no finished trial is repeated."""
+    """Goes on with an interrupted session.
+
+    No finished trial is repeated.
+    """
     chosen = _chosen(folder)
     if model is not None:
         _same_model(chosen, model)
     with reopened(chosen, timeout, quiet) as case:
-        code = diagnose(case, "repro", json)
+        code = diagnose(case, _until(case.ctx.session), json)
     raise typer.Exit(code)
 
 
@@ -43,7 +50,7 @@ def resume(
 def log(
     folder: _Folder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """The journal of a session: every trial, its verdict and what it took."""
+    """The journal of a session: trials and verdicts."""
     from trtdebug.session.session import Session
 
     session = Session(_chosen(folder))
@@ -63,11 +70,10 @@ def log(
 def status(
     folder: _Folder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Sessions in .trtdebug, or one of them: finished or not, and what it found."""
+    """Sessions: finished or not, and what they found."""
     from trtdebug.session.session import list_sessions
 
-    folders = [_chosen(folder)] if folder is not None else list_sessions()
-    states = [_state(f) for f in folders]
+    states = [_state(folder)] if folder is not None else [_state_or_error(f) for f in list_sessions()]
     if json:
         say_json(states)
         return
@@ -76,26 +82,41 @@ def status(
     for state in states:
         say(
             f"{state['session']}: {state['state']}, {state['trials']} trials finished, "
-            f"{Path(state['model']).name}" + (f", {state['verdict']}" if state["verdict"] else "")
+            f"{Path(state['model'] or '?').name}" + (f", {state['verdict']}" if state["verdict"] else "")
         )
 
 
-def _state(folder: Path) -> dict[str, str | int | None]:
+def _state(folder: Path) -> dict[str, Any]:
     from trtdebug.session.session import Session
 
     session = Session(folder)
     case = session.case()
     events = list(session.journal.read())
-    finished = [e for e in events if e["event"] == "finished"]
     opened_last = max((i for i, e in enumerate(events) if e["event"] == "opened"), default=-1)
+    finished = [e for e in events if e["event"] == "finished"]
     done = any(e["event"] == "finished" for e in events[opened_last:])
     return {
         "session": str(folder),
         "state": "finished" if done else "unfinished",
         "model": case.model,
-        "trials": sum(e["event"] == "trial_finished" for e in events),
+        "trials": sum(1 for _ in folder.glob("trials/*/outcome.json")),
         "verdict": finished[-1]["verdict"] if finished else None,
     }
+
+
+def _state_or_error(folder: Path) -> dict[str, Any]:
+    """One damaged session does not hide the others."""
+    try:
+        return _state(folder)
+    except UserError as error:
+        state = f"unreadable ({' '.join(error.message.split())})"
+        return {"session": str(folder), "state": state, "model": None, "trials": 0, "verdict": None}
+
+
+def _until(session: Session) -> Until:
+    """How far the interrupted command wanted to go; all the way for one that was no diagnosis."""
+    wanted: list[Until] = [e["until"] for e in session.journal.read() if e["event"] == "started"]
+    return wanted[-1] if wanted else "repro"
 
 
 def _chosen(folder: Path | None) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,11 +77,12 @@ def _floats(name: str, reference: Tensor, candidate: Tensor, limits: Limits) -> 
     odd = int(np.count_nonzero(~both & ~_same_nonfinite(r, c)))
     if not both.all():
         r, c = r[both], c[both]
-    gap = np.abs(c - r)
+    with np.errstate(over="ignore"):  # two float64 of opposite sign may lie further apart than a float64 goes
+        gap = np.abs(c - r)
     magnitude = np.abs(r)
     worst = float(gap.max(initial=0.0))
     scale = float(magnitude.max(initial=0.0))
-    rms = _ratio(float(np.linalg.norm(gap)), float(np.linalg.norm(r)))
+    rms = _relative_rms(gap, r, scale)
     reason, kind = "", None
     if odd:
         kind, reason = "nonfinite", f"{odd} of {reference.size} elements are NaN or Inf on one side only"
@@ -106,6 +109,15 @@ def _floats(name: str, reference: Tensor, candidate: Tensor, limits: Limits) -> 
 def _same_nonfinite(r: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.bool_]:
     same: NDArray[np.bool_] = (np.isnan(r) & np.isnan(c)) | (np.isinf(r) & (r == c))
     return same
+
+
+def _relative_rms(gap: NDArray[np.float64], r: NDArray[np.float64], scale: float) -> float:
+    """||gap|| / ||r||, both brought near 1 by a power of two: squares of float64 may leave its range."""
+    if not scale:
+        return _ratio(float(gap.max(initial=0.0)), 0.0)
+    exponent = -math.frexp(scale)[1]
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(np.ldexp(gap, exponent))) / float(np.linalg.norm(np.ldexp(r, exponent)))
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -54,5 +54,8 @@ def rename(errors: Iterable[TensorError], names: dict[str, str]) -> tuple[Tensor
     return tuple(replace(e, tensor=names.get(e.tensor, e.tensor)) for e in errors)
 
 
-def _badness(error: TensorError) -> tuple[bool, int, float]:
-    return (error.status == "fail", error.nonfinite, error.rms_rel)
+def _badness(error: TensorError) -> tuple[int, int, int, float, float]:
+    """What counts first: a failure, then what could not be judged; of failures the gravest kind (as in `judge`)."""
+    status = ("pass", "untestable", "fail").index(error.status)
+    gravity = -_GRAVITY.index(error.kind) if error.kind in _GRAVITY else -len(_GRAVITY)
+    return (status, gravity, error.nonfinite, error.rms_rel, error.max_abs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from trtdebug.core.case import Case
@@ -13,9 +14,9 @@ SCHEMA = 1
 
 
 def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
-    """The report's data. Its keys are a contract: more may come, these stay."""
+    """The report's data, as it is read back from report.json. Its keys are a contract: more may come, these stay."""
     d = diagnosis
-    return {
+    report = {
         "schema": SCHEMA,
         "verdict": d.verdict,
         "reason": d.reason,
@@ -43,6 +44,8 @@ def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "unknown": list(d.unknown),
         "stages": [to_data(s) for s in d.stages],
     }
+    plain: dict[str, Any] = json.loads(json.dumps(report, allow_nan=False))
+    return plain
 
 
 def exit_code(verdict: str) -> int:

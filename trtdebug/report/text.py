@@ -12,11 +12,15 @@ _VERDICTS = {
     "untestable": "UNTESTABLE: nothing could be compared",
 }
 _MOST_NODES = 40
+_MOST_OF_A_RULE = 3
 
 
 def render_text(report: Mapping[str, Any]) -> str:
-    """Plain text, lines of any length, no colours."""
-    return "\n".join(_lines(report)) + "\n"
+    """Plain text, lines of any length, no colours.
+
+    Control characters in what others named (nodes, paths, messages) are escaped: they can't act on a terminal.
+    """
+    return "\n".join(_printable(line) for line in _lines(report)) + "\n"
 
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -40,7 +44,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _repro(report["repro"])
     yield from _findings(report["findings"])
     if report["unknown"]:
-        yield "\nnot known"
+        yield ""
+        yield "not known"
         yield from (f"  {line}" for line in report["unknown"])
     trials = report["trials"]
     yield ""
@@ -54,20 +59,23 @@ def _divergence(divergence: Mapping[str, Any] | None) -> Iterator[str]:
     if divergence is None:
         return
     where = f"{divergence['node']} ({divergence['op']})" if divergence["node"] else "a graph input"
-    yield "\nfirst divergence"
+    yield ""
+    yield "first divergence"
     yield f"  {divergence['tensor']}, written by {where}"
     errors = [
         f"{name} error {_number(divergence[f'{name}_error'])}"
         for name in ("local", "propagated")
         if divergence[f"{name}_error"] is not None
     ]
-    yield f"  {', '.join(errors)}; {divergence['nonfinite']} elements NaN or Inf on one side only"
+    errors.append(f"{divergence['nonfinite']} elements NaN or Inf on one side only")
+    yield f"  {', '.join(errors)}"
 
 
 def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
     proven = [c for c in culprits if c["proven"]]
     if proven:
-        yield f"\ncause: {sum(len(c['nodes']) for c in proven)} node(s)"
+        yield ""
+        yield f"cause: {sum(len(c['nodes']) for c in proven)} node(s)"
     for culprit in proven[:_MOST_NODES]:
         yield f"  {' + '.join(culprit['nodes'])}"
         yield f"      {culprit['evidence']}"
@@ -81,7 +89,8 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
                 if len(culprit["nodes"]) > _MOST_NODES
                 else ""
             )
-            yield f"\nundecided among {len(culprit['nodes'])} node(s): {names}{more}"
+            yield ""
+            yield f"undecided among {len(culprit['nodes'])} node(s): {names}{more}"
             yield f"      {culprit['evidence']}"
 
 
@@ -89,12 +98,13 @@ def _fixes(fixes: list[Mapping[str, Any]]) -> Iterator[str]:
     for fix in fixes:
         passed, tried = fix["builds_passed"]
         state = "verified" if fix["verified"] else "does not hold"
-        yield f"\nfix ({state}): {fix['summary']}"
+        yield ""
+        yield f"fix ({state}): {fix['summary']}"
         detail = [f"{passed} of {tried} fresh builds pass"]
         if fix["max_rel_after"] is not None:
             detail.append(f"largest error then {_number(fix['max_rel_after'])} of the scale")
         if fix["latency_ratio"] is not None:
-            detail.append(f"{fix['latency_ratio']:.2f} times the latency")
+            detail.append(f"{_number(fix['latency_ratio'])} times the latency")
         yield f"  {', '.join(detail)}"
         for line in (fix["reason"], fix["note"]):
             if line:
@@ -105,19 +115,29 @@ def _repro(repro: Mapping[str, Any] | None) -> Iterator[str]:
     if repro is None:
         return
     state = "fails in a fresh process" if repro["verified"] else "not verified"
-    yield f"\nrepro ({state}): {repro['path']} ({repro['nodes']} node(s))"
+    yield ""
+    yield f"repro ({state}): {repro['path']} ({repro['nodes']} node(s))"
     if repro["note"]:
         yield f"  {repro['note']}"
 
 
 def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:
     if findings:
-        yield "\nfindings"
-    for finding in findings:
-        yield f"  {finding['severity']:7} {finding['id']}: {finding['message']}"
-        if finding["mitigation"]:
-            yield f"          {finding['mitigation']}"
+        yield ""
+        yield "findings"
+    for rule in dict.fromkeys(f["id"] for f in findings):
+        same = [f for f in findings if f["id"] == rule]
+        for finding in same[:_MOST_OF_A_RULE]:
+            yield f"  {finding['severity']:7} {finding['id']}: {finding['message']}"
+            if finding["mitigation"]:
+                yield f"          {finding['mitigation']}"
+        if len(same) > _MOST_OF_A_RULE:
+            yield f"  ... and {len(same) - _MOST_OF_A_RULE} more {rule}, see report.json"
 
 
 def _number(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

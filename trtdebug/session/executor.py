@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from trtdebug.backends.base import Backend
@@ -20,6 +21,7 @@ from trtdebug.session.job import Job
 from trtdebug.session.perform import Metrics, perform
 
 _TAIL = 20
+_TAIL_BYTES = 1 << 16
 
 
 class InProcess:
@@ -36,7 +38,7 @@ class InProcess:
 
 
 class WorkerProcess:
-    """One warm child process. When it crashes or hangs, the trial is untestable and the next job gets a new one.
+    """One warm child process. When it crashes or hangs, the trial is untestable; the next job gets a new one.
 
     Args:
         folder: the session's folder.
@@ -51,6 +53,16 @@ class WorkerProcess:
 
     def run(self, job: Job) -> Outcome:
         log = self.folder / "trials" / job.sha256 / "log.txt"
+        log.unlink(missing_ok=True)
+        warm = self.process is not None
+        outcome = self._attempt(job, log)
+        if warm and outcome.signature == Signature("crash") and not log.exists():
+            return self._attempt(
+                job, log
+            )  # the warm worker was gone before it took the job: not the job's fault
+        return outcome
+
+    def _attempt(self, job: Job, log: Path) -> Outcome:
         started = time.perf_counter()
         process = self._running()
         request = json.dumps({"job": to_data(job), "log": str(log)})
@@ -71,9 +83,13 @@ class WorkerProcess:
                 log_tail=_tail(log),
                 build_seconds=time.perf_counter() - started,
             )
+        except BaseException:
+            self._kill()  # interrupted: its answer must not be taken for that of the next job
+            raise
         if not line:
             return self._crashed(log, time.perf_counter() - started)
-        return loads(line, Outcome)
+        outcome = loads(line, Outcome)
+        return replace(outcome, log_tail=_tail(log)) if outcome.status == "untestable" else outcome
 
     def close(self) -> None:
         if self.process is not None:
@@ -84,16 +100,17 @@ class WorkerProcess:
             return self.process
         self._kill()
         read, write = os.pipe()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "trtdebug.session.worker", str(write), str(self.folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "worker.log").open("ab"),
-            pass_fds=(write,),
-            env=os.environ | _import_path() | self.environment,
-            text=True,
-            encoding="utf-8",
-        )
+        with (self.folder / "worker.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "trtdebug.session.worker", str(write), str(self.folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                pass_fds=(write,),
+                env=os.environ | _import_path() | self.environment,
+                text=True,
+                encoding="utf-8",
+            )
         os.close(write)
         self.answers = read
         return self.process
@@ -140,5 +157,7 @@ def _import_path() -> dict[str, str]:
 def _tail(path: Path) -> str:
     if not path.exists():
         return ""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))  # verbose builders write gigabytes
+        lines = file.read().decode("utf-8", errors="replace").splitlines()
     return "\n".join(lines[-_TAIL:])

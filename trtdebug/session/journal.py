@@ -32,7 +32,7 @@ class Journal:
         """All events, oldest first; a line cut off by a kill is left out."""
         if not self.path.exists():
             return
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
                     yield json.loads(line)

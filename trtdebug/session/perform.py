@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from trtdebug.backends.base import Backend, BuildRequest, Engine, Tensor
 from trtdebug.core.case import Profile
-from trtdebug.core.errors import BuildFailure, NotHonoured
-from trtdebug.core.intervention import ReplaceGraph
-from trtdebug.core.outcome import Outcome, Signature, TensorError
-from trtdebug.oracle.compare import compare
+from trtdebug.core.errors import BuildFailure, NotHonoured, TrtdebugError, UserError
+from trtdebug.core.intervention import MarkOutputs, ReplaceGraph
+from trtdebug.core.outcome import EngineInfo, Outcome, Signature, TensorError
+from trtdebug.oracle.compare import compare, is_float
 from trtdebug.oracle.verdict import judge, worst
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.tensors import TensorStore
@@ -29,28 +31,23 @@ def perform(job: Job, backend: Backend, folder: Path, metrics: Metrics | None = 
         metrics: extra numbers a tensor, by name.
 
     Returns:
-        pass, fail, or untestable when the engine could not be built or run, or did not honour an intervention.
+        pass, fail, or untestable: the engine could not be built or run, or did not honour an intervention.
     """
     store = TensorStore(folder / "tensors")
     started = time.perf_counter()
     engine: Engine | None = None
+    info: EngineInfo | None = None
     try:
         engine = backend.build(_request(job, store, folder))
         built = time.perf_counter()
         info = engine.info()
-        if info.refused:
+        if info.refused and not job.isolated:
             raise NotHonoured(f"the engine computes {info.refused[0]!r} in another precision than asked.")
         errors = _run(job, engine, store, metrics or {})
         latency = _latency(job, engine, store) if job.time_runs else None
         ran = time.perf_counter()
-    except BuildFailure as error:
-        seconds = time.perf_counter() - started
-        return Outcome(
-            "untestable", Signature("build-failure"), str(error), node=error.node, build_seconds=seconds
-        )
-    except NotHonoured as error:
-        seconds = time.perf_counter() - started
-        return Outcome("untestable", None, str(error), engine=info, build_seconds=seconds)
+    except (BuildFailure, NotHonoured, UserError) as error:
+        return _untestable(error, info, time.perf_counter() - started)
     finally:
         if engine is not None:
             engine.close()
@@ -59,6 +56,12 @@ def perform(job: Job, backend: Backend, folder: Path, metrics: Metrics | None = 
         status, signature, reason = judge(errors)
         outcome = replace(outcome, status=status, signature=signature, reason=reason)
     return replace(outcome, build_seconds=built - started, run_seconds=ran - built)
+
+
+def _untestable(error: TrtdebugError, info: EngineInfo | None, seconds: float) -> Outcome:
+    signature = None if isinstance(error, NotHonoured) else Signature("build-failure")
+    node = error.node if isinstance(error, BuildFailure) else None
+    return Outcome("untestable", signature, str(error), engine=info, node=node, build_seconds=seconds)
 
 
 def _request(job: Job, store: TensorStore, folder: Path) -> BuildRequest:
@@ -111,14 +114,33 @@ def _run(job: Job, engine: Engine, store: TensorStore, metrics: Metrics) -> tupl
 def _compare(
     job: Job, store: TensorStore, sample: str, values: Mapping[str, Tensor], metrics: Metrics
 ) -> list[TensorError]:
+    """Errors of one sample: what is expected, and, where the graph's own outputs were asked for, what is not."""
+    expected = job.expected or {}
     errors = []
-    for name, ref in (job.expected or {}).items():
+    for name, ref in expected.items():
         reference, candidate = store.get(sample, ref), values.get(name)
         error = compare(name, reference, candidate, job.limits)
-        if candidate is not None and metrics and candidate.shape == reference.shape:
-            error = replace(error, extra={k: float(m(reference, candidate)) for k, m in metrics.items()})
+        if candidate is not None and candidate.shape == reference.shape:
+            error = replace(error, extra=_measure(reference, candidate, metrics))
         errors.append(error)
+    if job.outputs is None:
+        known = {*expected, *(t for i in job.interventions if isinstance(i, MarkOutputs) for t in i.tensors)}
+        errors += [compare(n, None, value, job.limits) for n, value in values.items() if n not in known]
     return errors
+
+
+def _measure(reference: Tensor, candidate: Tensor, metrics: Metrics) -> dict[str, float]:
+    """Extra numbers of a pair of float tensors; a metric that raises is NaN, its traceback in the log."""
+    if not (is_float(reference) and is_float(candidate)):
+        return {}
+    extra = {}
+    for name, metric in metrics.items():
+        try:
+            extra[name] = float(metric(reference, candidate))
+        except Exception:  # noqa: BLE001 - extra numbers are no part of the verdict
+            traceback.print_exc()
+            extra[name] = math.nan
+    return extra
 
 
 def _latency(job: Job, engine: Engine, store: TensorStore) -> float:

@@ -18,8 +18,9 @@ _READABLE = 48
 class TensorStore:
     """The tensors/ folder of a session: <scope or sample>/<sample>/<tensor>.npy.
 
-    Tensor names may hold anything ('/', unicode, 4,000 characters): a file's name is a readable piece of it and
-    a hash. Narrow floats that .npy does not know (bfloat16, float8) are stored as float32, which holds them exactly.
+    Tensor names may hold anything ('/', unicode, 4,000 characters): a file's name is a readable piece and
+    a hash. Types that .npy does not know are stored in a wider one that holds them exactly: narrow floats
+    (bfloat16, float8) in float32, 4-bit integers in int8, strings in numpy's fixed-width unicode.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,8 +52,11 @@ class TensorStore:
 
 
 def _storable(value: Tensor) -> Tensor:
-    if value.dtype.kind == "V" or value.dtype.name.startswith(
-        ("bfloat", "float8", "float4", "int4", "uint4")
-    ):
+    name = value.dtype.name
+    if name.startswith(("int2", "int4", "uint2", "uint4")):
+        return value.astype(np.int8)
+    if value.dtype.kind == "V" or name.startswith(("bfloat", "float8_", "float6_", "float4_")):
         return value.astype(np.float32)
+    if value.dtype.kind == "O":  # strings, as onnxruntime gives them
+        return value.astype(np.str_)
     return value

@@ -6,6 +6,7 @@ Whatever a builder prints goes to the trial's log. A crash of this process costs
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import os
 import signal
@@ -25,6 +26,8 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """`python -m trtdebug.session.worker ANSWER_FD SESSION_FOLDER`"""
     _die_with_parent()
+    faulthandler.enable()  # a crash in a library leaves a traceback in the log
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # ... and does not lose what was printed
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session handles Ctrl-C
     answers = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     folder = Path(sys.argv[2])

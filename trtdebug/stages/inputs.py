@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import onnx
 
 from trtdebug.backends.base import Tensor
-from trtdebug.core.case import Profile
+from trtdebug.core.case import Profile, Shape
 from trtdebug.core.errors import TrtdebugError, UserError
 from trtdebug.core.finding import Finding
 from trtdebug.graph.input_files import (
@@ -19,7 +19,7 @@ from trtdebug.graph.input_files import (
     load_npz,
     load_polygraphy_json,
 )
-from trtdebug.graph.inputs import check_sample, generate, open_dimensions
+from trtdebug.graph.inputs import check_sample, generate, input_types, open_dimensions
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import InputSource
@@ -66,13 +66,45 @@ def check_samples(model: onnx.ModelProto, samples: Samples, profiles: Mapping[st
             raise UserError(f"sample {number} of {len(samples)}: {error.message}", error.hint) from error
 
 
+def check_profiles(model: onnx.ModelProto, profiles: Mapping[str, Profile]) -> None:
+    """Raises `UserError` for a profile of no input, or with a shape that the model does not take."""
+    types = input_types(model)
+    for name, profile in profiles.items():
+        if name not in types:
+            raise UserError(
+                f"there is a profile for {name!r}, but the model's inputs are {', '.join(map(repr, types))}.",
+                "Check --min-shapes, --opt-shapes and --max-shapes.",
+            )
+        wanted = types[name].shape
+        for shape in (profile.min, profile.opt, profile.max):
+            if wanted is not None and not _fits(shape, wanted):
+                raise UserError(
+                    f"the profile of {name!r} holds {_show(shape)}, but the model wants {_show(wanted)}.",
+                    "Only named or unknown (?) dimensions are free.",
+                )
+
+
+def _fits(shape: Shape, wanted: Sequence[int | str | None]) -> bool:
+    return len(shape) == len(wanted) and all(
+        size == dim for size, dim in zip(shape, wanted, strict=True) if isinstance(dim, int)
+    )
+
+
+def _show(shape: Iterable[int | str | None]) -> str:
+    return f"[{','.join('?' if dim is None else str(dim) for dim in shape)}]"
+
+
 def generated(
     model: onnx.ModelProto,
     shapes: Mapping[str, tuple[int, ...]],
     seed: int,
     ranges: Mapping[str, tuple[float, float]],
 ) -> tuple[Samples, tuple[Finding, ...]]:
-    """One random sample, and a finding for each dimension whose size nobody gave."""
+    """One random sample, and a finding for each dimension whose size nobody gave.
+
+    Raises:
+        UserError: a shape or a range does not fit the model, or the sample does not fit the memory.
+    """
     findings = tuple(
         Finding(
             "input-size-chosen",
@@ -83,4 +115,9 @@ def generated(
         )
         for d in open_dimensions(model, shapes)
     )
-    return [generate(model, shapes=shapes, seed=seed, ranges=ranges)], findings
+    try:
+        return [generate(model, shapes=shapes, seed=seed, ranges=ranges)], findings
+    except (MemoryError, ValueError) as error:  # numpy raises both for what is too large
+        raise UserError(
+            f"inputs of these shapes cannot be made: {error}.", "Check --input-shapes."
+        ) from error

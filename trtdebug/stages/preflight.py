@@ -22,7 +22,7 @@ from trtdebug.plugins.types import CheckContext
 from trtdebug.session.job import TensorRef
 from trtdebug.session.tensors import TensorStore
 from trtdebug.stages.context import Context
-from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
+from trtdebug.stages.inputs import Samples, check_profiles, check_samples, generated, read_samples
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,11 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
     _check_plugins(request.options.plugins)
     shapes = parse_shapes(request.input_shapes)
     profiles = _profiles(request)
-    samples, findings = _samples(request, model, shapes, plugins)
+    check_profiles(model, profiles)
+    samples, findings = _samples(request, model, {n: p.opt for n, p in profiles.items()} | shapes, plugins)
     check_samples(model, samples, profiles)
+    if request.candidate_model is not None:
+        _check_candidate_model(request.candidate_model, samples)
     reference = _backend(request.reference, plugins, "reference")
     _require(reference, reference.probe())
     candidate, notes = choose_candidate(request.candidate, plugins)
@@ -83,7 +86,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         seed=request.seed,
         builds=request.builds,
         candidate_model=str(request.candidate_model.resolve()) if request.candidate_model else None,
-        candidate_sha256=_candidate_sha256(request.candidate_model),
+        candidate_sha256=content_sha256(request.candidate_model) if request.candidate_model else None,
     )
     return Prepared(case, samples, findings + notes + _vacuous(candidate, request))
 
@@ -176,19 +179,21 @@ def _check_plugins(plugins: Sequence[str]) -> None:
             raise UserError(f"there is no plugin library {plugin}.", "Check --plugins.")
 
 
-def _candidate_sha256(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    load_model(path)
-    return content_sha256(path)
+def _check_candidate_model(path: Path, samples: Samples) -> None:
+    """Both sides are fed the same samples."""
+    try:
+        check_samples(load_model(path), samples, {})
+    except UserError as error:
+        raise UserError(f"the candidate model {path.name}: {error.message}", error.hint) from error
 
 
 def _samples(
     request: CaseRequest, model: onnx.ModelProto, shapes: dict[str, tuple[int, ...]], plugins: PluginManager
 ) -> tuple[Samples, tuple[Finding, ...]]:
+    """Read from --inputs, else generated with these shapes: as asked for, else those the profile is tuned for."""
     if request.inputs is None:
         return generated(model, shapes, request.seed, parse_ranges(request.ranges))
-    if shapes or request.ranges:
+    if request.input_shapes or request.ranges:
         raise UserError(
             "--inputs already says the shapes and values.",
             "Drop --input-shapes and --val-range, or --inputs.",

@@ -1,0 +1,85 @@
+"""Exit codes: 0 matches, 1 diverges, 4 untestable, 130 interrupted (2 and 3: see test_bad_input.py)."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import onnx
+import pytest
+from command_line import events, group_members, start, trtdebug, wait_for
+from onnx import TensorProto
+from planted_graphs import planted_graph
+from seed_models import identity_add_identity, mnist, unsorted_with_dead_ends
+from typer.testing import CliRunner
+
+from trtdebug.cli.app import app
+from trtdebug.graph.load import save_model
+
+
+def overflowing() -> onnx.ModelProto:
+    planted = next(p for p in (planted_graph(s, 60, 2) for s in range(100)) if p.overflowing and not p.wrong)
+    return planted.model
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "code", "verdict"),
+    [
+        (identity_add_identity(), ["--fp16"], 0, "matches"),
+        (overflowing(), ["--fp16"], 1, "diverges"),
+        (mnist(argmax=TensorProto.INT32), [], 4, "untestable"),
+        (unsorted_with_dead_ends(), [], 4, "untestable"),
+    ],
+    ids=["0", "1", "4, wrong type", "4, no producer"],
+)
+def test_the_verdict_is_the_exit_code(
+    model: onnx.ModelProto, options: list[str], code: int, verdict: str, tmp_path: Path
+) -> None:
+    save_model(model, tmp_path / "model.onnx")
+    session = str(tmp_path / "s")
+    line = ["run", str(tmp_path / "model.onnx"), *options, "--session", session, "--json", "--quiet"]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == code, done.output
+    assert json.loads(done.stdout)["verdict"] == verdict
+
+
+@pytest.mark.parametrize("command", ["compare", "repro --nodes Conv-1"])
+def test_no_reference_is_4_for_the_other_commands_too(command: str, tmp_path: Path) -> None:
+    save_model(mnist(argmax=TensorProto.INT32), tmp_path / "model.onnx")
+    line = [*command.split(), str(tmp_path / "model.onnx"), "--session", str(tmp_path / "s"), "--quiet"]
+    done = CliRunner().invoke(app, line)
+    assert (done.exit_code, done.stdout) == (4, "")
+    assert done.stderr.startswith("error: the reference onnxruntime cannot run model.onnx")
+    assert "ArgMax-15" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_interrupted_is_130_and_says_how_to_go_on(name: str, tmp_path: Path) -> None:
+    save_model(overflowing(), tmp_path / "model.onnx")
+    process = start("run", "model.onnx", "--fp16", "--session", "my session", cwd=tmp_path)
+    wait_for("trial_finished", tmp_path / "my session")
+    process.send_signal(getattr(signal, name))
+    stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.splitlines()[-1] == "interrupted; resume with: trtdebug resume 'my session'"
+    assert "Traceback" not in stderr
+    time.sleep(0.2)
+    assert group_members(process.pid) == []
+    assert events(tmp_path / "my session")[-1]["event"] == "interrupted"
+    done = trtdebug("resume", "my session", "--quiet", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.startswith("DIVERGES")
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    """`trtdebug log | head -1`: the reader goes, and nobody complains."""
+    save_model(identity_add_identity(), tmp_path / "model.onnx")
+    trtdebug("run", "model.onnx", "--fp16", "--session", "s", "--quiet", cwd=tmp_path)
+    process = start("log", "s", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    process.wait(timeout=20)

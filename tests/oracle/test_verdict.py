@@ -1,0 +1,95 @@
+"""From compared tensors to the outcome of a trial."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from trtdebug.core.outcome import Signature, TensorError
+from trtdebug.oracle.verdict import judge, rename, same_failure, worst
+
+GOOD = TensorError("a", "pass", rms_rel=1e-4)
+WRONG = TensorError("b", "fail", rms_rel=0.5, kind="mismatch", reason="too far")
+INFINITE = TensorError("c", "fail", nonfinite=3, kind="nonfinite", reason="3 Inf")
+SHAPE = TensorError("d", "fail", kind="shape", reason="shape [1]")
+MISSING = TensorError("e", "fail", kind="missing-output", reason="no such output")
+UNSURE = TensorError("f", "untestable", reason="not known")
+
+
+def test_nothing_to_compare_is_never_a_pass():
+    status, signature, reason = judge([])
+    assert (status, signature) == ("untestable", None)
+    assert reason
+
+
+def test_all_good_passes():
+    assert judge([GOOD, GOOD]) == ("pass", None, "")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([GOOD, WRONG, INFINITE, SHAPE, MISSING])))
+def test_the_gravest_kind_gives_the_name(order):
+    status, signature, reason = judge(order)
+    assert (status, signature.kind, reason) == ("fail", "missing-output", "e: no such output")
+    assert signature.outputs == tuple(e.tensor for e in order if e is not GOOD)
+
+
+@pytest.mark.parametrize(
+    ("errors", "kind"),
+    [([WRONG, INFINITE, SHAPE], "shape"), ([WRONG, INFINITE], "nonfinite"), ([GOOD, WRONG], "mismatch")],
+)
+def test_kinds_by_gravity(errors, kind):
+    assert judge(errors)[1].kind == kind
+
+
+def test_a_failure_counts_more_than_what_is_not_known():
+    assert judge([UNSURE, WRONG])[0] == "fail"
+    assert judge([GOOD, UNSURE]) == ("untestable", None, "f: not known")
+
+
+def sample(status, tensor="y", **fields):
+    return TensorError(tensor, status, **fields)
+
+
+def test_of_several_samples_the_worst_counts():
+    fine = sample("pass", rms_rel=9e-3)
+    bad = sample("fail", rms_rel=2e-2, kind="mismatch")
+    assert worst([fine, bad]) == worst([bad, fine]) == (bad,)
+
+
+def test_of_two_passes_the_larger_error_is_shown():
+    small, large = sample("pass", rms_rel=1e-4), sample("pass", rms_rel=1e-3)
+    assert worst([large, small]) == worst([small, large]) == (large,)
+
+
+def test_the_worst_of_samples_is_the_gravest_kind_as_in_the_verdict():
+    shape = sample("fail", kind="shape", rms_rel=float("inf"))
+    infinite = sample("fail", kind="nonfinite", nonfinite=7, rms_rel=0.1)
+    far = sample("fail", kind="mismatch", rms_rel=1e9)
+    assert all(worst(order) == (shape,) for order in itertools.permutations([shape, infinite, far]))
+    assert worst([far, infinite]) == (infinite,)
+
+
+def test_what_could_not_be_judged_is_not_hidden_by_a_pass():
+    unsure, fine = sample("untestable"), sample("pass", rms_rel=1e-3)
+    assert worst([fine, unsure]) == worst([unsure, fine]) == (unsure,)
+
+
+def test_tensors_keep_their_order():
+    samples = [sample("pass", "b"), sample("pass", "a"), sample("fail", "b", kind="mismatch")]
+    assert [e.tensor for e in worst(samples)] == ["b", "a"]
+
+
+def test_wrong_numbers_and_nan_are_one_failure():
+    wrong, infinite, shape = Signature("mismatch", ("y",)), Signature("nonfinite", ("z",)), Signature("shape")
+    assert same_failure(wrong, infinite)
+    assert same_failure(shape, shape)
+    assert not same_failure(wrong, shape)
+    assert not same_failure(Signature("crash"), Signature("timeout"))
+    assert not same_failure(None, None)
+    assert not same_failure(wrong, None)
+
+
+def test_rename_keeps_the_rest():
+    assert rename([WRONG, GOOD], {"b": "x"})[0].tensor == "x"
+    assert rename([WRONG, GOOD], {"b": "x"})[1] == GOOD

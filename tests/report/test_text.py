@@ -1,0 +1,149 @@
+"""The report for people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from diagnoses import CASE, finding, full, plain
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trtdebug.core.diagnosis import Culprit, Fix, ReproResult
+from trtdebug.report.build import build_report
+from trtdebug.report.text import render_text
+
+
+def text_of(diagnosis, case=CASE) -> str:
+    return render_text(build_report(case, diagnosis))
+
+
+def test_a_whole_report_reads_like_this():
+    assert (
+        text_of(full())
+        == """\
+DIVERGES: the candidate does not agree with the reference
+  y: relative RMS error 1 breaks ||c - r|| / ||r|| <= 0.01
+
+model      /models/norm.onnx (9 nodes, 2 sample(s))
+candidate  tensorrt 8.6.0 on NVIDIA H200, FP16
+reference  onnxruntime 1.23.2
+rule       ||c - r|| / ||r|| <= 0.01
+builds     1 of 2 builds, made as you make them, are wrong
+
+first divergence
+  pow_out, written by pow (Pow)
+  local error 0.5, propagated error 0.5, 3 elements NaN or Inf on one side only
+
+cause: 2 node(s)
+  pow + var
+      low together they fail, alone they do not
+
+undecided among 2 node(s): mul, add
+      could not be built apart
+
+fix (verified): keep 2 nodes in FP32
+  5 of 5 fresh builds pass, largest error then 0.5 of the scale, 0.5 times the latency
+
+repro (fails in a fresh process): /session/repro (2 node(s))
+
+findings
+  warning output-constant: message 0 of output-constant
+          mitigation 0
+
+not known
+  3 nodes could not be observed
+
+12 trials: 9 built in 20.5 s, 3 from the cache, 1 untestable
+"""
+    )
+
+
+@pytest.mark.parametrize("verdict", ["matches", "fragile", "diverges", "untestable"])
+def test_the_verdict_comes_first(verdict):
+    first, *rest = text_of(plain(verdict)).splitlines()
+    assert first.startswith(f"{verdict.upper()}: ")
+    assert rest[-1] == "0 trials: 0 built in 0.0 s, 0 from the cache, 0 untestable"
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_numbers_that_are_not_finite(number):
+    text = text_of(full(number))
+    assert f"local error {number}, propagated error {number}" in text
+    assert f"largest error then {number} of the scale, {number} times the latency" in text
+
+
+def test_what_was_not_measured_is_not_shown():
+    fix = Fix(
+        "pin", "pin one", (), False, (0, 1), reason="the engine ignores the pin", note="PREFER, not OBEY"
+    )
+    divergence = replace(full().first_divergence, local_error=None, propagated_error=None)
+    text = text_of(replace(full(), first_divergence=divergence, fixes=(fix,)))
+    assert "local error" not in text
+    assert "\n  3 elements NaN or Inf on one side only\n" in text
+    assert (
+        "fix (does not hold): pin one\n  0 of 1 fresh builds pass\n  the engine ignores the pin\n  PREFER"
+        in text
+    )
+
+
+def test_a_repro_that_does_not_fail_is_not_sold_as_one():
+    repro = ReproResult("/r", 2, False, "it passes in a fresh process")
+    assert "repro (not verified): /r (2 node(s))\n  it passes in a fresh process" in text_of(
+        replace(full(), repro=repro)
+    )
+
+
+def test_at_most_three_findings_of_a_rule_are_shown_in_full():
+    many = [finding("a", i) for i in range(6)] + [finding("b", i) for i in range(3)]
+    many.insert(2, finding("c"))
+    text = text_of(replace(plain(), findings=tuple(many)))
+    shown = text[text.index("\nfindings") :].splitlines()
+    assert [line.split()[1] for line in shown if "warning" in line] == ["a:"] * 3 + ["c:"] + ["b:"] * 3
+    assert shown.count("  ... and 3 more a, see report.json") == 1
+    assert text.count(" more ") == 1
+    assert len(build_report(CASE, replace(plain(), findings=tuple(many)))["findings"]) == 10
+
+
+def test_long_lists_of_nodes_are_cut():
+    nodes = tuple(f"n{i}" for i in range(100))
+    causes = tuple(Culprit((n,), "precision", "fails alone") for n in nodes)
+    text = text_of(replace(plain("diverges"), culprits=(*causes, Culprit(nodes, "unknown", "", False))))
+    assert "cause: 100 node(s)" in text
+    assert "  ... and 60 more, see report.json" in text
+    assert "undecided among 100 node(s): n0, n1" in text
+    assert "n39 and 60 more\n" in text
+
+
+EVIL = "conv\x1b[2J\x1b]0;title\x07\r\n\x00\x9b31m\u202egnp\u2028\ud800"
+
+
+def test_names_can_not_act_on_the_terminal():
+    case = replace(CASE, model=EVIL)
+    d = full()
+    evil = replace(
+        d,
+        reason=EVIL,
+        first_divergence=replace(d.first_divergence, tensor=EVIL, node=EVIL),
+        culprits=(Culprit((EVIL,), "precision", EVIL), Culprit((EVIL,), "unknown", EVIL, False)),
+        fixes=(replace(d.fixes[0], summary=EVIL, reason=EVIL),),
+        repro=ReproResult(EVIL, 1, False, EVIL),
+        findings=(replace(finding("a"), message=EVIL, mitigation=EVIL),),
+        unknown=(EVIL,),
+    )
+    text = text_of(evil, case)
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert r"conv\x1b[2J\x1b]0;title\x07\r\n\x00\x9b31m\u202egnp\u2028\ud800" in text
+    assert len(text.splitlines()) == len(text_of(d).splitlines()) + 2  # the fix's reason, the repro's note
+
+
+@given(st.text())
+def test_any_name_gives_lines_that_can_be_written(name):
+    text = text_of(replace(plain("diverges"), culprits=(Culprit((name,), "precision", ""),)))
+    text.encode()
+    assert len(text.splitlines()) == 13
+
+
+def test_other_scripts_stay_readable():
+    text = text_of(replace(plain("diverges"), culprits=(Culprit(("größe/张量:0",), "precision", ""),)))
+    assert "  größe/张量:0\n" in text

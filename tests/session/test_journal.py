@@ -1,0 +1,80 @@
+"""The journal survives a kill at any instant."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from trtdebug.session.journal import Journal
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path / "journal.jsonl")
+
+
+def events(journal):
+    return [e["event"] for e in journal.read()]
+
+
+def test_a_journal_that_is_not_there_is_empty(journal):
+    assert list(journal.read()) == []
+
+
+def test_one_line_an_event_in_order(journal):
+    journal.write("one", trial="00", reason="line 1\nline 2")
+    journal.write("two", name="größer ☃")
+    lines = journal.path.read_text().splitlines()
+    assert len(lines) == 2
+    assert [json.loads(line) for line in lines] == list(journal.read())
+    assert next(journal.read())["reason"] == "line 1\nline 2"
+    assert events(journal) == ["one", "two"]
+
+
+def test_times_are_utc_and_do_not_go_back(journal):
+    for _ in range(3):
+        journal.write("tick")
+    times = [e["time"] for e in journal.read()]
+    assert times == sorted(times)
+    assert all(t.endswith("+00:00") for t in times)
+
+
+def test_a_line_is_on_the_disk_when_write_returns(journal, monkeypatch):
+    synced = []
+    fsync = os.fsync
+
+    def note(descriptor):
+        fsync(descriptor)
+        synced.append(journal.path.read_text())
+
+    monkeypatch.setattr(os, "fsync", note)
+    journal.write("one")
+    journal.write("two")
+    assert [text.count("\n") for text in synced] == [1, 2]
+
+
+@pytest.mark.parametrize("kept", range(1, 20, 3))
+def test_a_line_cut_off_by_a_kill_is_left_out_and_harms_no_other(journal, kept):
+    journal.write("before")
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole + whole[:kept])
+    assert events(journal) == ["before"]
+    journal.write("after")
+    assert events(journal) == ["before", "after"]
+
+
+def test_a_last_line_that_only_lacks_its_end_counts(journal):
+    journal.write("one")
+    journal.path.write_bytes(journal.path.read_bytes().rstrip(b"\n"))
+    journal.write("two")
+    assert events(journal) == ["one", "two"]
+
+
+def test_garbage_of_a_broken_disk_is_left_out(journal):
+    journal.write("one")
+    with journal.path.open("ab") as file:
+        file.write(b"\x00\x00\xff\xfe{\n")
+    journal.write("two")
+    assert events(journal) == ["one", "two"]

@@ -1,0 +1,123 @@
+"""The root command: extensions' commands, plain and quick help, and one line for every error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from trtdebug.cli import plugins
+from trtdebug.cli.errors import CliException, user_errors
+from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.plugins.discovery import Extension
+
+
+class Command(TyperCommand):
+    """A command whose help groups the options by `rich_help_panel`, without rich: importing it takes 0.1 s."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                argument = parameter.param_type_name == "argument"
+                title = getattr(parameter, "rich_help_panel", None) or (
+                    "Arguments" if argument else "Options"
+                )
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class Root(TyperGroup):
+    """The group of all commands. What it does not know itself is asked of the extensions."""
+
+    def main(self, *args: Any, **named: Any) -> Any:
+        """Runs a command line; in click's standalone mode (the default) ends the process with the exit code."""
+        alone = named.pop("standalone_mode", True)
+        run = partial(super().main, standalone_mode=False)
+        if not alone:
+            return run(*args, **named)
+        try:
+            code = user_errors(run)(*args, **named)
+        except CliException as error:
+            code = _usage_error(error)
+        except typer.Exit as stop:
+            code = stop.exit_code
+        sys.exit(code)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return super().get_command(ctx, cmd_name) or _of_extension(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        super().format_commands(ctx, formatter)
+        points = [p for p in _entry_points(ctx) if p.name not in self.commands]
+        if points:
+            with formatter.section("Commands of extensions"):
+                formatter.write_dl([(p.name, f"from {p.distribution} {p.version}") for p in points])
+
+
+def _usage_error(error: Any) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return int(error.exit_code)
+    message = " ".join(error.format_message().split())
+    typer.echo(f"error: {message}", err=True)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        several = "unexpected extra argument" in message
+        advice = "Give an option once for each of its values. " if several else ""
+        typer.echo(f"hint: {advice}See `{context.command_path} --help`.", err=True)
+    return int(error.exit_code)
+
+
+def _entry_points(ctx: Any) -> list[Extension]:
+    """Extensions' commands by entry point. Without the plugin manager: the help is to be quick."""
+    from trtdebug.plugins.discovery import COMMANDS, Selection, installed_extensions
+
+    disabled = [word.removeprefix("no:") for word in ctx.params.get("plugin") or ()]
+    selection = Selection.of(disabled, not ctx.params.get("no_plugins"))
+    return [p for p in installed_extensions((COMMANDS,)) if selection.allows(p.name, p.distribution)]
+
+
+def _of_extension(ctx: Any, name: str) -> Any:
+    """An extension's command, by its entry point or by the hook; None where nobody knows it."""
+    for point in _entry_points(ctx):
+        if point.name == name:
+            return _command(name, _load(point))
+    # click calls the root's callback, which does this, only later
+    plugins.choose(ctx.params.get("plugin") or [], not ctx.params.get("no_plugins"))
+    manager = plugins.load()
+    app = typer.Typer(rich_markup_mode=None)
+    manager.add_commands(app, third_party=True)
+    for problem in manager.problems:
+        typer.echo(f"warning: extension {problem.plugin} ({problem.distribution}): {problem.error}", err=True)
+    if not (app.registered_commands or app.registered_groups):
+        return None
+    return typer.main.get_group(app).commands.get(name)
+
+
+def _load(point: Extension) -> Any:
+    try:
+        return point.point.load()
+    except Exception as error:
+        raise UserError(
+            f"the command {point.name!r} of {point.distribution} {point.version} does not load: "
+            f"{type(error).__name__}: {error}.",
+            f"Mend it, or `trtdebug ext uninstall {point.distribution}`.",
+        ) from error
+
+
+def _command(name: str, value: typer.Typer | Callable[..., Any]) -> Any:
+    if isinstance(value, typer.Typer):
+        return typer.main.get_command(value)
+    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app.command(name)(user_errors(value))
+    return typer.main.get_command(app)
