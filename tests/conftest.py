@@ -26,3 +26,15 @@ def model_path() -> Callable[[str], Path]:
         return path.resolve()
 
     return find
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `gpu` are skipped where TensorRT does not work."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    from trtdebug.backends.tensorrt.probe import probe
+
+    available = probe()
+    for item in marked if not available.ok else []:
+        item.add_marker(pytest.mark.skip(reason=available.reason))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from trtdebug.core.diagnosis import (
 )
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
+from trtdebug.core.intervention import Intervention
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.plugins.types import FixProposal
 from trtdebug.repro.of_case import export_repro
@@ -67,6 +67,8 @@ class Debugger:
             return self._unreferenced(error)
         self.findings += sane.findings
         self._check(with_reference=True)
+        if sane.verdict == "matches" and self.ctx.case.candidate_model is not None:
+            self._look_inside()
         if sane.verdict in ("matches", "untestable"):
             return self._diagnosis(sane)
         if sane.searchable:
@@ -87,7 +89,7 @@ class Debugger:
         with self._stage("localise"):
             located = localise(self.ctx, signature, observation, sane.fast)
         propagated = (
-            self._propagated(self.ctx.exposing(self.ctx.items)) if self.ctx.candidate.deterministic else None
+            self._failing(self.ctx.exposing(self.ctx.items)) if self.ctx.candidate.deterministic else None
         )
         self.unknown += located.unknown
         fixes: tuple[Fix, ...] = ()
@@ -108,9 +110,24 @@ class Debugger:
                 knob = cured.knob
                 proposal = FixProposal("knob", f"build with {knob.name}={knob.value}", (knob,))
                 fixes = (try_fix(self.ctx, proposal, sane.natural, self.fix_builds),)
-        propagated = self._propagated(())
+        propagated = self._failing(())
         located = Located(self._first_wrong(propagated, cured.knob.name if cured else None), None)
         return self._diagnosis(sane, located, fixes, None, propagated)
+
+    def _look_inside(self) -> None:
+        """Two models whose outputs agree may differ inside: a clamp or an ArgMax hides it."""
+        propagated = self._propagated(())
+        error = first_failing(propagated) if propagated else None
+        if error is not None:
+            self.findings += (
+                Finding(
+                    "intermediate-differs",
+                    "warning",
+                    f"the outputs agree, but {error.tensor} does not: {error.reason}",
+                    self.ctx.index.producer.get(error.tensor),
+                    "Other inputs may show it at the outputs; `trtdebug compare` lists every tensor.",
+                ),
+            )
 
     def _say_why_not_searched(self, sane: Sanity) -> None:
         if sane.pinned is not None and sane.pinned.status != "pass":
@@ -125,27 +142,37 @@ class Debugger:
         elif sane.forced is not None and sane.forced.status == "untestable":
             self.unknown.append(f"low precision could not be forced: {sane.forced.reason}")
 
-    def _propagated(self, interventions: Sequence[object]) -> Propagated | None:
+    def _propagated(self, interventions: Sequence[Intervention]) -> Propagated | None:
         with self._stage("observe"):
-            propagated = propagate(self.ctx, interventions)  # type: ignore[arg-type]
+            propagated = propagate(self.ctx, interventions)
         if propagated.outcome.status == "untestable":
             self.unknown.append(f"not every tensor could be observed: {propagated.outcome.reason}")
             return None
-        if propagated.outcome.status == "pass":
+        return propagated
+
+    def _failing(self, interventions: Sequence[Intervention]) -> Propagated | None:
+        """All tensors of a build that fails; says so where marking them cures it."""
+        propagated = self._propagated(interventions)
+        outputs = (
+            [e for e in propagated.outcome.tensors if e.tensor in self.ctx.index.outputs]
+            if propagated
+            else []
+        )
+        if outputs and all(e.status == "pass" for e in outputs):
             self.unknown.append("with every tensor marked as an output the failure is gone (fusion matters)")
         return propagated
 
     def _first_wrong(self, propagated: Propagated | None, knob: str | None) -> tuple[Culprit, ...]:
-        error = first_failing(self.ctx, propagated) if propagated else None
+        error = first_failing(propagated) if propagated else None
         node = self.ctx.index.producer.get(error.tensor) if error else None
-        if error is None or node is None:
+        if propagated is None or error is None or node is None:
             return ()
-        evidence = (
-            f"{error.tensor} is the first tensor to differ ({error.reason}); what it is computed from agrees"
-        )
+        blind = [t for t in self.ctx.index.node(node).reads if t in propagated.unmatched]
+        inputs = f"{blind[0]}, which it reads, exists on one side only" if blind else "what it reads agrees"
+        evidence = f"{error.tensor} is the first tensor to differ ({error.reason}); {inputs}"
         if knob:
             evidence += f"; {knob} makes the difference"
-        return (Culprit((node,), "unknown", evidence),)
+        return (Culprit((node,), "unknown", evidence, proven=not blind),)
 
     def _unreferenced(self, error: UserError) -> Diagnosis:
         """The reference can't run, so nothing can be compared."""
@@ -197,7 +224,7 @@ class Debugger:
             return None
         with self._stage("repro"):
             self.ctx.report_progress(Progress("repro", "exporting and re-verifying in a fresh process"))
-            return export_repro(self.ctx, proven, command_line(self.ctx), self._versions())
+            return export_repro(self.ctx, proven, self.ctx.case.command, self._versions())
 
     def _versions(self) -> dict[str, str]:
         return {"trtdebug": __version__} | {i.backend: i.version for i in self.infos.values()}
@@ -236,15 +263,3 @@ class Debugger:
         spent = StageTime(name, round(time.perf_counter() - started, 3), counts.total - before)
         journal.write("stage_finished", stage=name, seconds=spent.seconds, trials=spent.trials)
         self.stages.append(spent)
-
-
-def command_line(ctx: Context) -> str:
-    """The command that repeats this case, as far as text can say it; recorded inputs are in the session."""
-    case = ctx.case
-    words = ["trtdebug", "run", case.model]
-    if case.options.precision != "fp32":
-        words.append(f"--{case.options.precision}")
-    if not case.options.tf32:
-        words.append("--no-tf32")
-    words += ["--reference", case.reference, "--candidate", case.candidate, "--seed", str(case.seed)]
-    return shlex.join(words)

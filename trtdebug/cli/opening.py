@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trtdebug.stages.context import Context
 
 
+_EXECUTOR = "worker"
 _MARKS = ("case.json", "preflight.json", "demo.onnx")
 """Files of which a session has one, from its first instant on."""
 
@@ -96,10 +97,9 @@ def _running(
     session: Session, case: Case, plugins: PluginManager, timeout: float, quiet: bool
 ) -> Iterator[Context]:
     from trtdebug.plugins.types import TrialEvent
-    from trtdebug.session.executor import WorkerProcess
     from trtdebug.stages.context import Context
 
-    session.executor = WorkerProcess(session.folder.resolve(), timeout, plugins.to_env())
+    session.executor = plugins.executors()[_EXECUTOR].create(session.folder.resolve(), timeout)
     session.journal.write("opened", model=case.model)
     session.listeners.append(
         lambda job, outcome, cached: plugins.emit("trial_finished", TrialEvent(job.sha256, outcome, cached))

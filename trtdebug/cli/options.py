@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from trtdebug.stages.preflight import CaseRequest
 
 _CASE, _BUILD, _INPUTS, _VERDICT, _SESSION = "Case", "Build", "Inputs", "Verdict", "Session and output"
+
+
+_NOT_OF_THE_CASE = ("model", "session", "timeout", "json", "quiet")
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,20 @@ class CaseOptions:
             ranges=self.val_range or (),
             seed=self.seed,
             builds=self.builds,
+            command=self.command_line(),
         )
+
+    def command_line(self) -> str:
+        """The command that repeats this case in a new session."""
+        words = ["trtdebug", "run", str(self.model)]
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if option.name in _NOT_OF_THE_CASE or value == option.default:
+                continue
+            flag = f"--{option.name.replace('_', '-')}"
+            values = value if isinstance(value, list) else [value]
+            words += [flag] if value is True else [w for v in values for w in (flag, str(v))]
+        return shlex.join(words)
 
 
 def precision_of(**wanted: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,9 @@ def choose(disabled: list[str], third_party: bool) -> None:
 
 
 def load() -> PluginManager:
-    """The plugin manager for this invocation."""
+    """The plugin manager for this invocation; worker processes inherit its selection."""
     from trtdebug.plugins.builtin import load_plugins
 
-    return load_plugins(_chosen.disabled, _chosen.third_party)
+    manager = load_plugins(_chosen.disabled, _chosen.third_party)
+    os.environ.update(manager.to_env())
+    return manager

@@ -41,13 +41,12 @@ def repro(
             raise typer.Exit(diagnose(case, "repro", options.json))
         from trtdebug import __version__
         from trtdebug.core.jsonable import to_data
-        from trtdebug.debugger import command_line
         from trtdebug.repro.of_case import export_nodes
 
         ctx = case.ctx
         need_reference(case)
         result = export_nodes(
-            ctx, names, output or case.folder / "repro", command_line(ctx), {"trtdebug": __version__}
+            ctx, names, output or case.folder / "repro", ctx.case.command, {"trtdebug": __version__}
         )
     if options.json:
         say_json(to_data(result))

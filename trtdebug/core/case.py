@@ -63,6 +63,7 @@ class Case:
         samples: names of the recorded input samples in the session's tensors/ folder.
         inputs_sha256: content hash of all samples.
         builds: how often the candidate is built as the user does.
+        command: the command line that repeats the case; no part of its identity.
     """
 
     model: str
@@ -78,3 +79,4 @@ class Case:
     builds: int = 2
     candidate_model: str | None = None
     candidate_sha256: str | None = None
+    command: str = field(default="", compare=False)

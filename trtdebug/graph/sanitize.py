@@ -69,7 +69,7 @@ def sanitize(model: onnx.ModelProto, *, shapes: Mapping[str, tuple[int, ...]] | 
     changes += _sort(work)
     changes += _drop_outputs(work)
     changes += _drop_dead(work)
-    work, folded = _fold(work)
+    work, folded = _fold_all(work)
     changes += folded
     changes += _drop_dead(work)
     return Sanitized(work, tuple(changes))
@@ -157,7 +157,25 @@ def _remove(items: MutableSequence[T], unwanted: Callable[[T], bool]) -> list[T]
     return removed
 
 
-def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
+def _fold_all(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
+    """Folds until nothing more does: what was an If with a known condition may leave constants behind."""
+    changes: list[str] = []
+    for _ in range(_PASSES):
+        model, gone, said = _fold(model)
+        left = foldable(model)
+        changes += gone
+        if not gone or not left:
+            break
+    if left and not changes:
+        raise UserError(
+            f"Constants could not be folded: {left[0]!r} and {len(left) - 1} more nodes read only constants.",
+            said,
+        )
+    return model, changes + [f"node {name!r} reads only constants but could not be folded" for name in left]
+
+
+def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
+    """One folding: the model, a line for each node that is gone, and the last thing that graphsurgeon said."""
     limits = onnxruntime_limits()
     if limits is None:
         raise UserError("Folding constants needs onnxruntime.", "pip install 'trtdebug[cpu]'")
@@ -180,17 +198,12 @@ def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
     del result.opset_import[:]
     result.opset_import.extend(exported.opset_import)
     name_nodes(result)
-    left = foldable(result)
     after = {node.name for node in result.graph.node}
-    gone = [name for name in before if name not in after]
-    if left and not gone:
-        raise UserError(
-            f"Constants could not be folded: {left[0]!r} and {len(left) - 1} more nodes read only constants.",
-            log.getvalue().strip().splitlines()[-1] if log.getvalue().strip() else "",
-        )
-    changes = [f"node {name!r} ({before[name]}) folded into a constant" for name in gone]
-    changes += [f"node {name!r} reads only constants but could not be folded" for name in left]
-    return result, changes
+    gone = [
+        f"node {name!r} ({op}) folded into a constant" for name, op in before.items() if name not in after
+    ]
+    said = log.getvalue().strip().splitlines()
+    return result, gone, said[-1] if said else ""
 
 
 def _surgery(model: onnx.ModelProto, *, flatten: bool) -> onnx.ModelProto:

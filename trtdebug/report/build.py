@@ -21,6 +21,7 @@ def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "verdict": d.verdict,
         "reason": d.reason,
         "rule": d.rule,
+        "command": case.command,
         "signature": to_data(d.signature) if d.signature else None,
         "model": {"path": case.model, "sha256": case.sha256, "nodes": case.nodes},
         "reference": {"backend": d.reference.backend, "version": d.reference.version},

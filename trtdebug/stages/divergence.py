@@ -20,7 +20,7 @@ def first_divergence(
         return _divergence(ctx, tensor, local.error if local else None, _of(propagated, tensor))
     if propagated is None:
         return None
-    error = first_failing(ctx, propagated)
+    error = first_failing(propagated)
     return _divergence(ctx, error.tensor, None, error) if error else None
 
 

@@ -68,8 +68,9 @@ def try_fix(ctx: Context, proposal: FixProposal, natural: Sequence[Outcome], bui
         reason = f"{ctx.candidate.name} cannot realise {', '.join(beyond)}"
         return Fix(proposal.kind, proposal.summary, proposal.interventions, False, (0, 0), reason=reason)
     outcomes: list[Outcome] = []
-    for number in range(1 if ctx.candidate.deterministic else builds):
-        ctx.report_progress(Progress("fix", f"{proposal.summary}: build {number + 1} of {builds}"))
+    tries = 1 if ctx.candidate.deterministic else builds
+    for number in range(tries):
+        ctx.report_progress(Progress("fix", f"{proposal.summary}: build {number + 1} of {tries}"))
         job = ctx.candidate_job(
             "verify fix", proposal.interventions, repeat=number, time_runs=0 if number else _LATENCY_RUNS
         )

@@ -43,6 +43,7 @@ class CaseRequest:
     ranges: Sequence[str] = ()
     seed: int = 0
     builds: int = 2
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         inputs_sha256=_hash(samples),
         seed=request.seed,
         builds=request.builds,
+        command=request.command,
         candidate_model=str(request.candidate_model.resolve()) if request.candidate_model else None,
         candidate_sha256=content_sha256(request.candidate_model) if request.candidate_model else None,
     )

@@ -38,7 +38,7 @@ def propagate(ctx: Context, interventions: Sequence[Intervention] = (), *, fast:
     return Propagated({t: by_name[t] for t in ctx.index.tensors if t in by_name}, outcome, unmatched)
 
 
-def first_failing(ctx: Context, propagated: Propagated) -> TensorError | None:
+def first_failing(propagated: Propagated) -> TensorError | None:
     """The first wrong tensor in topological order: all inputs of its node that both sides have agree."""
     for error in propagated.errors.values():
         if error.status == "fail":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,26 +57,30 @@ def read_layers(network: Any, ask_shapes: bool = True) -> tuple[LayerFacts, ...]
     """Every layer of a trt.INetworkDefinition, in its order.
 
     Args:
-        ask_shapes: find out which tensors are shape tensors; costs an analysis of the network each.
+        ask_shapes: find out which float tensors are shape tensors.
     """
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    outputs = [[layer.get_output(i) for i in range(layer.num_outputs)] for layer in layers]
+    inputs = [[layer.get_input(i) for i in range(layer.num_inputs)] for layer in layers]
+    shapely = _towards_integers(inputs, outputs) if ask_shapes else frozenset()
     facts = []
     in_body = False
-    for index in range(network.num_layers):
-        layer = network.get_layer(index)
+    for index, layer in enumerate(layers):
         kind = layer.type.name
         in_body = in_body or kind in _REGION_STARTS
-        outputs = tuple(_tensor(layer.get_output(i), ask_shapes) for i in range(layer.num_outputs))
-        inputs = [layer.get_input(i) for i in range(layer.num_inputs)]
-        is_float = ask_shapes and any(o.dtype in FLOAT_TYPES for o in outputs)
+        first: Any = inputs[index][0] if inputs[index] else None
+        made_of_shapes = ask_shapes and first is not None and _may_be_shape(first, shapely)
         facts.append(
             LayerFacts(
                 index=index,
                 type=kind,
                 name=layer.name,
                 metadata=getattr(layer, "metadata", ""),
-                inputs=tuple(t.name for t in inputs if t is not None),
-                outputs=outputs,
-                reads_shape=is_float and bool(inputs) and inputs[0] is not None and inputs[0].is_shape_tensor,
+                inputs=tuple(t.name for t in inputs[index] if t is not None),
+                outputs=tuple(_tensor(t, made_of_shapes or _name(t) in shapely) for t in outputs[index]),
+                reads_shape=made_of_shapes
+                and any(_is_float(t) for t in outputs[index])
+                and bool(first.is_shape_tensor),
                 in_body=in_body or kind in _REGION_ENDS,
             )
         )
@@ -85,14 +89,39 @@ def read_layers(network: Any, ask_shapes: bool = True) -> tuple[LayerFacts, ...]
     return tuple(facts)
 
 
+def _towards_integers(inputs: Sequence[Sequence[Any]], outputs: Sequence[Sequence[Any]]) -> frozenset[str]:
+    """Float tensors from which an integer or bool is computed: no other float can be part of a shape.
+
+    TensorRT analyses the whole network for each tensor that it is asked about, so most are not asked about.
+    """
+    found: set[str] = set()
+    for index in reversed(range(len(outputs))):
+        written = [t for t in outputs[index] if t is not None]
+        if any(not _is_float(t) or t.name in found for t in written):
+            found.update(t.name for t in inputs[index] if t is not None and _is_float(t))
+    return frozenset(found)
+
+
+def _may_be_shape(tensor: Any, shapely: Collection[str]) -> bool:
+    return not _is_float(tensor) or tensor.name in shapely
+
+
+def _is_float(tensor: Any) -> bool:
+    return tensor is not None and tensor.dtype.name in FLOAT_TYPES
+
+
+def _name(tensor: Any) -> str:
+    return "" if tensor is None else tensor.name
+
+
 def _tensor(tensor: Any, ask_shape: bool) -> TensorFacts:
     if tensor is None:  # an optional output that nobody reads
         return TensorFacts("", "NONE")
-    dtype = tensor.dtype.name
-    # TensorRT analyses the network for each of these questions: only asked where the answer matters.
-    if not ask_shape or dtype not in FLOAT_TYPES:
-        return TensorFacts(tensor.name, dtype)
-    return TensorFacts(tensor.name, dtype, bool(tensor.is_shape_tensor), bool(tensor.is_execution_tensor))
+    if not ask_shape or not _is_float(tensor):
+        return TensorFacts(tensor.name, tensor.dtype.name)
+    return TensorFacts(
+        tensor.name, tensor.dtype.name, bool(tensor.is_shape_tensor), bool(tensor.is_execution_tensor)
+    )
 
 
 def metadata_nodes(metadata: str, nodes: Collection[str]) -> tuple[str, ...]:
