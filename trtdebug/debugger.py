@@ -59,11 +59,11 @@ class Debugger:
     def run(self) -> Diagnosis:
         """The diagnosis. What could not be decided stands in `unknown`; it is never guessed."""
         self.ctx.session.listeners.append(lambda job, outcome, cached: self._note_engine(outcome))
-        self._check(with_reference=False)
         try:
             with self._stage("sanity"):
                 sane = sanity(self.ctx)
         except UserError as error:
+            self._check(with_reference=False)
             return self._unreferenced(error)
         self.findings += sane.findings
         self._check(with_reference=True)
@@ -230,7 +230,7 @@ class Debugger:
         return {"trtdebug": __version__} | {i.backend: i.version for i in self.infos.values()}
 
     def _check(self, with_reference: bool) -> None:
-        """Checks that need the reference are asked again once it is known to run."""
+        """All checks; `with_reference`: the reference is known to run, so they may ask for its values."""
         with self._stage("preflight"):
             found = run_checks(self.ctx, with_reference)
         self.findings = tuple(dict.fromkeys((*(f for f in self.findings), *found)))
