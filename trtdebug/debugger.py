@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
 from trtdebug import __version__
 from trtdebug.core.diagnosis import (
@@ -22,6 +23,8 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import Intervention
 from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model
 from trtdebug.plugins.types import FixProposal
 from trtdebug.repro.of_case import export_repro
 from trtdebug.stages.axes import axes, cure
@@ -34,6 +37,7 @@ from trtdebug.stages.preflight import run_checks
 from trtdebug.stages.propagate import Propagated, first_failing, propagate
 from trtdebug.stages.sanity import Sanity, sanity
 
+T = TypeVar("T")
 Until = Literal["localise", "fix", "repro"]
 """How far the pipeline goes."""
 
@@ -70,6 +74,7 @@ class Debugger:
         if sane.verdict == "matches" and self.ctx.case.candidate_model is not None:
             self._look_inside()
         if sane.verdict in ("matches", "untestable"):
+            self._say_what_was_not_tested(sane)
             return self._diagnosis(sane)
         if sane.searchable:
             return self._low_precision(sane)
@@ -82,12 +87,12 @@ class Debugger:
         assert sane.forced is not None
         assert sane.forced.signature is not None
         signature = sane.forced.signature
-        with self._stage("observe"):
-            observation = observe(self.ctx)
+        observation = self._try("observe", lambda: observe(self.ctx)) or Observation({}, {})
         if observation.unobserved:
             self.unknown.append(f"{len(observation.unobserved)} nodes could not be observed by themselves")
-        with self._stage("localise"):
-            located = localise(self.ctx, signature, observation, sane.fast)
+        located = self._try(
+            "localise", lambda: localise(self.ctx, signature, observation, sane.fast)
+        ) or Located((), None)
         propagated = (
             self._failing(self.ctx.exposing(self.ctx.items)) if self.ctx.candidate.deterministic else None
         )
@@ -113,6 +118,16 @@ class Debugger:
         propagated = self._failing(())
         located = Located(self._first_wrong(propagated, cured.knob.name if cured else None), None)
         return self._diagnosis(sane, located, fixes, None, propagated)
+
+    def _say_what_was_not_tested(self, sane: Sanity) -> None:
+        untestable = [o for o in sane.natural if o.status == "untestable"]
+        if untestable:
+            count = f"{len(untestable)} of {len(sane.natural)}"
+            self.unknown.append(
+                f"{count} builds, made as you make them, could not be tested: {untestable[0].reason}"
+            )
+        if sane.forced is not None and sane.forced.status == "untestable":
+            self.unknown.append(f"low precision could not be forced everywhere: {sane.forced.reason}")
 
     def _look_inside(self) -> None:
         """Two models whose outputs agree may differ inside: a clamp or an ArgMax hides it."""
@@ -143,8 +158,9 @@ class Debugger:
             self.unknown.append(f"low precision could not be forced: {sane.forced.reason}")
 
     def _propagated(self, interventions: Sequence[Intervention]) -> Propagated | None:
-        with self._stage("observe"):
-            propagated = propagate(self.ctx, interventions)
+        propagated = self._try("observe", lambda: propagate(self.ctx, interventions))
+        if propagated is None:
+            return None
         if propagated.outcome.status == "untestable":
             self.unknown.append(f"not every tensor could be observed: {propagated.outcome.reason}")
             return None
@@ -167,17 +183,27 @@ class Debugger:
         node = self.ctx.index.producer.get(error.tensor) if error else None
         if propagated is None or error is None or node is None:
             return ()
-        blind = [t for t in self.ctx.index.node(node).reads if t in propagated.unmatched]
+        blind = self._read_on_one_side(error.tensor, propagated)
         inputs = f"{blind[0]}, which it reads, exists on one side only" if blind else "what it reads agrees"
         evidence = f"{error.tensor} is the first tensor to differ ({error.reason}); {inputs}"
         if knob:
             evidence += f"; {knob} makes the difference"
-        return (Culprit((node,), "unknown", evidence, proven=not blind),)
+        return (Culprit((node,), "unknown", evidence, proven=False),)
+
+    def _read_on_one_side(self, tensor: str, propagated: Propagated) -> list[str]:
+        """Tensors that the node of either model reads to compute `tensor`, and that the other model lacks."""
+        ours = self.ctx.index
+        blind = [t for t in ours.node(ours.producer[tensor]).reads if t in propagated.unmatched]
+        if self.ctx.case.candidate_model is not None:
+            theirs = GraphIndex(load_model(Path(self.ctx.case.candidate_model)))
+            known = {*ours.tensors, *ours.inputs, *theirs.initializers}
+            blind += [t for t in theirs.node(theirs.producer[tensor]).reads if t not in known]
+        return blind
 
     def _unreferenced(self, error: UserError) -> Diagnosis:
         """The reference can't run, so nothing can be compared."""
         broken = [f for f in self.findings if f.severity == "error"]
-        reason = broken[0].message if broken else str(error)
+        reason = error.message + (f" ({broken[0].message})" if broken else "")
         signature = None
         return self._diagnosis(Sanity("untestable", signature, reason, ()))
 
@@ -222,9 +248,10 @@ class Debugger:
         proven = [c for c in culprits if c.proven and c.kind == "precision"]
         if not proven or signature is None:
             return None
-        with self._stage("repro"):
-            self.ctx.report_progress(Progress("repro", "exporting and re-verifying in a fresh process"))
-            return export_repro(self.ctx, proven, self.ctx.case.command, self._versions())
+        self.ctx.report_progress(Progress("repro", "exporting and re-verifying in a fresh process"))
+        return self._try(
+            "repro", lambda: export_repro(self.ctx, proven, self.ctx.case.command, self._versions())
+        )
 
     def _versions(self) -> dict[str, str]:
         return {"trtdebug": __version__} | {i.backend: i.version for i in self.infos.values()}
@@ -253,6 +280,15 @@ class Debugger:
 
     def _info(self, name: str) -> BackendInfo:
         return self.infos.get(name, BackendInfo(name, ""))
+
+    def _try(self, name: str, work: Callable[[], T]) -> T | None:
+        """A stage whose failure leaves something unknown, and does not end the session."""
+        with self._stage(name):
+            try:
+                return work()
+            except UserError as error:
+                self.unknown.append(f"{name}: {error.message}")
+                return None
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from emulated import emulated, node_names, reference, request, saved, written_by
+from onnx import TensorProto
 from seed_models import identity_add_identity, mnist, model_of, node, value, weight, with_if
 
 from trtdebug.backends.emulator import EmulatorBackend
@@ -264,6 +265,70 @@ def test_integer_models_are_left_alone(model_path, tmp_path):
     feeds = {"input": np.array([0, 2**40, 0, 5])}
     for name, expected in reference(path, tmp_path, feeds).items():
         np.testing.assert_array_equal(emulated(path, tmp_path, feeds)[name], expected)
+
+
+def of_type(code: int, folder, ends: bool = False):
+    """y = x + 1/3 in one float type; with `ends`, inputs and outputs are float32, as converters leave them."""
+    outer = TensorProto.FLOAT if ends else code
+    third = onnx.helper.make_tensor("third", code, [], [1 / 3])
+    nodes = [
+        node("Cast", ["x"], ["a"], "in", to=code),
+        node("Add", ["a", "third"], ["b"], "add"),
+        node("Cast", ["b"], ["y"], "out", to=outer),
+    ]
+    tensor = onnx.helper.make_tensor_value_info
+    return saved(model_of(nodes, [tensor("x", outer, [4])], [tensor("y", outer, [4])], [third]), folder)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize(
+    ("code", "name"), [(TensorProto.FLOAT16, "float16"), (TensorProto.BFLOAT16, "bfloat16")]
+)
+def test_a_model_that_is_narrow_already_is_refused_not_matched(tmp_path, code, name, ends):
+    path = of_type(code, tmp_path, ends)
+    with pytest.raises(BuildFailure, match=f"already in {name}") as caught:
+        EmulatorBackend().build(request(path, tmp_path, "fp16"))
+    assert "float32 model" in str(caught.value)
+    if code == TensorProto.FLOAT16:
+        EmulatorBackend().build(request(path, tmp_path, "fp32"))
+
+
+def test_float64_is_rounded(tmp_path):
+    path = of_type(TensorProto.DOUBLE, tmp_path)
+    x = THIRD[:1].astype(np.float64).repeat(4)
+    found = emulated(path, tmp_path, {"x": x})["y"]
+    assert (found == np.float16(2 * np.float16(1 / 3))).all()
+    assert (found != reference(path, tmp_path, {"x": x})["y"]).all()
+
+
+def test_it_tells_how_many_nodes_work_in_low_precision(tmp_path):
+    """A float16 node among float32 ones shows no rounding of its own: it is told as unverified."""
+    model = model_of(
+        [
+            node("Neg", ["x"], ["a"], "wide"),
+            node("Neg", ["a"], ["b"], "pinned"),
+            node("Cast", ["b"], ["c"], "cast", to=TensorProto.FLOAT16),
+            node("Neg", ["c"], ["y"], "narrow"),
+        ],
+        [value("x", [4])],
+        [onnx.helper.make_tensor_value_info("y", TensorProto.FLOAT16, [4])],
+    )
+    pins = [PinPrecision(("pinned",))]
+    info = EmulatorBackend().build(request(saved(model, tmp_path), tmp_path, "fp16", pins)).info()
+    assert info.notes == ("1 of 3 float nodes work in fp16",)
+    assert info.unverified == ("narrow",)
+
+
+def test_a_body_that_can_not_be_rounded_is_told(tmp_path):
+    """onnx knows no type for an operator of onnxruntime's own."""
+    model = with_if()
+    branch = model.graph.node[3].attribute[1].g
+    branch.node[0].CopyFrom(node("FastGelu", ["doubled"], ["then_y"], "gelu", domain="com.microsoft"))
+    model.graph.node[3].attribute[1].g.output[0].ClearField("type")
+    model.opset_import.add(domain="com.microsoft", version=1)
+    info = EmulatorBackend().build(request(saved(model, tmp_path), tmp_path, "fp16")).info()
+    assert info.unverified == ("branch",)
+    assert "1 nodes inside a body could not be emulated in low precision" in info.notes
 
 
 @pytest.mark.parametrize("name", ["capability.onnx", "custom_op_node.onnx"])

@@ -170,7 +170,12 @@ CASES: dict[str, tuple[Callable[[Path], None] | None, str, tuple[str, ...]]] = {
     "an .npz with objects": (
         npz("i.npz", tensor0=objects),
         "run good.onnx --inputs i.npz",
-        ("i.npz", "Object arrays"),
+        ("i.npz", "Python objects"),
+    ),
+    "junk for an .npz": (
+        text("i.npz"),
+        "run good.onnx --inputs i.npz",
+        ("i.npz is not an .npz file",),
     ),
     "a damaged .npz": (damaged_npz, "run good.onnx --inputs damaged.npz", ("damaged.npz",)),
     "inputs that are not there": (None, "run good.onnx --inputs i.npz", ("i.npz",)),
@@ -189,12 +194,16 @@ CASES: dict[str, tuple[Callable[[Path], None] | None, str, tuple[str, ...]]] = {
     "an unknown candidate": (None, "run good.onnx --candidate tensort", ("'tensort'", "--candidate")),
     "an unknown plugin": (None, "-p no:foo run good.onnx", ("'foo'",)),
     "a plugin that is not excluded": (None, "-p foo run good.onnx", ("'foo'",)),
+    "backends left out": (None, "-p no:builtin run good.onnx", ("'builtin' cannot be left out",)),
+    "searches left out": (None, "-p no:localizers run good.onnx", ("'localizers' cannot be left out",)),
+    "workers left out": (None, "-p no:Executors run good.onnx", ("'executors' cannot be left out",)),
+    "reports left out": (None, "-p no:formats run good.onnx", ("'formats' cannot be left out",)),
     "a plugin library that is not there": (None, "run good.onnx --plugins missing.so", ("missing.so",)),
     "--builds 0": (None, "run good.onnx --builds 0", ("--builds",)),
     "a seed of words": (None, "run good.onnx --seed many", ("--seed",)),
     "a negative seed": (None, "run good.onnx --seed -1", ("--seed",)),
     "a negative tolerance": (None, "run good.onnx --atol -1", ("--atol",)),
-    "a tolerance that is no number": (None, "run good.onnx --rtol nan", ("--rtol",)),
+    "a tolerance that is no number": (None, "run good.onnx --rtol nan", ("--rtol", "nan is not a number")),
     "an unknown option": (None, "run good.onnx --frobnicate", ("--frobnicate",)),
     "an unknown command": (None, "frobnicate", ("frobnicate",)),
     "no model": (None, "run", ("model",)),
@@ -325,6 +334,51 @@ def test_an_unforeseen_error_is_kept_in_a_file(folder: Path, monkeypatch: pytest
     details = Path(line.partition("(details: ")[2].rstrip(")"))
     assert "in boom" in details.read_text()
     details.unlink()
+
+
+def test_plugin_libraries_that_nobody_reads_are_said(folder: Path) -> None:
+    (folder / "p.so").write_bytes(b"")
+    line = ["run", "good.onnx", "--plugins", "p.so", "--candidate", "emulator", "--quiet", "--session", "s"]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.output
+    assert "warning: plugin libraries are ignored by emulator." in done.stderr
+
+
+def test_other_built_in_plugins_can_be_left_out(folder: Path) -> None:
+    words = [w for name in ("checks", "fixes", "inputs", "metrics") for w in ("-p", f"no:{name}")]
+    done = CliRunner().invoke(app, [*words, "run", "good.onnx", "--session", "s", "--quiet"])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("given", "nodes"),
+    [
+        (["a,b"], ("a,b",)),
+        (["a,c"], ("a", "c")),
+        (["a , c"], ("a", "c")),
+        (["a,b", "c", "a"], ("a,b", "c", "a")),
+    ],
+)
+def test_a_node_name_may_hold_a_comma(given: list[str], nodes: tuple[str, ...], tmp_path: Path) -> None:
+    from trtdebug.cli.repro import _nodes
+
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y)'
+        "{ s = Abs(x) t = Neg(s) y = Relu(t) }"
+    )
+    for node, name in zip(model.graph.node, ("a", "a,b", "c"), strict=True):
+        node.name = name
+    save_model(model, tmp_path / "m.onnx")
+    assert _nodes(tmp_path / "m.onnx", given) == nodes
+
+
+def test_inspect_escapes_names(tmp_path: Path) -> None:
+    model = identity_add_identity()
+    model.graph.node[0].name = "a\nb\x1b[2J"
+    save_model(model, tmp_path / "m.onnx")
+    done = CliRunner().invoke(app, ["inspect", str(tmp_path / "m.onnx"), "--nodes"])
+    assert r"a\nb\x1b[2J: " in done.stdout
+    assert "\x1b" not in done.stdout
 
 
 def test_mnist_takes_names_with_colons(folder: Path) -> None:

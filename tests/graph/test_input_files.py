@@ -100,6 +100,17 @@ def test_damaged_files_are_one_clear_error(tmp_path: Path, name: str, content: b
         load_inputs(tmp_path / name)
 
 
+def test_junk_is_said_in_our_own_words(tmp_path: Path) -> None:
+    """numpy takes it for a pickle, and advises to load it unsafely."""
+    (tmp_path / "in.npz").write_bytes(b"junk, junk, junk")
+    with pytest.raises(UserError, match=r"is not an \.npz file"):
+        load_inputs(tmp_path / "in.npz")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x.npy").write_bytes(b"junk, junk, junk")
+    with pytest.raises(UserError, match=r"is not an \.npy file"):
+        load_inputs(tmp_path / "folder")
+
+
 def test_what_is_no_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file or folder"):
         load_inputs(tmp_path / "none")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 
 from trtdebug.core.outcome import Signature, TensorError
+from trtdebug.oracle.compare import compare
+from trtdebug.oracle.tolerance import Limits
 from trtdebug.oracle.verdict import judge, rename, same_failure, worst
 
 GOOD = TensorError("a", "pass", rms_rel=1e-4)
@@ -45,6 +48,43 @@ def test_kinds_by_gravity(errors, kind):
 def test_a_failure_counts_more_than_what_is_not_known():
     assert judge([UNSURE, WRONG])[0] == "fail"
     assert judge([GOOD, UNSURE]) == ("untestable", None, "f: not known")
+
+
+NAN = np.full(3, np.nan, np.float32)
+EMPTY = np.zeros((0, 3), np.float32)
+ONES = np.ones(3, np.float32)
+
+
+def judged(*tensors: np.ndarray) -> tuple[str, Signature | None, str]:
+    """The verdict where both sides gave these tensors."""
+    return judge([compare(f"y{i}", t, t.copy(), Limits(1e-2)) for i, t in enumerate(tensors)])
+
+
+def test_empty_outputs_say_nothing():
+    assert judged(EMPTY, EMPTY) == ("untestable", None, "every output is empty")
+    assert judged(EMPTY.astype(np.int64))[0] == "untestable"
+
+
+def test_outputs_without_a_finite_element_say_nothing():
+    reason = "no output has a finite element on both sides"
+    assert judged(NAN) == ("untestable", None, reason)
+    assert judged(EMPTY, NAN, ONES * np.inf) == ("untestable", None, reason)
+
+
+@pytest.mark.parametrize("other", [ONES, np.arange(3), np.array([True])])
+def test_one_output_with_something_to_compare_is_enough(other):
+    assert judged(EMPTY, NAN, other) == ("pass", None, "")
+
+
+def test_nan_on_one_side_only_is_still_a_failure():
+    assert judge([compare("y", ONES, NAN, Limits(1e-2))])[0] == "fail"
+
+
+def test_an_empty_sample_does_not_stand_for_one_that_was_compared():
+    empty, equal = (compare("y", t, t, Limits(1e-2)) for t in (EMPTY, ONES))
+    for order in itertools.permutations([empty, equal]):
+        assert worst(order) == (equal,)
+        assert judge(worst(order))[0] == "pass"
 
 
 def sample(status, tensor="y", **fields):

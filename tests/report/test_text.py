@@ -9,7 +9,8 @@ from diagnoses import CASE, finding, full, plain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtdebug.core.diagnosis import Culprit, Fix, ReproResult
+from trtdebug.core.diagnosis import BackendInfo, Culprit, Fix, ReproResult
+from trtdebug.core.intervention import PinPrecision
 from trtdebug.report.build import build_report
 from trtdebug.report.text import render_text
 
@@ -31,7 +32,7 @@ reference  onnxruntime 1.23.2
 rule       ||c - r|| / ||r|| <= 0.01
 builds     1 of 2 builds, made as you make them, are wrong
 
-first divergence
+first culprit
   pow_out, written by pow (Pow)
   local error 0.5, propagated error 0.5, 3 elements NaN or Inf on one side only
 
@@ -142,6 +143,54 @@ def test_any_name_gives_lines_that_can_be_written(name):
     text = text_of(replace(plain("diverges"), culprits=(Culprit((name,), "precision", ""),)))
     text.encode()
     assert len(text.splitlines()) == 13
+
+
+def test_numbers_of_finite_elements_are_left_out_where_none_differs():
+    divergence = replace(full().first_divergence, local_error=0.0, propagated_error=0.5)
+    text = text_of(replace(full(), first_divergence=divergence))
+    assert "\n  propagated error 0.5, 3 elements NaN or Inf on one side only\n" in text
+    text = text_of(replace(full(), first_divergence=replace(divergence, nonfinite=0)))
+    assert "local error 0, propagated error 0.5, 0 elements" in text
+
+
+def test_without_a_culprit_it_is_a_divergence():
+    assert "\nfirst divergence\n  pow_out" in text_of(replace(full(), culprits=()))
+
+
+def test_an_empty_version_leaves_no_stray_space():
+    d = replace(full(), candidate=BackendInfo("emulator", ""), reference=BackendInfo("own", ""))
+    text = text_of(d)
+    assert "\ncandidate  emulator, FP16\nreference  own\n" in text
+
+
+def test_long_names_are_cut_in_the_middle():
+    name = "begin" + "n" * 4000 + "end"
+    d = full()
+    fix = replace(d.fixes[0], summary=f"pin 1 nodes to FP32: {name}")
+    culprit = Culprit((name,), "precision", f"{name} fails alone")
+    divergence = replace(d.first_divergence, tensor=name, node=name)
+    text = text_of(replace(d, reason=name, first_divergence=divergence, culprits=(culprit,), fixes=(fix,)))
+    assert max(map(len, text.splitlines())) < 300
+    assert text.count("begin") == text.count("nend") == 6
+    assert name in str(build_report(CASE, replace(d, culprits=(culprit,))))
+
+
+def pinned(*nodes: str, version: str = "8.6.0", verified: bool = True) -> str:
+    fix = Fix("pin", "pin them", (PinPrecision(nodes),), verified, (5, 5))
+    return text_of(replace(full(), fixes=(fix,), candidate=BackendInfo("tensorrt", version)))
+
+
+def test_how_to_apply_pins_to_ones_own_build():
+    assert (
+        "\n  apply: trtexec --fp16 --precisionConstraints=obey --layerPrecisions=pow:fp32,var:fp32 "
+        "--layerOutputTypes=pow:fp32,var:fp32\n" in pinned("pow", "var")
+    )
+    assert "'--layerPrecisions=my node:fp32'" in pinned("my node")
+    assert "\n  apply: Cast nodes around them in the ONNX model" in pinned("pow", version="11.0.1")
+    assert "apply:" in pinned(*(f"n{i}" for i in range(20)))
+    assert "apply:" not in pinned(*(f"n{i}" for i in range(21)))
+    assert "apply:" not in pinned("a:0")
+    assert "apply:" not in pinned("pow", verified=False)
 
 
 def test_other_scripts_stay_readable():

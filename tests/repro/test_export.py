@@ -136,10 +136,32 @@ def test_the_command_lines_force_the_precision_and_keep_the_pins(layernorm, tmp_
         assert word in trtexec
     assert "--loadInputs=norm_centre:inputs/000_norm_centre.bin" in trtexec
     assert "--onnx=typed.onnx" in trtexec_typed_command(manifest)
-    polygraphy = polygraphy_command(manifest, CULPRITS)
+    polygraphy = polygraphy_command(manifest, CULPRITS, {"y": 2.0})
     assert "norm_pow:float32" in polygraphy
     assert "norm_var:float16" in polygraphy
     assert "--builder-optimization-level=0" in polygraphy
+    assert "--check-error-stat=elemwise" in polygraphy
+    assert "--atol=0.02" in polygraphy
+    assert "--rtol=0 " in polygraphy
+    two = polygraphy_command(manifest, CULPRITS, {"y": 2.0, "z:0": 4.0})
+    assert "--atol \\\n    y:0.02 \\\n    z:0:0.04 \\\n" in two
+
+
+def test_atol_and_rtol_are_taken_over(layernorm, tmp_path: Path) -> None:
+    repro = export(replace(layernorm.spec(CULPRITS), atol=0.5, rtol=0.25), tmp_path / "repro")
+    manifest = read_manifest(repro.path)
+    assert (manifest.atol, manifest.rtol) == (0.5, 0.25)
+    readme = (repro.path / "README.md").read_text(encoding="utf-8")
+    assert "`|c - r| <= 0.5 + 0.25 * |r|` per element" in readme
+    assert "--atol=0.5 \\\n    --rtol=0.25" in readme
+
+
+def test_the_readme_tells_what_was_seen_and_promises_nothing(layernorm, tmp_path: Path) -> None:
+    repro = export(layernorm.spec(CULPRITS), tmp_path / "repro")
+    readme = (repro.path / "README.md").read_text(encoding="utf-8")
+    assert "trtdebug saw this piece fail as nonfinite" in readme
+    assert "run `repro.py` to see" in readme
+    assert "wrong" not in readme.partition("## The nodes")[0]
 
 
 def test_a_pin_that_trtexec_cannot_name_is_said(odd_names, tmp_path: Path) -> None:

@@ -31,6 +31,15 @@ def test_floats_are_judged_as_the_oracle_judges_them(reference, candidate, limit
     assert script.judge([row]) == (signature.kind if signature else None)
 
 
+TOLERANCES = st.sampled_from([None, 0.0, 1e-3, 1.0])
+
+
+@given(reference=ARRAYS, candidate=ARRAYS, atol=TOLERANCES, rtol=TOLERANCES)
+def test_atol_and_rtol_are_the_oracles_element_rule(reference, candidate, atol, rtol) -> None:
+    row = script.compare("t", reference, candidate, 1e-2, atol, rtol)
+    assert row.kind == oracle_compare("t", reference, candidate, Limits(1e-2, atol, rtol)).kind
+
+
 @given(
     reference=hnp.arrays(np.int64, (3,), elements=st.integers(0, 2)),
     candidate=hnp.arrays(np.int32, (3,), elements=st.integers(0, 2)),
@@ -48,6 +57,12 @@ def test_the_script_imports_only_what_a_stranger_has() -> None:
     modules |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     foreign = {m.split(".")[0] for m in modules if m} - set(sys.stdlib_module_names)
     assert foreign == {"numpy", "onnxruntime", "tensorrt", "cuda"}
+
+
+def test_a_name_can_not_break_the_table() -> None:
+    text = script.table(script.Result(script.GONE, "emulator", outputs=[script.Row("a\nb\x1b[2J", None)]))
+    assert r"a\nb\x1b[2J" in text
+    assert len(text.splitlines()) == 4
 
 
 def test_the_json_is_strict_and_the_table_is_readable() -> None:

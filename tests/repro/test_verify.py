@@ -48,13 +48,21 @@ def test_wrong_numbers_and_nonfinite_ones_are_one_failure_but_another_kind_is_no
     assert verify(folder).reproduced is True
     folder = export(layernorm.spec(CULPRITS, kind="shape"), tmp_path / "repro").path
     assert verify(folder).reproduced is False
-    assert verify(folder).signature == "nonfinite"
+    done = verify(folder)
+    assert (done.signature, done.output) == ("nonfinite", "another failure shows: nonfinite, not shape")
+
+
+def test_a_loose_element_rule_lets_finite_errors_pass(layernorm, tmp_path: Path) -> None:
+    spec = replace(layernorm.spec(["fc1", "fc1_bias", "fc1_relu"]), limit=1e-9)
+    assert verify(export(spec, tmp_path / "repro").path).signature == "mismatch"
+    assert verify(export(replace(spec, atol=1e3), tmp_path / "repro").path).reproduced is False
+    assert verify(export(replace(spec, atol=0.0), tmp_path / "repro").path).signature == "mismatch"
 
 
 def test_a_healthy_piece_does_not_fail(layernorm, tmp_path: Path) -> None:
     folder = export(layernorm.spec(["fc1", "fc1_bias", "fc1_relu"]), tmp_path / "repro").path
     done = verify(folder)
-    assert (done.reproduced, done.signature) == (False, None)
+    assert (done.reproduced, done.signature, done.output) == (False, None, "the failure does not show")
     assert run(folder).returncode == 0
 
 
@@ -85,7 +93,8 @@ def test_a_missing_or_damaged_file_can_not_be_tested(layernorm, tmp_path: Path, 
     shown = run(folder)
     assert shown.returncode == 125
     assert f"{victim} is missing" in shown.stdout
-    assert verify(folder).reproduced is None
+    done = verify(folder)
+    assert (done.reproduced, done.output) == (None, f"could not be tested: {victim} is missing")
 
 
 def test_a_missing_manifest_can_not_be_tested(layernorm, tmp_path: Path) -> None:
@@ -126,7 +135,7 @@ def test_a_backend_that_needs_trtdebug_can_not_be_tested(layernorm, tmp_path: Pa
     spec = replace(layernorm.spec(CULPRITS), candidate="my-own")
     done = verify(export(spec, tmp_path / "repro").path)
     assert done.reproduced is None
-    assert "my-own" in done.output
+    assert done.output.startswith("could not be tested: backend 'my-own' can't run by itself")
 
 
 def test_a_model_that_does_not_load_shows_only_where_that_is_the_failure(layernorm, tmp_path: Path) -> None:
@@ -158,4 +167,7 @@ def test_hangs_and_crashes(layernorm, tmp_path: Path, code: str, kind: str, othe
 def test_a_script_that_breaks_says_nothing_about_the_failure(layernorm, tmp_path: Path, code: str) -> None:
     folder = export(layernorm.spec(CULPRITS), tmp_path / "repro").path
     (folder / "repro.py").write_text(code)
-    assert verify(folder).reproduced is None
+    done = verify(folder)
+    assert done.reproduced is None
+    assert done.output.startswith("could not be tested: repro.py ended with exit code ")
+    assert "\n" not in done.output

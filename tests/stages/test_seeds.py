@@ -127,9 +127,9 @@ def test_a_t11_unsorted_nodes_and_dead_ends(tmp_path: Path) -> None:
     assert diagnose(open_case(mended, tmp_path / "mended", "fp16")).verdict == "matches"
 
 
-@pytest.mark.parametrize("nonzero", [4, 0])
-def test_a_t13_an_output_whose_size_depends_on_the_data(nonzero: int, tmp_path: Path) -> None:
-    """B T3, too. No element at all is a result like others."""
+@pytest.mark.parametrize(("nonzero", "verdict"), [(4, "matches"), (0, "untestable")])
+def test_a_t13_an_output_whose_size_depends_on_the_data(nonzero: int, verdict: str, tmp_path: Path) -> None:
+    """B T3, too. Where no element comes out there is nothing to compare, and that is no match."""
     model = model_of(
         [
             node("Identity", ["x"], ["a"], "first"),
@@ -143,7 +143,7 @@ def test_a_t13_an_output_whose_size_depends_on_the_data(nonzero: int, tmp_path: 
     x.flat[:nonzero] = 1
     np.savez(tmp_path / "inputs.npz", x=x)
     ctx = open_case(model, tmp_path, "fp16", inputs=tmp_path / "inputs.npz", candidate="emulator")
-    assert diagnose(ctx).verdict == "matches"
+    assert diagnose(ctx).verdict == verdict
     assert ctx.reference(["y"])["y"].shape == (3, nonzero)
 
 

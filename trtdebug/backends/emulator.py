@@ -7,12 +7,16 @@ no tactics and no accumulation in low precision.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtdebug.backends.base import Availability, BuildRequest, Engine
 from trtdebug.backends.onnxruntime import OnnxruntimeBackend, OrtEngine, refuse_others, tensor_dtypes
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import ForcePrecision, LowPrecision, PinPrecision
+from trtdebug.core.outcome import EngineInfo
 
 if TYPE_CHECKING:
     import onnx
@@ -36,21 +40,73 @@ class EmulatorBackend:
 
     def build(self, request: BuildRequest) -> Engine:
         from trtdebug.graph.load import load_model
-        from trtdebug.graph.rounding import round_nodes
+        from trtdebug.graph.rounding import rounded
         from trtdebug.graph.types import tensor_types
 
         refuse_others(request, self.name, self.realises)
         model = load_model(request.model)
         dtype = _low_precision(request)
         pinned = _pinned(request, {n.name for n in model.graph.node})
-        if dtype is not None:
-            low = {n.name for n in model.graph.node if n.op_type != "Constant"} - pinned
-            model = _with_casts_to(dtype, model)
-            dtypes = {t: i.dtype for t, i in tensor_types(model).items()}
-            if any(o and o not in dtypes for n in model.graph.node for o in n.output):
-                dtypes |= tensor_dtypes(model, request.workdir)
-            model = round_nodes(model, low, dtype, dtypes)
-        return OrtEngine(model, request.outputs, request.workdir, backend=self.name)
+        if dtype is None:
+            return OrtEngine(model, request.outputs, request.workdir, backend=self.name)
+        low = {n.name for n in model.graph.node if n.op_type != "Constant"} - pinned
+        model = _with_casts_to(dtype, model)
+        dtypes = {t: i.dtype for t, i in tensor_types(model).items()}
+        if any(o and o not in dtypes for n in model.graph.node for o in n.output):
+            dtypes |= tensor_dtypes(model, request.workdir)
+        wide, narrow = _float_nodes(model, dtypes)
+        if narrow and not wide:
+            raise BuildFailure(
+                f"the model is already in {dtypes[narrow[min(narrow)]]}; the emulator computes such nodes in "
+                "float32 and would show no rounding at all.",
+                "Give the float32 model that it was made from, or use --candidate tensorrt.",
+            )
+        result = rounded(model, low, dtype, dtypes)
+        notes = [f"{len(wide & low)} of {len(wide) + len(narrow)} float nodes work in {dtype}"]
+        if inside := sum(map(len, result.left_out.values())):
+            notes.append(f"{inside} nodes inside a body could not be emulated in low precision")
+        unverified = {*result.left_out, *(narrow.keys() & low)}
+        order = tuple(n.name for n in model.graph.node if n.name in unverified)
+        return _EmulatedEngine(result.model, request.outputs, request.workdir, self.name, order, notes)
+
+
+class _EmulatedEngine(OrtEngine):
+    """An onnxruntime session over a model that rounds; tells what it could not make round."""
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        outputs: Iterable[str] | None,
+        workdir: Path,
+        backend: str,
+        unverified: Iterable[str],
+        notes: Iterable[str],
+    ) -> None:
+        super().__init__(model, outputs, workdir, backend)
+        self.unverified, self.notes = tuple(unverified), tuple(notes)
+
+    def info(self) -> EngineInfo:
+        return replace(super().info(), unverified=self.unverified, notes=self.notes)
+
+
+def _float_nodes(model: onnx.ModelProto, dtypes: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:
+    """Nodes that can be rounded; and those that are narrow already, each with a narrow tensor of its own.
+
+    Cast does not count: at the ends of a float16 model it reads float32, and nothing is computed there.
+    """
+    from trtdebug.graph.rounding import WIDE
+
+    wide: set[str] = set()
+    narrow: dict[str, str] = {}
+    for node in model.graph.node:
+        if node.op_type in ("Cast", "Constant"):
+            continue
+        tensors = [t for t in (*node.input, *node.output) if t]
+        if any(dtypes.get(t) in WIDE for t in tensors):
+            wide.add(node.name)
+        elif found := [t for t in tensors if dtypes.get(t) in ("float16", "bfloat16")]:
+            narrow[node.name] = found[0]
+    return wide, narrow
 
 
 def _with_casts_to(dtype: LowPrecision, model: onnx.ModelProto) -> onnx.ModelProto:

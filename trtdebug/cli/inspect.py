@@ -26,16 +26,18 @@ def inspect(
     if json:
         say_json(data)
         return
+    from trtdebug.report.text import printable
+
     say(f"{data['path']}: IR {data['ir_version']}, opsets {data['opsets']}, {len(data['nodes'])} nodes")
     for side in ("inputs", "outputs"):
         for tensor in data[side]:
-            say(f"{side[:-1]:7} {tensor['name']} {tensor['dtype']} {tensor['shape']}")
+            say(printable(f"{side[:-1]:7} {tensor['name']} {tensor['dtype']} {tensor['shape']}"))
     counts = Counter(n["op"] for n in data["nodes"])
     say("ops     " + ", ".join(f"{op} {count}" for op, count in counts.most_common()))
     if nodes:
         for node in data["nodes"]:
             body = " (holds a subgraph)" if node["has_body"] else ""
-            say(f"{node['name']}: {node['op']}{body} {node['inputs']} -> {node['outputs']}")
+            say(printable(f"{node['name']}: {node['op']}{body} {node['inputs']} -> {node['outputs']}"))
 
 
 def _describe(path: Path) -> dict[str, Any]:

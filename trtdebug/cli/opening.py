@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _EXECUTOR = "worker"
+_WITHOUT_LIBRARIES = ("emulator", "onnxruntime")
 _MARKS = ("case.json", "preflight.json", "demo.onnx")
 """Files of which a session has one, from its first instant on."""
 
@@ -51,6 +52,8 @@ def opened(options: CaseOptions) -> Iterator[Opened]:
 
     plugins = load()
     prepared = prepare(options.request(), plugins)
+    if options.plugins and prepared.case.candidate in _WITHOUT_LIBRARIES:
+        typer.echo(f"warning: plugin libraries are ignored by {prepared.case.candidate}.", err=True)
     folder = options.session or new_folder(options.model)
     refuse_foreign(folder)
     _refuse_other_case(folder, prepared.case)

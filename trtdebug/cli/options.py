@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -21,6 +22,14 @@ _CASE, _BUILD, _INPUTS, _VERDICT, _SESSION = "Case", "Build", "Inputs", "Verdict
 
 
 _NOT_OF_THE_CASE = ("model", "session", "timeout", "json", "quiet")
+
+
+def _tolerance(value: Optional[float]) -> Optional[float]:  # noqa: UP045
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is not a number.")
+    if value is not None and value < 0:
+        raise typer.BadParameter(f"{value:g} is less than 0.")
+    return value
 
 
 @dataclass(frozen=True)
@@ -82,11 +91,13 @@ class CaseOptions:
     seed: Annotated[int, typer.Option(help="Seed of random inputs.", min=0, rich_help_panel=_INPUTS)] = 0
     atol: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Element rule |c-r| <= atol + rtol*|r|.", min=0, rich_help_panel=_VERDICT),
+        typer.Option(
+            help="Element rule |c-r| <= atol + rtol*|r|.", callback=_tolerance, rich_help_panel=_VERDICT
+        ),
     ] = None
     rtol: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="See --atol.", min=0, rich_help_panel=_VERDICT),
+        typer.Option(help="See --atol.", callback=_tolerance, rich_help_panel=_VERDICT),
     ] = None
     builds: Annotated[
         int,

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from trtdebug.plugins.manager import PluginManager
 
 
+_NEEDED = frozenset(("builtin", "executors", "localizers", "formats"))
+"""Built-ins without which no command that builds works: backends, workers, searches, reports."""
+
+
 @dataclass
 class _Chosen:
     disabled: tuple[str, ...] = ()
@@ -32,9 +36,21 @@ def choose(disabled: list[str], third_party: bool) -> None:
 
 
 def load() -> PluginManager:
-    """The plugin manager for this invocation; worker processes inherit its selection."""
+    """The plugin manager for this invocation; worker processes inherit its selection.
+
+    Raises:
+        UserError: a plugin to leave out is not there, or is one without which nothing runs.
+    """
+    from trtdebug.core.errors import UserError
     from trtdebug.plugins.builtin import load_plugins
 
     manager = load_plugins(_chosen.disabled, _chosen.third_party)
-    os.environ.update(manager.to_env())
+    selection = manager.to_env()
+    needed = sorted(_NEEDED & set(selection["TRTDEBUG_DISABLED_PLUGINS"].split(",")))
+    if needed:
+        raise UserError(
+            f"the built-in plugin {needed[0]!r} cannot be left out: nothing runs without it.",
+            "Leave out extensions, or the built-in checks, fixes, inputs or metrics.",
+        )
+    os.environ.update(selection)
     return manager

@@ -21,8 +21,8 @@ from trtdebug.core.errors import UserError
 def repro(
     options: CaseOptions,
     nodes: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(metavar="A,B,...", help="These nodes. Default: what the search finds."),
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="A,B,...", help="These nodes; repeatable. Default: what the search finds."),
     ] = None,
     output: Annotated[
         Optional[Path],  # noqa: UP045
@@ -33,7 +33,7 @@ def repro(
 
     Exit code 1 when it fails as it should.
     """
-    names = _nodes(options.model, nodes) if nodes is not None else ()
+    names = _nodes(options.model, nodes) if nodes else ()
     if output is not None:
         _check_writable(output)
     with opened(options) as case:
@@ -58,16 +58,22 @@ def repro(
     raise typer.Exit(1 if result.verified else 0)
 
 
-def _nodes(model: Path, text: str) -> tuple[str, ...]:
-    """The nodes that A,B,... names. Raises `UserError` where the model has no such node."""
+def _nodes(model: Path, texts: list[str]) -> tuple[str, ...]:
+    """The nodes that these name, each as a whole or, where there is no such node, as A,B,...
+
+    Raises:
+        UserError: the model has no such node.
+    """
     from trtdebug.graph.index import GraphIndex
     from trtdebug.graph.load import load_model
 
-    names = [n.strip() for n in text.split(",") if n.strip()]
+    index = GraphIndex(load_model(model))
+    known = set(index.order)
+    parts = [part for text in texts for part in ([text] if text in known else text.split(","))]
+    names = [part if part in known else part.strip() for part in parts if part.strip()]
     if not names:
         raise UserError("--nodes names no node.", "`trtdebug inspect --nodes` lists them.")
-    index = GraphIndex(load_model(model))
-    return tuple(index.node(n).name for n in names)
+    return tuple(dict.fromkeys(index.node(n).name for n in names))
 
 
 def _check_writable(output: Path) -> None:

@@ -30,6 +30,8 @@ class TensorError:
         nonfinite: number of elements that are NaN or Inf on one side and not the same on the other.
         status: verdict by the rule named in `rule`: pass, fail, or untestable where it can't be judged.
         reason: the failing rule in words; empty for a pass.
+        compared: number of elements whose values could be compared: of floats those finite on both sides;
+            None where nobody counted.
     """
 
     tensor: str
@@ -43,6 +45,7 @@ class TensorError:
     rule: str = ""
     reason: str = ""
     extra: dict[str, float] = field(default_factory=dict)
+    compared: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from trtdebug.core.errors import UserError
 
 Tensor = NDArray[np.generic]
 
+_NPY = b"\x93NUMPY"
 _KINDS = "Give an .npz file, a folder of .npy files, or a .json that polygraphy saved."
 
 
@@ -51,13 +52,18 @@ def load_npz(path: Path) -> list[dict[str, Tensor]]:
     """The one sample of an .npz file. Raises `UserError` where it is damaged or holds objects."""
     try:
         # Opened here, as numpy leaves the file open where it is no archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, Mapping):
+        with path.open("rb") as file:
+            if _starts_with(path, _NPY):
                 raise UserError(f"{path} is no .npz archive but a single array.", "Save it with numpy.savez.")
+            if not zipfile.is_zipfile(file):
+                raise UserError(
+                    f"{path} is not an .npz file, or a damaged one.", "Save it again with numpy.savez."
+                )
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return [{name: _clean(archive[name], f"{name!r} of {path}") for name in archive}]
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{path} can't be read as .npz: {error}.", "Save it again with numpy.savez."
+            f"{path} can't be read as .npz: {_reason(error)}.", "Save it again with numpy.savez."
         ) from None
 
 
@@ -126,11 +132,25 @@ def load_polygraphy_json(path: Path) -> list[dict[str, Tensor]]:
 
 
 def _load_npy(path: Path) -> Tensor:
+    hint = "Save it again with numpy.save."
     try:
+        if not _starts_with(path, _NPY):
+            raise UserError(f"{path} is not an .npy file.", hint)
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path} can't be read as .npy: {error}.", "Save it again with numpy.save.") from None
+        raise UserError(f"{path} can't be read as .npy: {_reason(error)}.", hint) from None
     return _clean(array, str(path))
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def _reason(error: Exception) -> str:
+    """numpy's reason, but for objects: there numpy advises to unpickle them, which is not safe."""
+    text = " ".join(str(error).split())
+    return "it holds Python objects, which are never unpickled" if "pickle" in text else text
 
 
 def _clean(array: object, what: str) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import ml_dtypes
 import numpy as np
@@ -11,10 +12,37 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import LowPrecision
-from trtdebug.graph.types import tensor_types
+from trtdebug.graph.types import (
+    TensorType,
+    dtype_name,
+    infer,
+    tensor_types,
+    value_info,
+    value_type,
+    without_weights,
+)
+from trtdebug.graph.walk import bodies
 
 _ONNX = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 _NUMPY = {"fp16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16)}
+
+WIDE: Mapping[str, int] = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
+"""What can be rounded: numpy dtype name -> ONNX element type."""
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A model that rounds.
+
+    Attributes:
+        model: a copy of the model given.
+        left_out: top-level node -> the nodes of its bodies (and of bodies in those) that work in full precision
+            nonetheless, because the type of a tensor of theirs is unknown. A nameless one is told by what it
+            computes ("Mul of 'y'").
+    """
+
+    model: onnx.ModelProto
+    left_out: Mapping[str, tuple[str, ...]]
 
 
 def round_nodes(
@@ -23,95 +51,117 @@ def round_nodes(
     dtype: LowPrecision,
     dtypes: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
+    """The model of `rounded`, for who needs not know what was left out."""
+    return rounded(model, low, dtype, dtypes).model
+
+
+def rounded(
+    model: onnx.ModelProto,
+    low: Iterable[str],
+    dtype: LowPrecision,
+    dtypes: Mapping[str, str] | None = None,
+) -> Rounded:
     """A copy of `model` in which the nodes of `low` work as a kernel of precision `dtype` would.
 
-    Such a node reads its float32 inputs and weights rounded to `dtype` and stores its float32 outputs rounded,
-    with overflow to Inf; inside it computes in float32. All other nodes work in float32 on what they are given.
-    Names of nodes, tensors, inputs and outputs stay, so results compare by name. Bodies of If, Loop and Scan are
-    not cut into: only what goes in by name and what comes out is rounded.
+    Such a node reads its float32 and float64 inputs and weights rounded to `dtype` and stores its outputs of
+    these types rounded, with overflow to Inf; inside it computes in the type it had. All other nodes work in
+    full on what they are given. Names of nodes, tensors, inputs and outputs stay, so results compare by name.
+
+    If, Loop or Scan in `low` stand for their bodies too: every node in there is low, but Constant nodes, which
+    are weights. Functions of the model are not cut into: only what goes in and what comes out is rounded.
 
     Args:
         model: nodes named, top-level graph in any order that onnxruntime takes.
         low: node names. Names that are not in the graph raise KeyError.
-        dtypes: numpy dtype name per tensor; by default from ONNX shape inference.
+        dtypes: numpy dtype name per top-level tensor; by default from ONNX shape inference.
 
     Raises:
         KeyError: a name of `low` is no node of the graph.
-        BuildFailure: the type of a tensor that would have to be rounded is unknown.
+        BuildFailure: the type of a top-level tensor that would have to be rounded is unknown.
     """
     known = dtypes if dtypes is not None else {t: i.dtype for t, i in tensor_types(model).items()}
     chosen = set(low)
     missing = chosen - {n.name for n in model.graph.node}
     if missing:
         raise KeyError(f"no node named {sorted(missing)[0]!r}")
-    rounded = onnx.ModelProto()
-    rounded.CopyFrom(model)
-    _Rounder(rounded.graph, chosen, dtype, known).run()
-    return rounded
+    for node in model.graph.node:
+        if node.name in chosen:
+            for tensor in (*node.input, *node.output):
+                if tensor and tensor not in known:
+                    raise BuildFailure(f"the type of tensor {tensor!r} is unknown, so it cannot be rounded.")
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    names = _Names({*known, *_tensor_names(copy.graph)})
+    left_out: dict[str, tuple[str, ...]] = {}
+    holders = [n for n in copy.graph.node if n.name in chosen and any(bodies(n))]
+    if holders:
+        typed = {n.name: n for n in _inferred(model, known).graph.node}
+        for node in holders:
+            full = tuple(_round_bodies(node, typed[node.name], known, dtype, names))
+            if full:
+                left_out[node.name] = full
+    positions = {i for i, n in enumerate(copy.graph.node) if n.name in chosen}
+    _Rounder(copy.graph, positions, dtype, known, names).run()
+    return Rounded(copy, left_out)
 
 
-class _Rounder:
-    def __init__(
-        self, graph: onnx.GraphProto, low: set[str], dtype: LowPrecision, dtypes: Mapping[str, str]
-    ) -> None:
-        self.graph, self.low, self.dtype, self.dtypes = graph, low, dtype, dtypes
-        self.weights = {i.name: i for i in graph.initializer}
-        self.stored_low = {o for n in graph.node if n.name in low for o in n.output}
-        self.variants: dict[str, str] = {}
-        self.nodes: list[onnx.NodeProto] = []
-        self.taken = set(dtypes) | set(self.weights)
+def _inferred(model: onnx.ModelProto, dtypes: Mapping[str, str]) -> onnx.ModelProto:
+    """The model with types in its bodies; what inference does not find on the top level is told to it."""
+    hinted = without_weights(model)
+    declared = {v.name for v in (*model.graph.input, *model.graph.value_info, *model.graph.output)}
+    written = {t for n in model.graph.node for t in n.output if t} - declared
+    hinted.graph.value_info.extend(
+        value_info(t, TensorType(dtypes[t], None)) for t in sorted(written) if dtypes.get(t) in WIDE
+    )
+    return infer(hinted)
 
-    def run(self) -> None:
-        for node in list(self.graph.node):
-            if node.name in self.low:
-                inputs = [self.read(t) for t in node.input]
-                del node.input[:]
-                node.input.extend(inputs)
-                after = [self.store(node, i) for i, t in enumerate(node.output) if self.is_float(t)]
-                self.nodes.append(node)
-                for pair in after:
-                    self.nodes.extend(pair)
+
+def _round_bodies(
+    node: onnx.NodeProto,
+    typed: onnx.NodeProto,
+    outer: Mapping[str, str],
+    dtype: LowPrecision,
+    names: _Names,
+) -> Iterator[str]:
+    """Rounds in the bodies of `node`; gives what it had to leave out. `typed` is the node after inference."""
+    for body, inferred in zip(bodies(node), bodies(typed), strict=True):
+        known = {**outer, **_dtypes(inferred)}
+        low = set()
+        for i, (inner, counterpart) in enumerate(zip(body.node, inferred.node, strict=True)):
+            yield from _round_bodies(inner, counterpart, known, dtype, names)
+            if inner.op_type == "Constant":
+                continue
+            if all(t in known for t in (*inner.input, *inner.output) if t):
+                low.add(i)
             else:
-                self.nodes.append(node)
-        del self.graph.node[:]
-        self.graph.node.extend(self.nodes)
+                yield inner.name or f"{inner.op_type} of {next(iter(inner.output), '')!r}"
+        _Rounder(body, low, dtype, known, names).run()
 
-    def is_float(self, tensor: str) -> bool:
-        if not tensor:
-            return False
-        if tensor not in self.dtypes:
-            raise BuildFailure(f"the type of tensor {tensor!r} is unknown, so it cannot be rounded.")
-        return self.dtypes[tensor] == "float32"
 
-    def read(self, tensor: str) -> str:
-        """Name under which a low node reads `tensor`."""
-        if not self.is_float(tensor) or tensor in self.stored_low:
-            return tensor
-        if tensor not in self.variants:
-            name = self.fresh(f"{tensor}__{self.dtype}")
-            if tensor in self.weights:
-                self.graph.initializer.append(_rounded(self.weights[tensor], name, self.dtype))
-            else:
-                self.nodes.extend(self.casts(tensor, name))
-            self.variants[tensor] = name
-        return self.variants[tensor]
+def _dtypes(graph: onnx.GraphProto) -> dict[str, str]:
+    """numpy dtype name of each tensor of this graph whose type it tells."""
+    types = {v.name: value_type(v) for v in (*graph.input, *graph.value_info, *graph.output)}
+    found = {name: type_.dtype for name, type_ in types.items() if type_ is not None}
+    return found | {i.name: dtype_name(i.data_type) for i in graph.initializer}
 
-    def store(self, node: onnx.NodeProto, index: int) -> list[onnx.NodeProto]:
-        """Makes output `index` of a low node be stored rounded under its own name."""
-        name = node.output[index]
-        node.output[index] = self.fresh(f"{name}__full")
-        return self.casts(node.output[index], name)
 
-    def casts(self, source: str, target: str) -> list[onnx.NodeProto]:
-        middle = self.fresh(f"{target}__stored")
-        return [
-            helper.make_node(
-                "Cast", [source], [middle], self.fresh(f"{target}__round"), to=_ONNX[self.dtype]
-            ),
-            helper.make_node(
-                "Cast", [middle], [target], self.fresh(f"{target}__widen"), to=TensorProto.FLOAT
-            ),
-        ]
+def _tensor_names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Names of all tensors and nodes of the graph and its bodies: a body must not take a name from around it."""
+    yield from (v.name for v in (*graph.input, *graph.output))
+    yield from (i.name for i in graph.initializer)
+    yield from (i.values.name for i in graph.sparse_initializer)
+    for node in graph.node:
+        yield node.name
+        yield from (*node.input, *node.output)
+        for body in bodies(node):
+            yield from _tensor_names(body)
+
+
+class _Names:
+    """Gives names that nothing in the model has."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self.taken = taken
 
     def fresh(self, name: str) -> str:
         while name in self.taken:
@@ -120,7 +170,70 @@ class _Rounder:
         return name
 
 
+class _Rounder:
+    """Rounds around the nodes at the positions `low` of one graph. `dtypes` knows all that they read and write."""
+
+    def __init__(
+        self,
+        graph: onnx.GraphProto,
+        low: set[int],
+        dtype: LowPrecision,
+        dtypes: Mapping[str, str],
+        names: _Names,
+    ) -> None:
+        self.graph, self.low, self.dtype, self.dtypes, self.names = graph, low, dtype, dtypes, names
+        self.weights = {i.name: i for i in graph.initializer}
+        self.stored_low = {o for i in low for o in graph.node[i].output}
+        self.variants: dict[str, str] = {}
+        self.nodes: list[onnx.NodeProto] = []
+
+    def run(self) -> None:
+        for i, node in enumerate(list(self.graph.node)):
+            if i in self.low:
+                inputs = [self.read(t) for t in node.input]
+                del node.input[:]
+                node.input.extend(inputs)
+                after = [self.store(node, at) for at, t in enumerate(node.output) if self.is_wide(t)]
+                self.nodes.append(node)
+                for pair in after:
+                    self.nodes.extend(pair)
+            else:
+                self.nodes.append(node)
+        del self.graph.node[:]
+        self.graph.node.extend(self.nodes)
+
+    def is_wide(self, tensor: str) -> bool:
+        return bool(tensor) and self.dtypes[tensor] in WIDE
+
+    def read(self, tensor: str) -> str:
+        """Name under which a low node reads `tensor`."""
+        if not self.is_wide(tensor) or tensor in self.stored_low:
+            return tensor
+        if tensor not in self.variants:
+            name = self.names.fresh(f"{tensor}__{self.dtype}")
+            if tensor in self.weights:
+                self.graph.initializer.append(_rounded(self.weights[tensor], name, self.dtype))
+            else:
+                self.nodes.extend(self.casts(tensor, name, WIDE[self.dtypes[tensor]]))
+            self.variants[tensor] = name
+        return self.variants[tensor]
+
+    def store(self, node: onnx.NodeProto, index: int) -> list[onnx.NodeProto]:
+        """Makes output `index` of a low node be stored rounded under its own name."""
+        name = node.output[index]
+        node.output[index] = self.names.fresh(f"{name}__full")
+        return self.casts(node.output[index], name, WIDE[self.dtypes[name]])
+
+    def casts(self, source: str, target: str, wide: int) -> list[onnx.NodeProto]:
+        fresh = self.names.fresh
+        middle = fresh(f"{target}__stored")
+        return [
+            helper.make_node("Cast", [source], [middle], fresh(f"{target}__round"), to=_ONNX[self.dtype]),
+            helper.make_node("Cast", [middle], [target], fresh(f"{target}__widen"), to=wide),
+        ]
+
+
 def _rounded(weight: onnx.TensorProto, name: str, dtype: LowPrecision) -> onnx.TensorProto:
+    values = numpy_helper.to_array(weight)
     with np.errstate(over="ignore"):
-        values = numpy_helper.to_array(weight).astype(_NUMPY[dtype]).astype(np.float32)
-    return numpy_helper.from_array(values, name)
+        return numpy_helper.from_array(values.astype(_NUMPY[dtype]).astype(values.dtype), name)

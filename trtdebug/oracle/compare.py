@@ -29,7 +29,7 @@ def compare(name: str, reference: Tensor | None, candidate: Tensor | None, limit
     if reference.shape != candidate.shape:
         return _fail(name, "shape", f"shape {list(candidate.shape)}, expected {list(reference.shape)}")
     if reference.size == 0:
-        return TensorError(name, "pass", rule="empty")
+        return TensorError(name, "pass", rule="empty", compared=0)
     if is_float(reference) and is_float(candidate):
         return _floats(name, reference, candidate, limits)
     if is_float(reference) != is_float(candidate):
@@ -50,7 +50,7 @@ def _fail(name: str, kind: SignatureKind, reason: str) -> TensorError:
 def _exact(name: str, reference: Tensor, candidate: Tensor) -> TensorError:
     different = int(np.count_nonzero(reference != candidate))
     if not different:
-        return TensorError(name, "pass", elements=reference.size, rule="equal")
+        return TensorError(name, "pass", elements=reference.size, rule="equal", compared=reference.size)
     if reference.dtype.kind in "iu" and candidate.dtype.kind in "iu":
         gap = np.abs(reference.astype(np.float64) - candidate.astype(np.float64))
         scale = float(np.max(np.abs(reference.astype(np.float64))))
@@ -67,6 +67,7 @@ def _exact(name: str, reference: Tensor, candidate: Tensor) -> TensorError:
         kind="mismatch",
         rule="equal",
         reason=f"{different} of {reference.size} elements differ",
+        compared=reference.size,
     )
 
 
@@ -103,6 +104,7 @@ def _floats(name: str, reference: Tensor, candidate: Tensor, limits: Limits) -> 
         kind=kind,  # type: ignore[arg-type]
         rule=limits.describe(),
         reason=reason,
+        compared=int(np.count_nonzero(both)),
     )
 
 

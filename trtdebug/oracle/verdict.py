@@ -25,7 +25,8 @@ def worst(errors: Iterable[TensorError]) -> tuple[TensorError, ...]:
 def judge(errors: Sequence[TensorError]) -> tuple[Status, Signature | None, str]:
     """Status, signature and reason of a trial from its compared outputs.
 
-    No output to compare says nothing, so it is untestable, never a pass.
+    Where nothing could be compared (no output, empty ones only, no element that is finite on both sides), the
+    outputs say nothing: that is untestable, never a pass.
     """
     if not errors:
         return "untestable", None, "no output to compare"
@@ -39,6 +40,10 @@ def judge(errors: Sequence[TensorError]) -> tuple[Status, Signature | None, str]
     unsure = [e for e in errors if e.status == "untestable"]
     if unsure:
         return "untestable", None, f"{unsure[0].tensor}: {unsure[0].reason}"
+    if all(e.compared == 0 for e in errors):
+        if all(e.elements == 0 for e in errors):
+            return "untestable", None, "every output is empty"
+        return "untestable", None, "no output has a finite element on both sides"
     return "pass", None, ""
 
 
@@ -54,8 +59,11 @@ def rename(errors: Iterable[TensorError], names: dict[str, str]) -> tuple[Tensor
     return tuple(replace(e, tensor=names.get(e.tensor, e.tensor)) for e in errors)
 
 
-def _badness(error: TensorError) -> tuple[int, int, int, float, float]:
-    """What counts first: a failure, then what could not be judged; of failures the gravest kind (as in `judge`)."""
+def _badness(error: TensorError) -> tuple[int, int, int, float, float, bool]:
+    """What counts first: a failure, then what could not be judged; of failures the gravest kind (as in `judge`).
+
+    Of equal ones the sample that had something to compare: an empty one must not stand for it.
+    """
     status = ("pass", "untestable", "fail").index(error.status)
     gravity = -_GRAVITY.index(error.kind) if error.kind in _GRAVITY else -len(_GRAVITY)
-    return (status, gravity, error.nonfinite, error.rms_rel, error.max_abs)
+    return (status, gravity, error.nonfinite, error.rms_rel, error.max_abs, error.compared != 0)

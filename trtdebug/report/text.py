@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +15,8 @@ _VERDICTS = {
 }
 _MOST_NODES = 40
 _MOST_OF_A_RULE = 3
+_MOST_PINS = 20
+_LONGEST_NAME = 120
 
 
 def render_text(report: Mapping[str, Any]) -> str:
@@ -20,7 +24,7 @@ def render_text(report: Mapping[str, Any]) -> str:
 
     Control characters in what others named (nodes, paths, messages) are escaped: they can't act on a terminal.
     """
-    return "\n".join(_printable(line) for line in _lines(report)) + "\n"
+    return "\n".join(printable(line) for line in _lines(report)) + "\n"
 
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -28,25 +32,25 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     options = candidate["options"]
     yield _VERDICTS[report["verdict"]]
     if report["reason"]:
-        yield f"  {report['reason']}"
+        yield f"  {_short(report['reason'])}"
     yield ""
     yield f"model      {model['path']} ({model['nodes']} nodes, {report['samples']} sample(s))"
     device = f" on {candidate['device']}" if candidate["device"] else ""
-    yield f"candidate  {candidate['backend']} {candidate['version']}{device}, {options['precision'].upper()}"
-    yield f"reference  {reference['backend']} {reference['version']}"
+    yield f"candidate  {_backend(candidate)}{device}, {options['precision'].upper()}"
+    yield f"reference  {_backend(reference)}"
     yield f"rule       {report['rule']}"
     flaky = report["flaky"]
     if flaky["builds"]:
         yield f"builds     {flaky['failed']} of {flaky['builds']} builds, made as you make them, are wrong"
-    yield from _divergence(report["first_divergence"])
+    yield from _divergence(report["first_divergence"], bool(report["culprits"]))
     yield from _culprits(report["culprits"])
-    yield from _fixes(report["fixes"])
+    yield from _fixes(report["fixes"], candidate)
     yield from _repro(report["repro"])
     yield from _findings(report["findings"])
     if report["unknown"]:
         yield ""
         yield "not known"
-        yield from (f"  {line}" for line in report["unknown"])
+        yield from (f"  {_short(line)}" for line in report["unknown"])
     trials = report["trials"]
     yield ""
     yield (
@@ -55,19 +59,25 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _divergence(divergence: Mapping[str, Any] | None) -> Iterator[str]:
+def _backend(backend: Mapping[str, Any]) -> str:
+    return f"{backend['backend']} {backend['version']}".rstrip()
+
+
+def _divergence(divergence: Mapping[str, Any] | None, is_culprit: bool) -> Iterator[str]:
     if divergence is None:
         return
-    where = f"{divergence['node']} ({divergence['op']})" if divergence["node"] else "a graph input"
+    where = f"{_name(divergence['node'])} ({divergence['op']})" if divergence["node"] else "a graph input"
     yield ""
-    yield "first divergence"
-    yield f"  {divergence['tensor']}, written by {where}"
+    yield "first culprit" if is_culprit else "first divergence"
+    yield f"  {_name(divergence['tensor'])}, written by {where}"
+    nonfinite = divergence["nonfinite"]
     errors = [
         f"{name} error {_number(divergence[f'{name}_error'])}"
         for name in ("local", "propagated")
-        if divergence[f"{name}_error"] is not None
+        # 0 beside NaN and Inf only says that no finite element differs.
+        if divergence[f"{name}_error"] is not None and (divergence[f"{name}_error"] or not nonfinite)
     ]
-    errors.append(f"{divergence['nonfinite']} elements NaN or Inf on one side only")
+    errors.append(f"{nonfinite} elements NaN or Inf on one side only")
     yield f"  {', '.join(errors)}"
 
 
@@ -77,13 +87,13 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
         yield ""
         yield f"cause: {sum(len(c['nodes']) for c in proven)} node(s)"
     for culprit in proven[:_MOST_NODES]:
-        yield f"  {' + '.join(culprit['nodes'])}"
-        yield f"      {culprit['evidence']}"
+        yield f"  {' + '.join(map(_name, culprit['nodes']))}"
+        yield f"      {_short(culprit['evidence'])}"
     if len(proven) > _MOST_NODES:
         yield f"  ... and {len(proven) - _MOST_NODES} more, see report.json"
     for culprit in culprits:
         if not culprit["proven"]:
-            names = ", ".join(culprit["nodes"][:_MOST_NODES])
+            names = ", ".join(map(_name, culprit["nodes"][:_MOST_NODES]))
             more = (
                 f" and {len(culprit['nodes']) - _MOST_NODES} more"
                 if len(culprit["nodes"]) > _MOST_NODES
@@ -91,15 +101,15 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
             )
             yield ""
             yield f"undecided among {len(culprit['nodes'])} node(s): {names}{more}"
-            yield f"      {culprit['evidence']}"
+            yield f"      {_short(culprit['evidence'])}"
 
 
-def _fixes(fixes: list[Mapping[str, Any]]) -> Iterator[str]:
+def _fixes(fixes: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> Iterator[str]:
     for fix in fixes:
         passed, tried = fix["builds_passed"]
         state = "verified" if fix["verified"] else "does not hold"
         yield ""
-        yield f"fix ({state}): {fix['summary']}"
+        yield f"fix ({state}): {_short(fix['summary'])}"
         detail = [f"{passed} of {tried} fresh builds pass"]
         if fix["max_rel_after"] is not None:
             detail.append(f"largest error then {_number(fix['max_rel_after'])} of the scale")
@@ -108,7 +118,29 @@ def _fixes(fixes: list[Mapping[str, Any]]) -> Iterator[str]:
         yield f"  {', '.join(detail)}"
         for line in (fix["reason"], fix["note"]):
             if line:
-                yield f"  {line}"
+                yield f"  {_short(line)}"
+        if fix["verified"] and (how := _apply(fix["interventions"], candidate)):
+            yield f"  apply: {how}"
+
+
+def _apply(interventions: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> str:
+    """How to build with these pins; empty where they are no pins to FP32, too many, or have no name in trtexec."""
+    precision = candidate["options"]["precision"]
+    pins = [i for i in interventions if i["kind"] == "PinPrecision" and i["dtype"] == "fp32"]
+    nodes = [name for pin in pins for name in pin["nodes"]]
+    if (
+        precision not in ("fp16", "bf16")
+        or len(pins) < len(interventions)
+        or not 0 < len(nodes) <= _MOST_PINS
+    ):
+        return ""
+    if candidate["backend"] == "tensorrt" and _strongly_typed(candidate["version"]):
+        return f"Cast nodes around them in the ONNX model (trtexec of TensorRT 11 has no --{precision})"
+    if any(mark in name for name in nodes for mark in ",:*'"):
+        return ""
+    layers = ",".join(f"{name}:fp32" for name in nodes)
+    words = [f"--{precision}", "--precisionConstraints=obey", f"--layerPrecisions={layers}"]
+    return shlex.join(["trtexec", *words, f"--layerOutputTypes={layers}"])
 
 
 def _repro(repro: Mapping[str, Any] | None) -> Iterator[str]:
@@ -118,7 +150,7 @@ def _repro(repro: Mapping[str, Any] | None) -> Iterator[str]:
     yield ""
     yield f"repro ({state}): {repro['path']} ({repro['nodes']} node(s))"
     if repro["note"]:
-        yield f"  {repro['note']}"
+        yield f"  {_short(repro['note'])}"
 
 
 def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -128,16 +160,35 @@ def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:
     for rule in dict.fromkeys(f["id"] for f in findings):
         same = [f for f in findings if f["id"] == rule]
         for finding in same[:_MOST_OF_A_RULE]:
-            yield f"  {finding['severity']:7} {finding['id']}: {finding['message']}"
+            yield f"  {finding['severity']:7} {finding['id']}: {_short(finding['message'])}"
             if finding["mitigation"]:
-                yield f"          {finding['mitigation']}"
+                yield f"          {_short(finding['mitigation'])}"
         if len(same) > _MOST_OF_A_RULE:
             yield f"  ... and {len(same) - _MOST_OF_A_RULE} more {rule}, see report.json"
+
+
+def _strongly_typed(version: str) -> bool:
+    """Whether this TensorRT takes precisions from the model only."""
+    major = version.partition(".")[0]
+    return major.isdecimal() and int(major) >= 11
+
+
+def _name(name: str) -> str:
+    """A name of any length, cut in the middle."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME // 2 - 2]}...{name[1 - _LONGEST_NAME // 2 :]}"
+
+
+def _short(text: str) -> str:
+    """A message in which long names are cut."""
+    return re.sub(rf"\S{{{_LONGEST_NAME + 1},}}", lambda found: _name(found[0]), text)
 
 
 def _number(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
+    """The line with control characters, line breaks among them, escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -91,6 +91,8 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
         typed=typed,
         options=spec.options,
         command=spec.command,
+        atol=spec.atol,
+        rtol=spec.rtol,
     )
     save_json([dict(feeds)], str(folder / POLYGRAPHY_INPUTS))
     (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -99,7 +101,9 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
     ops = {name: index.node(name).op for name in index.order}
     can_be_low = lowerable(piece, index.order, "fp16")
     floats = [name for name in index.order if name in can_be_low]
-    (folder / "README.md").write_text(readme(manifest, ops, floats, spec.versions), encoding="utf-8")
+    (folder / "README.md").write_text(
+        readme(manifest, ops, floats, spec.versions, _rms(wanted)), encoding="utf-8"
+    )
     return len(index.order)
 
 
@@ -149,6 +153,16 @@ def _store(folder: Path, kind: str, tensors: Mapping[str, Tensor], *, raw: bool)
         bare = f"{stem}.bin" if raw else None
         files.append(TensorFile(name, f"{stem}.npy", array.dtype.name, tuple(array.shape), bare))
     return tuple(files)
+
+
+def _rms(tensors: Mapping[str, Tensor]) -> dict[str, float]:
+    """Root mean square of the finite elements of each tensor; 0 for one without."""
+    found = {}
+    for name, array in tensors.items():
+        values = array.astype(np.float64).ravel()
+        values = values[np.isfinite(values)]
+        found[name] = float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
+    return found
 
 
 def _load(name: str, path: Path) -> Tensor:

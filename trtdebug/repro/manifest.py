@@ -44,6 +44,7 @@ class Manifest:
         emulated: the piece with rounding by Cast pairs, for plain onnxruntime; None where that means nothing.
         typed: the piece with the low precision written into it, for a strongly typed TensorRT; None likewise.
         limit: relative RMS error that an output may have.
+        atol, rtol: the element rule |c - r| <= atol + rtol * |r|, in place of `limit` where one is given.
     """
 
     nodes: tuple[str, ...]
@@ -60,6 +61,8 @@ class Manifest:
     options: BuildOptions = field(default_factory=BuildOptions)
     command: str = ""
     schema: int = 1
+    atol: float | None = None
+    rtol: float | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:

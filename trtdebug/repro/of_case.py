@@ -8,14 +8,13 @@ from pathlib import Path
 
 from trtdebug.core.diagnosis import Culprit, ReproResult
 from trtdebug.core.intervention import ForcePrecision
-from trtdebug.core.outcome import Outcome
 from trtdebug.graph.extract import extract
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.repro.export import export
 from trtdebug.repro.nodes import choose_nodes, connect_nodes
 from trtdebug.repro.spec import ReproSpec
 from trtdebug.repro.verify import verify
-from trtdebug.session.job import TensorRef
+from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
 
 
@@ -36,11 +35,16 @@ def export_nodes(
     Raises:
         UserError: the folder can't be written; the reference can't run.
     """
-    outcome, reads, writes = _trial(ctx, nodes)
+    reads, writes, job = _piece(ctx, nodes)
+    for sample in ctx.case.samples:
+        outcome = ctx.session.run(replace(job, samples=(sample,)))
+        if outcome.status == "fail":
+            break
     if outcome.signature is None or outcome.status != "fail":
-        said = outcome.reason or "it passes by itself"
-        return ReproResult(str(folder), len(nodes), False, f"the piece does not fail by itself: {said}")
-    sample = ctx.case.samples[0]
+        said = outcome.reason or "it passes"
+        return ReproResult(
+            str(folder), len(nodes), False, f"not written: the piece does not fail by itself: {said}"
+        )
     paths = {t: ctx.session.tensors.path(sample, TensorRef(t)) for t in (*reads, *writes)}
     spec = ReproSpec(
         model=Path(ctx.case.model),
@@ -49,6 +53,8 @@ def export_nodes(
         expected={t: paths[t] for t in writes},
         signature=outcome.signature,
         limit=ctx.limits.rms,
+        atol=ctx.limits.atol,
+        rtol=ctx.limits.rtol,
         precision=ctx.case.options.precision,
         candidate=ctx.case.candidate,
         options=replace(ctx.case.options, profiles={}),
@@ -61,8 +67,8 @@ def export_nodes(
     return ReproResult(str(repro.path), repro.nodes, checked.reproduced is True, note)
 
 
-def _trial(ctx: Context, nodes: Sequence[str]) -> tuple[Outcome, list[str], list[str]]:
-    """The piece by itself in the candidate, on the first sample, and what it reads and writes."""
+def _piece(ctx: Context, nodes: Sequence[str]) -> tuple[list[str], list[str], Job]:
+    """What the piece reads and writes, and the trial of the piece by itself in the candidate."""
     piece = extract(ctx.model, nodes, ctx.types)
     path = ctx.session.folder / "work" / "piece.onnx"
     save_model(piece, path)
@@ -74,9 +80,8 @@ def _trial(ctx: Context, nodes: Sequence[str]) -> tuple[Outcome, list[str], list
         ctx.candidate_job("the repro's piece", (ForcePrecision(ctx.low),) if ctx.low else ()),
         model=str(path),
         model_sha256=content_sha256(path),
-        samples=ctx.case.samples[:1],
         options=replace(ctx.case.options, profiles={}),
         feeds={t: TensorRef(t) for t in reads},
         expected={t: TensorRef(t) for t in writes},
     )
-    return ctx.session.run(job), reads, writes
+    return reads, writes, job

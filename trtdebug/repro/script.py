@@ -76,8 +76,18 @@ class Run:
 # --- comparing ----------------------------------------------------------------------------------------------
 
 
-def compare(name: str, reference: Tensor, candidate: Tensor | None, limit: float) -> Row:
-    """Missing, shape, pattern of NaN and Inf, relative RMS error: the first that is wrong is the kind."""
+def compare(
+    name: str,
+    reference: Tensor,
+    candidate: Tensor | None,
+    limit: float,
+    atol: float | None = None,
+    rtol: float | None = None,
+) -> Row:
+    """Missing, shape, pattern of NaN and Inf, size of the error: the first that is wrong is the kind.
+
+    The size is the relative RMS error; with `atol` or `rtol` it is |c - r| <= atol + rtol * |r| per element.
+    """
     if candidate is None:
         return Row(name, "missing-output", math.inf, math.inf)
     if candidate.shape != reference.shape:
@@ -93,11 +103,15 @@ def compare(name: str, reference: Tensor, candidate: Tensor | None, limit: float
     alike = both | (np.isnan(r) & np.isnan(c)) | (np.isinf(r) & (r == c))
     odd = int(np.count_nonzero(~alike))
     r, c = r[both], c[both]
-    max_abs = float(np.abs(c - r).max(initial=0.0))
+    gap = np.abs(c - r)
+    max_abs = float(gap.max(initial=0.0))
     scale = float(np.abs(r).max(initial=0.0))
     norm, error = float(np.linalg.norm(r)), float(np.linalg.norm(c - r))
     rms = error / norm if norm else (math.inf if error else 0.0)
-    wrong_numbers = rms > limit and max_abs > NEGLIGIBLE * (scale or 1.0)
+    if atol is None and rtol is None:
+        wrong_numbers = rms > limit and max_abs > NEGLIGIBLE * (scale or 1.0)
+    else:
+        wrong_numbers = bool(np.any(gap > (atol or 0.0) + (rtol or 0.0) * np.abs(r)))
     kind = "nonfinite" if odd else "mismatch" if wrong_numbers else None
     return Row(name, kind, max_abs, rms, odd, int(reference.size))
 
@@ -383,7 +397,8 @@ def reproduce(folder: Path, backend: str | None = None) -> Result:
         return Result(UNTESTABLE, chosen, reason=str(why))
     except Exception as error:  # noqa: BLE001 - Python would exit 1, and that means: it shows
         return Result(UNTESTABLE, chosen, reason=f"{type(error).__name__}: {_line(error)}")
-    rows = [compare(n, r, run.outputs.get(n), manifest["limit"]) for n, r in expected.items()]
+    rule = manifest["limit"], manifest.get("atol"), manifest.get("rtol")
+    rows = [compare(n, r, run.outputs.get(n), *rule) for n, r in expected.items()]
     signature = judge(rows)
     code = UNTESTABLE if not rows else SHOWS if signature else GONE
     reason = "" if rows else "there is no output to compare"
@@ -396,7 +411,8 @@ def table(result: Result) -> str:
     if result.outputs:
         lines.append(f"{'output':<40} {'max abs':>10} {'rel. RMS':>10} {'NaN/Inf':>10}  verdict")
     for row in result.outputs:
-        name = row.name if len(row.name) <= 40 else f"{row.name[:18]}...{row.name[-19:]}"
+        name = _printable(row.name)
+        name = name if len(name) <= 40 else f"{name[:18]}...{name[-19:]}"
         wrong = f"{row.nonfinite}/{row.elements}"
         lines.append(f"{name:<40} {row.max_abs:>10.3g} {row.rms_rel:>10.3g} {wrong:>10}  {row.kind or 'ok'}")
     lines += [f"note: {note}" for note in result.notes]
@@ -448,9 +464,14 @@ def _existing(folder: Path, name: str) -> Path:
 def _load(folder: Path, name: str) -> Tensor:
     try:
         loaded: Tensor = np.load(_existing(folder, name), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise Untestable(f"{name} is no .npy file: {_line(error)}") from None
+    except (ValueError, EOFError):  # numpy's own words advise to unpickle it
+        raise Untestable(f"{name} is no .npy file of numbers, or a damaged one") from None
     return loaded
+
+
+def _printable(text: str) -> str:
+    """Control characters and line breaks escaped: a name can't break the table or act on a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _line(error: BaseException) -> str:

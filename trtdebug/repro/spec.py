@@ -23,6 +23,7 @@ class ReproSpec:
         expected: reference values (.npy) per output of the piece, by ONNX name.
         signature: how the piece is known to fail.
         limit: relative RMS error ||c - r|| / ||r|| that an output may have.
+        atol, rtol: where one is given, |c - r| <= atol + rtol * |r| per element takes the place of `limit`.
         precision: the low precision in which all of the piece works, but for `pinned`.
         pinned: nodes of the piece that stay in FP32.
         candidate: the backend that fails.
@@ -43,6 +44,8 @@ class ReproSpec:
     options: BuildOptions = field(default_factory=BuildOptions)
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    atol: float | None = None
+    rtol: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Verification:
     Attributes:
         reproduced: whether it fails as expected; None where that could not be tested.
         signature: kind of the failure seen; None where there was none.
-        output: what the process wrote, or why it could not run.
+        output: what the process found, in one sentence without its full stop.
     """
 
     reproduced: bool | None

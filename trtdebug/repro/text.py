@@ -15,12 +15,16 @@ _HOW = """\
   are rounded.
 * `--backend tensorrt` needs numpy, tensorrt (8.6 to 11) and cuda-python: each layer's precision is forced.
 * Exit code 1: the failure shows; 0: it does not; 125: it can't be tested here.
-* An output is wrong if its NaN and Inf differ from the reference's, or its relative RMS error is over
-  {limit:g}."""
+* An output is wrong if its NaN and Inf differ from the reference's, or if it breaks
+  {rule}."""
 
 _FLAG = """\
 A precision flag alone only *allows* the builder to use it, and a small piece often gets FP32: without the
 constraints the failure may hide."""
+
+_STRICTER = """\
+Polygraphy checks each element by itself: it misses nothing that breaks the rule above, but may fail an output that
+keeps it."""
 
 _POLYGRAPHY_TYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
@@ -47,10 +51,16 @@ def trtexec_typed_command(manifest: Manifest) -> str | None:
     return _shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest)])
 
 
-def polygraphy_command(manifest: Manifest, floats: Sequence[str]) -> str:
-    """Compares TensorRT 8.6 to 10 with onnxruntime. `floats`: the nodes that can have a precision."""
-    words = [manifest.model, "--onnxrt", "--trt", f"--load-inputs={POLYGRAPHY_INPUTS}"]
-    words += ["--check-error-stat=median", f"--rtol={manifest.limit:g}"]
+def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> str:
+    """Compares TensorRT 8.6 to 10 with onnxruntime.
+
+    Args:
+        floats: the nodes that can have a precision.
+        rms: root mean square of each expected output.
+    """
+    # The second runner is the one that relative errors are relative to.
+    words = [manifest.model, "--trt", "--onnxrt", f"--load-inputs={POLYGRAPHY_INPUTS}"]
+    words += ["--check-error-stat=elemwise", *_polygraphy_tolerance(manifest, rms)]
     if manifest.options.tf32:
         words.append("--tf32")
     if manifest.options.optimization_level is not None:
@@ -66,31 +76,55 @@ def polygraphy_command(manifest: Manifest, floats: Sequence[str]) -> str:
     return _shell("polygraphy run", words)
 
 
+def _polygraphy_tolerance(manifest: Manifest, rms: Mapping[str, float]) -> list[str]:
+    """An element passes that keeps atol or rtol: so what passes as a whole keeps the rule of the manifest.
+
+    Where the RMS error is over the limit, at least one element's error is over limit * rms.
+    """
+    if manifest.atol is not None or manifest.rtol is not None:
+        return [f"--atol={manifest.atol or 0.0:g}", f"--rtol={manifest.rtol or 0.0:g}"]
+    if len(rms) == 1:
+        return [*(f"--atol={manifest.limit * value:.3g}" for value in rms.values()), "--rtol=0"]
+    return ["--atol", *(f"{name}:{manifest.limit * value:.3g}" for name, value in rms.items()), "--rtol=0"]
+
+
 def readme(
-    manifest: Manifest, ops: Mapping[str, str], floats: Sequence[str], versions: Mapping[str, str]
+    manifest: Manifest,
+    ops: Mapping[str, str],
+    floats: Sequence[str],
+    versions: Mapping[str, str],
+    rms: Mapping[str, float],
 ) -> str:
-    """README.md of the folder. `ops`: operator of each node."""
+    """README.md of the folder. `ops`: operator of each node; `floats`, `rms`: see `polygraphy_command`."""
     low = manifest.precision.upper()
     parts = [
-        f"# {len(manifest.nodes)} node{'s' if len(manifest.nodes) > 1 else ''} that go wrong in {low}",
-        f"`{manifest.model}` is a piece of a larger model, cut out by trtdebug, with its weights. On the "
-        f"inputs recorded here it is right in FP32 and wrong where its nodes work in {low}: "
-        f"{_failure(manifest)}, seen with {manifest.candidate}.",
+        f"# A piece of {len(manifest.nodes)} node{'s' if len(manifest.nodes) > 1 else ''}, in {low}",
+        f"`{manifest.model}` is a piece of a larger model, cut out by trtdebug, with its weights. With "
+        f"{manifest.candidate}, on the inputs recorded here and with its nodes in {low}, trtdebug saw this "
+        f"piece fail as {_failure(manifest)}. This was written before a fresh process tried it again: run "
+        "`repro.py` to see.",
         "## The nodes",
         "\n".join(
             ["| node | operator | precision |", "|---|---|---|", *(_row(manifest, n, ops[n]) for n in ops)]
         ),
         "## See it",
         _block("python repro.py"),
-        _HOW.format(limit=manifest.limit),
+        _HOW.format(rule=_rule(manifest)),
         "## With trtexec and Polygraphy",
         *_trtexec_part(manifest),
-        _block(polygraphy_command(manifest, floats)),
+        _block(polygraphy_command(manifest, floats, rms)),
+        _STRICTER,
         _FLAG,
         "## Where it comes from",
         "\n".join(f"* {line}" for line in _origin(manifest, versions)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _rule(manifest: Manifest) -> str:
+    if manifest.atol is not None or manifest.rtol is not None:
+        return f"`|c - r| <= {manifest.atol or 0.0:g} + {manifest.rtol or 0.0:g} * |r|` per element"
+    return f"`||c - r|| / ||r|| <= {manifest.limit:g}`"
 
 
 def _failure(manifest: Manifest) -> str:

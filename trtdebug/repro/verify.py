@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from trtdebug.core.outcome import Signature, SignatureKind
 from trtdebug.oracle.verdict import same_failure
@@ -42,16 +42,22 @@ def verify(folder: Path, timeout: float = 120) -> Verification:
         )
     except subprocess.TimeoutExpired:
         return _judged(expected, "timeout", f"repro.py took more than {timeout:g} s")
-    output = done.stdout + done.stderr
     if done.returncode < 0:
-        return _judged(expected, "crash", f"repro.py was killed by {_signal(-done.returncode)}\n{output}")
+        return _judged(expected, "crash", f"repro.py was killed by {_signal(-done.returncode)}")
     if done.returncode == GONE:
-        return Verification(False, None, output)
-    if done.returncode == SHOWS and (kind := _kind(done.stdout)) is not None:
-        return Verification(same_failure(expected, Signature(kind)), kind, output)
-    if done.returncode != UNTESTABLE:
-        output = f"repro.py ended with exit code {done.returncode}\n{output}"
-    return Verification(None, None, output)
+        return Verification(False, None, "the failure does not show")
+    result = _result(done.stdout)
+    kind: Any = result.get("signature")
+    if done.returncode == SHOWS and kind in get_args(SignatureKind):
+        if same_failure(expected, Signature(kind)):
+            return Verification(True, kind, f"the failure shows: {kind}")
+        return Verification(False, kind, f"another failure shows: {kind}, not {expected.kind}")
+    if done.returncode == UNTESTABLE and result.get("reason"):
+        reason = str(result["reason"])
+    else:
+        last = done.stderr.strip().rpartition("\n")[2]
+        reason = f"repro.py ended with exit code {done.returncode}" + (f" ({last})" if last else "")
+    return Verification(None, None, f"could not be tested: {reason}")
 
 
 def _without_trtdebug() -> dict[str, str]:
@@ -62,20 +68,20 @@ def _without_trtdebug() -> dict[str, str]:
     return variables | ({"PYTHONPATH": os.pathsep.join(kept)} if kept else {})
 
 
-def _judged(expected: Signature, kind: SignatureKind, output: str) -> Verification:
+def _judged(expected: Signature, kind: SignatureKind, reason: str) -> Verification:
     """For what only the process as a whole shows: a failure if it is the one looked for, else untestable."""
     if expected.kind == kind:
-        return Verification(True, kind, output)
-    return Verification(None, kind, output)
+        return Verification(True, kind, f"the failure shows: {reason}")
+    return Verification(None, kind, f"could not be tested: {reason}")
 
 
-def _kind(stdout: str) -> SignatureKind | None:
-    """The signature in the line of JSON; None where there is no such line."""
+def _result(stdout: str) -> dict[str, Any]:
+    """The line of JSON; empty where there is no such line."""
     try:
-        kind = json.loads(stdout.splitlines()[-1])["signature"]
-    except (IndexError, KeyError, TypeError, ValueError):
-        return None
-    return kind if kind in get_args(SignatureKind) else None
+        result = json.loads(stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
+    return result if isinstance(result, dict) else {}
 
 
 def _signal(number: int) -> str:

@@ -52,6 +52,8 @@ class WorkerProcess:
         self.answers = -1
 
     def run(self, job: Job) -> Outcome:
+        if job.fresh_process:
+            self._kill()
         log = self.folder / "trials" / job.sha256 / "log.txt"
         log.unlink(missing_ok=True)
         warm = self.process is not None

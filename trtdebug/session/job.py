@@ -37,6 +37,7 @@ class Job:
         outputs: tensors to ask the engine for; None = the graph's outputs.
         keep: which outputs to store (under the trial's hash; under the sample itself where `record`).
         record: this is the reference's own run: its outputs become the sample's tensors.
+        fresh_process: run it in a worker that has done nothing before.
         repeat: distinguishes builds of the same request.
         fast: build with the settings for searching (cheap), not with the user's own.
         isolated: the model's nodes do not touch each other, so one whose precision the engine did not honour
@@ -58,6 +59,7 @@ class Job:
     outputs: tuple[str, ...] | None = None
     keep: Keep = "none"
     record: bool = False
+    fresh_process: bool = False
     repeat: int = 0
     fast: bool = False
     isolated: bool = False

@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,13 +102,24 @@ def _run(job: Job, engine: Engine, store: TensorStore, metrics: Metrics) -> tupl
     errors: list[TensorError] = []
     for sample in job.samples:
         values = engine.run(_feeds(job, store, sample))
-        found = _compare(job, store, sample, values, metrics) if job.expected is not None else []
-        failing = {e.tensor for e in found if e.status != "pass"}
-        for name, value in values.items():
-            if job.keep == "all" or (job.keep == "failing" and name in failing):
-                store.put(sample, TensorRef(name, "" if job.record else job.sha256), value)
-        errors.extend(found)
+        if job.expected is not None:
+            errors.extend(_compare(job, store, sample, values, metrics))
+        if job.keep == "all":
+            _keep(job, store, sample, values, values)
+    failing = {e.tensor for e in errors if e.status != "pass"}
+    if job.keep == "failing" and failing:
+        # in a second pass, since a tensor that fails in one sample is wanted of all of them
+        for sample in job.samples:
+            _keep(job, store, sample, engine.run(_feeds(job, store, sample)), failing)
     return worst(errors)
+
+
+def _keep(
+    job: Job, store: TensorStore, sample: str, values: Mapping[str, Tensor], names: Collection[str]
+) -> None:
+    for name, value in values.items():
+        if name in names:
+            store.put(sample, TensorRef(name, "" if job.record else job.sha256), value)
 
 
 def _compare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -63,7 +63,8 @@ class Context:
 
     @cached_property
     def limits(self) -> Limits:
-        return limits(self.case.tolerance, self.case.options)
+        tf32 = self.case.options.tf32 and "Knob" in self.candidate.realises  # only real builders have TF32
+        return limits(self.case.tolerance, replace(self.case.options, tf32=tf32))
 
     @property
     def candidate(self) -> Backend:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.errors import TrtdebugError
@@ -16,6 +16,8 @@ from trtdebug.stages.substitute import substitute
 
 LOCALIZER = "leftmost"
 _BASE_WEIGHT = 1e-6
+_ROUNDING = {"fp16": 8 * 2.0**-11, "bf16": 8 * 2.0**-8}
+"""Relative RMS errors up to this are what a healthy kernel makes: eight times the unit roundoff."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,9 @@ class Located:
 
 def localise(ctx: Context, signature: Signature, observation: Observation, fast: bool) -> Located:
     """Searches over the nodes in low precision, with the observation as evidence and prior."""
-    evidence = {
-        suspect.node: _words(suspect)
-        for suspect in observation.suspects
-        if _evidence(substitute(ctx, suspect), signature) == "fail"
-    }
+    judged = {s.node: (s, _evidence(substitute(ctx, s), signature)) for s in observation.suspects}
+    evidence = {node: _words(suspect) for node, (suspect, verdict) in judged.items() if verdict == "fail"}
+    unjudged = sum(verdict == "untestable" for _, verdict in judged.values())
     test = _Test(ctx, signature, fast, tuple(evidence))
     weights = tuple(_weight(ctx, observation.local.get(name), name in evidence) for name in ctx.items)
     found = ctx.plugins.collect("localizers")
@@ -48,7 +48,13 @@ def localise(ctx: Context, signature: Signature, observation: Observation, fast:
         answer = chosen.value.run(ctx.items, test, weights)
     if answer is None:
         return Located((), None, (f"the localizer {LOCALIZER} broke; see `trtdebug ext list`",))
-    return _located(ctx, answer, evidence)
+    located = _located(ctx, answer, evidence)
+    if _is_drift(ctx, located, observation):
+        located = _drifting(ctx, located, observation)
+    if unjudged:
+        line = f"of {unjudged} suspects it could not be seen by substitution whether they matter"
+        located = replace(located, unknown=(*located.unknown, line))
+    return located
 
 
 def _weight(ctx: Context, local: LocalError | None, convicted: bool) -> float:
@@ -109,7 +115,35 @@ def _located(ctx: Context, answer: Localisation, evidence: dict[str, str]) -> Lo
         culprits += (Culprit(answer.unresolved, "precision", answer.note or "not told apart", proven=False),)
         unknown += (f"{len(answer.unresolved)} nodes could not be told apart",)
     useful = answer.protect is not None and len(answer.protect) < len(ctx.items)
+    if answer.protect and not useful:
+        unknown += ("no set of pins smaller than the whole model is known to help: build in FP32",)
     return Located(culprits, answer.protect if useful else None, unknown)
+
+
+def _is_drift(ctx: Context, located: Located, observation: Observation) -> bool:
+    """Whether no culprit does more by itself than the precision rounds; what was not observed is no drift."""
+    errors = [observation.local[n].error for n in _nodes(located) if n in observation.local]
+    unseen = [n for n in _nodes(located) if n not in observation.local]
+    rounding = _ROUNDING[ctx.low or "fp16"]
+    return bool(errors) and not unseen and all(not e.nonfinite and e.rms_rel <= rounding for e in errors)
+
+
+def _drifting(ctx: Context, located: Located, observation: Observation) -> Located:
+    """Nodes that only round are no cause: said as what is not known."""
+    nodes = tuple(n for n in ctx.items if n in set(_nodes(located)))
+    largest = max(observation.local[n].error.rms_rel for n in nodes)
+    evidence = (
+        f"each only rounds (own relative RMS error at most {largest:.2g}): the tolerance is tighter than {ctx.low} "
+        "keeps, or rounding adds up along the way"
+    )
+    line = f"no node is at fault by itself: {len(nodes)} nodes round as {ctx.low} does, and that breaks the tolerance"
+    return Located(
+        (Culprit(nodes, "precision", evidence, proven=False),), located.pins, (*located.unknown, line)
+    )
+
+
+def _nodes(located: Located) -> tuple[str, ...]:
+    return tuple(n for c in located.culprits for n in c.nodes)
 
 
 def _known_by(names: tuple[str, ...], evidence: dict[str, str]) -> str:
@@ -124,6 +158,6 @@ def _words(suspect: LocalError) -> str:
     what = (
         f"{error.nonfinite} of {error.elements} elements become Inf or NaN"
         if error.nonfinite
-        else f"relative RMS error {error.rms_rel:.3g}"
+        else error.reason
     )
     return f"fed with the reference's inputs: {what}; put into the reference, its output alone makes the case fail"

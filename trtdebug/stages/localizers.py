@@ -9,8 +9,8 @@ from trtdebug.plugins.types import Localisation, LocaliserTest, Localizer
 from trtdebug.search.drive import drive
 from trtdebug.search.leftmost import Leftmost
 
-MAX_TRIALS = 400
-MAX_CULPRITS = 64
+MAX_TRIALS = 300
+MAX_CULPRITS = 32
 """More culprits than this are no cause but drift: rounding everywhere."""
 
 

@@ -56,7 +56,7 @@ def observe(ctx: Context, nodes: Sequence[str] | None = None) -> Observation:
     wanted = list(nodes if nodes is not None else ctx.items)
     ctx.report_progress(Progress("observe", f"{len(wanted)} nodes, each fed by the reference", len(wanted)))
     tensors = {t for n in wanted for t in (*ctx.index.node(n).inputs, *ctx.index.node(n).outputs) if t}
-    produced = sorted(t for t in tensors if t in ctx.index.producer)
+    produced = sorted(t for t in tensors if t in ctx.index.producer and t in ctx.types)
     ctx.reference(produced)
     local: dict[str, LocalError] = {}
     unobserved: dict[str, str] = {}

@@ -55,5 +55,5 @@ def _common(ctx: Context) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _comparable(ctx: Context, tensor: str) -> bool:
-    """Strings and sequences can't be compared; of unknown types, it shows."""
-    return tensor not in ctx.types or ctx.types[tensor].dtype != "string"
+    """Whether it is known to be a tensor of numbers or bools; not a string, a sequence or the like."""
+    return tensor in ctx.types and ctx.types[tensor].dtype != "string"

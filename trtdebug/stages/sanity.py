@@ -48,7 +48,9 @@ def sanity(ctx: Context) -> Sanity:
     """Reference twice, candidate n times as the user builds it, once forced, once all pinned."""
     ctx.report_progress(Progress("sanity", "reference"))
     ctx.record()
-    findings = _nondeterministic_reference(ctx)
+    unsteady = _nondeterministic_reference(ctx)
+    if unsteady is not None:
+        return Sanity("untestable", None, unsteady.message, (), findings=(unsteady,))
     natural = tuple(_natural(ctx, i) for i in range(ctx.case.builds))
     forced, fast = _forced(ctx)
     verdict, signature, reason = _verdict(natural, forced)
@@ -56,7 +58,7 @@ def sanity(ctx: Context) -> Sanity:
     if forced is not None and forced.status == "fail" and verdict in ("diverges", "fragile"):
         ctx.report_progress(Progress("sanity", "everything pinned to FP32"))
         pinned = ctx.session.run(ctx.candidate_job("all pinned", ctx.exposing(()), fast=fast))
-    return Sanity(verdict, signature, reason, natural, forced, pinned, fast, findings)
+    return Sanity(verdict, signature, reason, natural, forced, pinned, fast)
 
 
 def _natural(ctx: Context, number: int) -> Outcome:
@@ -67,7 +69,8 @@ def _natural(ctx: Context, number: int) -> Outcome:
 
 def _forced(ctx: Context) -> tuple[Outcome | None, bool]:
     """The forced build, with the cheap settings first: enough when it fails there."""
-    if ctx.low is None or "ForcePrecision" not in ctx.candidate.realises:
+    of_two_models = ctx.case.candidate_model is not None  # its nodes are not the reference's: nothing to pin
+    if ctx.low is None or of_two_models or "ForcePrecision" not in ctx.candidate.realises:
         return None, False
     ctx.report_progress(Progress("sanity", f"every node forced to {ctx.low.upper()}"))
     interventions = ctx.exposing(ctx.items)
@@ -91,18 +94,19 @@ def _verdict(natural: tuple[Outcome, ...], forced: Outcome | None) -> tuple[Verd
     return "matches", None, ""
 
 
-def _nondeterministic_reference(ctx: Context) -> tuple[Finding, ...]:
-    """The reference against itself, run again."""
+def _nondeterministic_reference(ctx: Context) -> Finding | None:
+    """The reference against itself, run again in a fresh process; None when both agree."""
     outputs = {o: TensorRef(o) for o in ctx.index.outputs}
-    again = ctx.session.run(replace(ctx.reference_job(repeat=1), record=False, keep="none", expected=outputs))
+    job = replace(
+        ctx.reference_job(repeat=1), record=False, keep="none", expected=outputs, fresh_process=True
+    )
+    again = ctx.session.run(job)
     if again.status != "fail":
-        return ()
-    return (
-        Finding(
-            "reference-nondeterministic",
-            "warning",
-            f"two runs of the reference differ: {again.reason}",
-            again.signature.outputs[0] if again.signature else None,
-            "Random operators or races in the model; differences to the candidate say little.",
-        ),
+        return None
+    return Finding(
+        "reference-nondeterministic",
+        "error",
+        f"two runs of the reference differ: {again.reason}",
+        again.signature.outputs[0] if again.signature else None,
+        "Give random operators a seed, or cut them out of the model.",
     )
