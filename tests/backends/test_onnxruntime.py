@@ -105,7 +105,7 @@ def test_a_model_that_is_refused_is_a_build_failure_in_one_line(tmp_path, model,
 
 
 def test_the_node_is_the_one_that_this_onnxruntime_blames(tmp_path):
-    with pytest.raises(BuildFailure, match="[Dd]imension") as caught:
+    with pytest.raises(BuildFailure, match=r"[Dd]imension") as caught:
         build(gemm_that_does_not_fit(), tmp_path)
     assert caught.value.node in ("node_1", "node_3")  # the Gemm itself, or in older versions the Add after it
 
