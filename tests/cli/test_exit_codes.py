@@ -65,7 +65,9 @@ def test_interrupted_is_130_and_says_how_to_go_on(name: str, tmp_path: Path) -> 
     assert (process.returncode, stdout) == (130, "")
     assert stderr.splitlines()[-1] == "interrupted; resume with: trtdebug resume 'my session'"
     assert "Traceback" not in stderr
-    time.sleep(0.2)
+    deadline = time.monotonic() + 5
+    while group_members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert group_members(process.pid) == []
     assert events(tmp_path / "my session")[-1]["event"] == "interrupted"
     done = trtdebug("resume", "my session", "--quiet", cwd=tmp_path)

@@ -102,7 +102,9 @@ def _running(
     from trtdebug.plugins.types import TrialEvent
     from trtdebug.stages.context import Context
 
-    session.executor = plugins.executors()[_EXECUTOR].create(session.folder.resolve(), timeout)
+    session.executor = plugins.executors()[_EXECUTOR].create(
+        session.folder.resolve(), timeout, plugins.to_env()
+    )
     session.journal.write("opened", model=case.model)
     session.listeners.append(
         lambda job, outcome, cached: plugins.emit("trial_finished", TrialEvent(job.sha256, outcome, cached))

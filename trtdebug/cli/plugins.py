@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ def choose(disabled: list[str], third_party: bool) -> None:
 
 
 def load() -> PluginManager:
-    """The plugin manager for this invocation; worker processes inherit its selection.
+    """The plugin manager for this invocation.
 
     Raises:
         UserError: a plugin to leave out is not there, or is one without which nothing runs.
@@ -52,5 +51,4 @@ def load() -> PluginManager:
             f"the built-in plugin {needed[0]!r} cannot be left out: nothing runs without it.",
             "Leave out extensions, or the built-in checks, fixes, inputs or metrics.",
         )
-    os.environ.update(selection)
     return manager

@@ -216,11 +216,16 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class ExecutorFactory:
-    """Makes an executor for a session folder. `timeout` is in seconds a trial."""
+    """Makes an executor.
+
+    Attributes:
+        create: `create(folder, timeout, environment)`: the session's folder, seconds a trial may take, and
+            environment variables for processes that load plugins (which ones are left out).
+    """
 
     name: str
     summary: str
-    create: Callable[[Path, float], Executor]
+    create: Callable[[Path, float, Mapping[str, str]], Executor]
 
 
 @dataclass(frozen=True)

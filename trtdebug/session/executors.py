@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import Executor, ExecutorFactory
 
 
-def _worker(folder: Path, timeout: float) -> Executor:
+def _worker(folder: Path, timeout: float, environment: Mapping[str, str]) -> Executor:
     from trtdebug.session.executor import WorkerProcess
 
-    return WorkerProcess(folder, timeout)
+    return WorkerProcess(folder, timeout, environment)
 
 
 @hookimpl
