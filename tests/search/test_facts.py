@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtdebug.search.facts import Facts, below, bits, lowest, single
+from trtdebug.search.facts import Facts, LoneFacts, below, bits, digits, lowest, single
 
 masks = st.integers(0, 2**8 - 1)
 
@@ -14,6 +14,7 @@ def test_masks():
     assert below(3) == 0b111
     assert bits(0b1011) == [0, 1, 3]
     assert bits(0) == []
+    assert list(digits(0b1011)) == [1, 1, 0, 1]
     assert lowest(0b1011, 2) == 0b11
     assert single(0b100)
     assert not single(0b101)
@@ -104,3 +105,32 @@ def test_whatever_is_told_the_facts_stay_monotone(told, a, b):
         assert facts.verdict(a) == "pass"
     if facts.verdict(a) == "fail":
         assert facts.verdict(a | b) == "fail"
+
+
+def test_where_culprits_fail_alone_passing_sets_pass_together():
+    facts = LoneFacts()
+    facts.add(0b0011, "pass")
+    facts.add(0b1100, "pass")
+    assert facts.verdict(0b1111) == "pass"
+    facts.add(0b110001, "fail")
+    assert facts.fails == [0b110000]
+    facts.add(0b010000, "pass")
+    assert list(facts.culprits()) == [0b100000]
+    assert not facts.contradiction
+    facts.add(0b1000000, "untestable")
+    assert facts.verdict(0b1000000) == "untestable"
+
+
+def test_a_broken_promise_is_a_contradiction():
+    facts = LoneFacts()
+    facts.add(0b011, "fail")
+    facts.add(0b001, "pass")
+    facts.add(0b010, "pass")
+    assert facts.contradiction
+    facts = LoneFacts()
+    facts.add(0b0111, "pass")
+    facts.add(0b0011, "fail")
+    assert facts.contradiction
+    assert facts.verdict(0b0011) == "fail"
+    facts.add(0b0011, "pass")
+    assert facts.verdict(0b0011) == "fail"

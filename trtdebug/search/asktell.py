@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
-from typing import Any, TypeVar, get_args
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from typing import Any, Generic, Protocol, TypeVar, get_args
 
 from trtdebug.core.errors import UserError
-from trtdebug.search.facts import Facts, below, bits
+from trtdebug.search.facts import below, digits
 from trtdebug.search.types import Answer, Subset, Verdict
 
-S = TypeVar("S", bound="AskTell")
+_LOOKAHEAD = 4
+"""So many situations are looked at for each subset that there is room for."""
 
 
-class AskTell(ABC):
-    """A search whose next question is a function of the facts alone.
+class Knowledge(Protocol):
+    """What a search keeps of the verdicts it was told; sets are bit masks over ranks."""
+
+    def assume(self: K, mask: int, verdict: Verdict) -> K:
+        """The same and one verdict more; leaves itself as it is."""
+        ...
+
+
+K = TypeVar("K", bound=Knowledge)
+S = TypeVar("S", bound="AskTell[Any]")
+
+
+class AskTell(ABC, Generic[K]):
+    """A search whose next question is a function of what is known alone.
 
     That makes it deterministic and resumable, and lets it look ahead: with `width` > 1 it also asks what it
     would ask after either verdict.
@@ -23,13 +37,20 @@ class AskTell(ABC):
     Args:
         n: number of items.
         order: the items from rank 0 on, a permutation of 0..n-1.
+        known: nothing yet.
         width: how many subsets `ask` may give at once.
         max_trials: ask for no more than this many; None = no limit.
-        options: what `restore` hands back to the constructor.
+        options: what `restore` hands back to the constructor, JSON-able.
     """
 
     def __init__(
-        self, n: int, order: Sequence[int], width: int, max_trials: int | None, options: dict[str, Any]
+        self,
+        n: int,
+        order: Sequence[int],
+        known: K,
+        width: int,
+        max_trials: int | None,
+        options: dict[str, Any],
     ) -> None:
         if n < 0 or width < 1 or (max_trials is not None and max_trials < 0):
             raise UserError(
@@ -40,7 +61,7 @@ class AskTell(ABC):
         self.everything = below(n)
         self.width = width
         self.max_trials = max_trials
-        self.facts = Facts()
+        self.known = known
         self._order = tuple(order)
         self._rank = {item: rank for rank, item in enumerate(order)}
         self._options = {"n": n, "width": width, "max_trials": max_trials, **options}
@@ -48,12 +69,16 @@ class AskTell(ABC):
         self._asked: set[int] = set()
 
     @abstractmethod
-    def question(self, facts: Facts) -> int | None:
+    def question(self, known: K) -> int | None:
         """The next set to test, None when done."""
 
     @abstractmethod
     def result(self) -> Answer:
         """What is known so far."""
+
+    def batch(self, known: K, room: int) -> Iterator[int]:
+        """Sets to test at once when there is `room` for more than one; the others come from looking ahead."""
+        return iter(())
 
     @property
     def trials(self) -> int:
@@ -63,19 +88,19 @@ class AskTell(ABC):
     def ask(self) -> tuple[Subset, ...]:
         """See `Search.ask`."""
         room = self.width if self.max_trials is None else min(self.width, self.max_trials - self.trials)
-        questions: list[int] = []
-        ahead = deque([self.facts])
-        while ahead and len(questions) < room:
-            facts = ahead.popleft()
-            question = self.question(facts)
+        questions = dict.fromkeys(self.batch(self.known, room) if room > 1 else ())
+        ahead, looks = deque([self.known]), _LOOKAHEAD * room
+        while ahead and len(questions) < room and looks:
+            known, looks = ahead.popleft(), looks - 1
+            question = self.question(known)
             if question is None:
                 continue
-            if question not in questions:
-                questions.append(question)
+            questions[question] = None
             if len(questions) < room:
-                ahead.extend((facts.assume(question, "pass"), facts.assume(question, "fail")))
-        self._asked.update(questions)
-        return tuple(self.subset(question) for question in questions)
+                ahead.extend((known.assume(question, "pass"), known.assume(question, "fail")))
+        chosen = list(questions)[: max(0, room)]
+        self._asked.update(chosen)
+        return tuple(self.subset(question) for question in chosen)
 
     def tell(self, subset: Subset, verdict: Verdict) -> None:
         """See `Search.tell`. Raises `UserError` for an item or a verdict that doesn't exist."""
@@ -87,9 +112,8 @@ class AskTell(ABC):
                 f"search: unknown verdict {verdict!r}.", f"It is one of {', '.join(get_args(Verdict))}."
             )
         mask = self.mask(subset)
-        self._log.append((mask, verdict, mask in self._asked))
+        self._record(mask, verdict, mask in self._asked)
         self._asked.discard(mask)
-        self.facts.add(mask, verdict)
 
     def state(self) -> dict[str, Any]:
         """See `Search.state`. Subsets are stored as hexadecimal bit masks over ranks."""
@@ -105,16 +129,21 @@ class AskTell(ABC):
                 "Restore it with the class that wrote it.",
             )
         search = cls(**state["options"])
-        for digits, verdict, asked in state["told"]:
-            mask = int(digits, 16)
-            search._log.append((mask, verdict, asked))
-            search.facts.add(mask, verdict)
+        for digit, verdict, asked in state["told"]:
+            search._record(int(digit, 16), verdict, asked)
         return search
+
+    def _record(self, mask: int, verdict: Verdict, asked: bool) -> None:
+        self._log.append((mask, verdict, asked))
+        self.known = self.known.assume(mask, verdict)
 
     def mask(self, subset: Subset) -> int:
         """From items to ranks."""
-        return sum(1 << self._rank[item] for item in subset)
+        text = bytearray(b"0") * (self.n + 1)
+        for item in subset:
+            text[-1 - self._rank[item]] = 49  # "1"
+        return int(text, 2)
 
     def subset(self, mask: int) -> Subset:
         """From ranks to items."""
-        return frozenset(self._order[rank] for rank in bits(mask))
+        return frozenset(compress(self._order, digits(mask)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import compress, count
 
 from trtdebug.search.types import Verdict
 
@@ -12,9 +13,17 @@ def below(rank: int) -> int:
     return (1 << rank) - 1
 
 
+_VALUES = bytes.maketrans(b"01", b"\0\1")
+
+
+def digits(mask: int) -> bytes:
+    """0 or 1 for each rank, up to the highest in `mask`: selectors for `itertools.compress`."""
+    return bin(mask)[:1:-1].encode().translate(_VALUES)
+
+
 def bits(mask: int) -> list[int]:
     """Ranks in `mask`, ascending."""
-    return [rank for rank, digit in enumerate(bin(mask)[:1:-1]) if digit == "1"]
+    return list(compress(count(), digits(mask)))
 
 
 def lowest(mask: int, count: int) -> int:
@@ -47,7 +56,7 @@ class Facts:
 
     def assume(self, mask: int, verdict: Verdict) -> Facts:
         """A copy that knows one verdict more."""
-        copy = Facts()
+        copy = type(self)()
         copy.passes, copy.fails = self.passes.copy(), self.fails.copy()
         copy.untestable, copy.contradiction = self.untestable.copy(), self.contradiction
         copy.add(mask, verdict)
@@ -113,3 +122,27 @@ class Facts:
         """The smallest rank r such that `base` and the `items` below r are known to fail together."""
         everything = base | items
         return min(((f & ~base).bit_length() for f in self.fails if not f & ~everything), default=None)
+
+
+class LoneFacts(Facts):
+    """The same where every culprit fails alone: then sets that pass also pass together.
+
+    Of a failing set only what was never seen to pass is under suspicion; when that is one item, it is proven.
+    A set that fails although each part of it was seen to pass contradicts the promise.
+    """
+
+    def add(self, mask: int, verdict: Verdict) -> None:
+        known = self.verdict(mask)
+        if verdict == "untestable" or known in (verdict, "fail"):
+            super().add(mask, verdict)
+            return
+        cleared = self.passes[0] | mask if verdict == "pass" else self.passes[0]
+        self.contradiction |= known == "pass"
+        if known == "pass":
+            cleared &= ~mask
+        suspects = {fail & ~cleared for fail in (*self.fails, *((mask,) if verdict == "fail" else ()))}
+        self.contradiction |= 0 in suspects
+        self.passes = [cleared]
+        self.fails = sorted(
+            f for f in suspects if f and not any(g and g != f and not g & ~f for g in suspects)
+        )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Iterable, Iterator, Sequence
+from math import frexp, isfinite
 from typing import NamedTuple
 
 from trtdebug.core.errors import UserError
 from trtdebug.search import quickxplain
 from trtdebug.search.asktell import AskTell
-from trtdebug.search.facts import Facts, below, lowest
+from trtdebug.search.facts import Facts, LoneFacts, below, bits, lowest
 from trtdebug.search.prefix import step
 from trtdebug.search.protect import grow
-from trtdebug.search.rate import Rate
+from trtdebug.search.rate import BELIEF, LONE_BELIEF, Rate
+from trtdebug.search.topology import Edge, branchwise
 from trtdebug.search.types import Answer, Subset
 
 
@@ -36,16 +37,21 @@ class Hunt(NamedTuple):
     doubtful: int = 0
 
 
-class Leftmost(AskTell):
+class Leftmost(AskTell[Facts]):
     """Finds an unknown number of culprits, single or interacting.
 
     Grow a passing set from the likeliest items on, cut where the chance to pass is nearest to 1/2; where it
     fails, shrink the failing set to a smallest one (`quickxplain`); protect that one and go on until all the
-    rest passes together.
+    rest passes together. With several builders it looks into all failing sets at once, each cut in as many
+    parts as there are builders for it.
 
     Args:
-        n: number of items, in topological order.
+        n: number of items.
         weights: per item, non-negative: how likely it is a culprit; None = no idea.
+        edges: (a, b) where item b reads what item a writes. Items of like weight then stand branch by branch,
+            so that what is tested or left undecided lies in one branch; None = items are in a good order.
+        lone: every culprit is promised to fail alone. Saves their proofs; a broken promise shows as a
+            contradiction or not at all, so promise only what you know.
         max_culprits: with more culprits than this the failure is called diffuse and the search stops; None =
             no limit.
     """
@@ -54,40 +60,86 @@ class Leftmost(AskTell):
         self,
         n: int,
         weights: Sequence[float] | None = None,
+        edges: Iterable[Edge] | None = None,
+        lone: bool = False,
         width: int = 1,
         max_trials: int | None = None,
         max_culprits: int | None = None,
     ) -> None:
-        given = [1.0] * max(0, n) if weights is None else [float(weight) for weight in weights]
-        if len(given) != max(0, n) or not all(isfinite(weight) and weight >= 0 for weight in given):
-            raise UserError(
-                f"search: the prior has {len(given)} weights for {n} items, or one below 0 or not finite.",
-                "Give one finite weight >= 0 an item.",
-            )
-        order = sorted(range(n), key=lambda item: -given[item])  # stable: ties stay in topological order
-        options = {"weights": None if weights is None else given, "max_culprits": max_culprits}
-        super().__init__(n, order, width, max_trials, options)
+        given = checked_weights(n, weights)
+        edges = None if edges is None else sorted({(a, b) for a, b in edges})
+        order = likeliest_first(n, given, edges)
+        options = {
+            "weights": None if weights is None else given,
+            "edges": edges,
+            "lone": lone,
+            "max_culprits": max_culprits,
+        }
+        super().__init__(n, order, LoneFacts() if lone else Facts(), width, max_trials, options)
         self.max_culprits = max_culprits
-        self._rate = Rate([given[item] for item in order])
+        self._rate = Rate([given[item] for item in order], LONE_BELIEF if lone else BELIEF)
 
-    def question(self, facts: Facts) -> int | None:
-        return self._hunt(facts).question
+    def question(self, known: Facts) -> int | None:
+        return self._hunt(known).question
+
+    def batch(self, known: Facts, room: int) -> Iterator[int]:
+        hunt = self._hunt(known)
+        if hunt.question is None or hunt.question == self.everything:
+            return
+        rest = self.everything & ~(hunt.culprits | hunt.aside)
+        if known.verdict(rest) is None:
+            yield rest
+            room -= 1
+        hunted = self._hunted(known, rest, hunt.suspects)[:room]
+        for number, suspects in enumerate(hunted):
+            share = room // len(hunted) + (number < room % len(hunted))
+            for part in self._parts(suspects, share):
+                if known.verdict(part) is None:
+                    yield part
+        for rank in bits(hunted[0]) if len(hunted) == 1 else ():  # whichever it is: does all else pass?
+            if known.verdict(rest ^ (1 << rank)) is None:
+                yield rest ^ (1 << rank)
+
+    def _hunted(self, known: Facts, rest: int, first: int) -> list[int]:
+        """Disjoint sets, one for each culprit that is known to be somewhere."""
+        cleared, proven, hunted = known.cleared(), set(known.culprits()), [first]
+        taken = first
+        for failing in sorted(known.fails, key=lambda mask: (mask.bit_count(), mask)):
+            suspects = failing & ~cleared
+            if suspects and not failing & taken and not failing & ~rest and failing not in proven:
+                hunted.append(suspects)
+                taken |= failing
+        return hunted
+
+    def _parts(self, suspects: int, count: int) -> Iterator[int]:
+        """`count` parts that are equally likely to hold a culprit, and one more, which is left to inference."""
+        ranks = bits(suspects)
+        if len(ranks) <= count:
+            yield from (1 << rank for rank in ranks)
+            return
+        total, mass, part, given = self._rate.mass(suspects), 0.0, 0, 0
+        for rank in ranks:
+            mass += self._rate.weights[rank]
+            part |= 1 << rank
+            if mass * (count + 1) >= total * (given + 1) - 1e-12 and given < count:
+                yield part
+                part, given = 0, given + 1
 
     def suspects(self) -> Subset:
         """The items among which the culprit hunted now should be; for progress lines. Empty when done."""
-        return self.subset(self._hunt(self.facts).suspects)
+        return self.subset(self._hunt(self.known).suspects)
 
     def result(self) -> Answer:
         """See `Search.result`."""
-        hunt = self._hunt(self.facts)
+        hunt = self._hunt(self.known)
         notes = []
-        diffuse = self._diffuse(self.facts)
+        diffuse = self._diffuse(self.known)
         if diffuse:
             notes.append(f"diffuse: more than {self.max_culprits} culprits")
         if hunt.question is not None:
             notes.append("stopped before the end")
         if hunt.question is not None or diffuse:
-            protect = self.everything & ~self.facts.largest_pass()
+            protect = self.everything & ~self.known.largest_pass()
             unresolved = (protect | hunt.aside) & ~hunt.culprits
             finished = False
         else:
@@ -98,12 +150,12 @@ class Leftmost(AskTell):
                 notes.append("some sets could not be tested")
             elif hunt.doubtful:
                 notes.append("some of the protected may be needless: that could not be tested")
-        if self.facts.contradiction:
+        if self.known.contradiction:
             notes.append("contradiction: verdicts that can't all be true; what failed once counts as failing")
         return Answer(
-            culprits=tuple(self.subset(mask) for mask in sorted(self.facts.culprits())),
+            culprits=tuple(self.subset(mask) for mask in sorted(self.known.culprits())),
             protect=self.subset(protect),
-            exact=finished and not self.facts.contradiction,
+            exact=finished and not self.known.contradiction,
             unresolved=self.subset(unresolved),
             trials=self.trials,
             note="; ".join(notes),
@@ -148,3 +200,20 @@ class Leftmost(AskTell):
         proven = sum(culprit for culprit in facts.culprits() if culprit.bit_count() == 1)
         grown = grow(facts, rest, (found | aside) & ~proven)
         return Hunt(grown.question, found, aside, grown.kept, proven | grown.kept, grown.doubtful)
+
+
+def checked_weights(n: int, weights: Sequence[float] | None) -> list[float]:
+    """The prior as floats, flat where there is none. Raises `UserError` unless each item has one >= 0."""
+    given = [1.0] * max(0, n) if weights is None else [float(weight) for weight in weights]
+    if len(given) != max(0, n) or not all(isfinite(weight) and weight >= 0 for weight in given):
+        raise UserError(
+            f"search: the prior has {len(given)} weights for {n} items, or one below 0 or not finite.",
+            "Give one finite weight >= 0 an item.",
+        )
+    return given
+
+
+def likeliest_first(n: int, weights: Sequence[float], edges: Iterable[Edge] | None) -> list[int]:
+    """Items by falling weight; within a factor of two branch by branch (see `branchwise`), or by number."""
+    items = range(n) if edges is None else branchwise(n, edges)
+    return sorted(items, key=lambda item: -frexp(weights[item])[1] if weights[item] else 2000)

@@ -47,7 +47,7 @@ def step(facts: Facts, base: int, items: int, cut: Cut) -> Step:
     counts = outwards(cut(ranks, hi is not None), len(ranks) - (hi is not None))
     for count in islice(counts, PATIENCE):
         alone = base | 1 << ranks[0]
-        if count == 1 and (singles or len(ranks) != 3) and facts.verdict(alone) is None:
+        if count == 1 and (base or singles or len(ranks) != 3) and facts.verdict(alone) is None:
             return Step(question=alone)  # if it fails, that is the proof as well
         question = base | items & (below(ranks[count - 1] + 1) if count < len(ranks) else -1)
         if facts.verdict(question) is None:

@@ -44,7 +44,7 @@ def grow(facts: Facts, base: int, items: int) -> Grown:
     return Grown(None, kept, doubtful)
 
 
-class MinimalProtect(AskTell):
+class MinimalProtect(AskTell[Facts]):
     """Reverts the needless members of a protect set.
 
     The answer's `protect` is a part of the given one that still passes and from which no member can be
@@ -66,36 +66,38 @@ class MinimalProtect(AskTell):
         max_trials: int | None = None,
     ) -> None:
         protect, necessary = sorted(protect), sorted(necessary)
-        super().__init__(n, range(n), width, max_trials, {"protect": protect, "necessary": necessary})
+        super().__init__(
+            n, range(n), Facts(), width, max_trials, {"protect": protect, "necessary": necessary}
+        )
         self._base = self.everything & ~self.mask(frozenset(protect))
         self._open = self.mask(frozenset(protect) - frozenset(necessary))
 
-    def question(self, facts: Facts) -> int | None:
-        known = facts.verdict(self._base)
-        if known != "pass":
-            return self._base if known is None else None
-        return grow(facts, self._base, self._open).question
+    def question(self, known: Facts) -> int | None:
+        verdict = known.verdict(self._base)
+        if verdict != "pass":
+            return self._base if verdict is None else None
+        return grow(known, self._base, self._open).question
 
     def result(self) -> Answer:
         """See `Search.result`."""
-        known = self.facts.verdict(self._base)
+        known = self.known.verdict(self._base)
         if known != "pass":
-            protect = self.subset(self.everything & ~self.facts.largest_pass())
+            protect = self.subset(self.everything & ~self.known.largest_pass())
             note = f"protecting the given set: {known or 'not tested yet'}"
             return Answer((), protect, False, protect, self.trials, note)
-        grown = grow(self.facts, self._base, self._open)
+        grown = grow(self.known, self._base, self._open)
         passing = next(
-            p for p in sorted(self.facts.passes, key=lambda p: (-p.bit_count(), p)) if not self._base & ~p
+            p for p in sorted(self.known.passes, key=lambda p: (-p.bit_count(), p)) if not self._base & ~p
         )
         if grown.question is None:
             passing = self._base | self._open & ~grown.kept
             unresolved = grown.doubtful
         else:
             unresolved = self._open & ~passing & ~grown.kept
-        exact = not unresolved and not self.facts.contradiction
-        note = "contradiction: verdicts that can't all be true" if self.facts.contradiction else ""
+        exact = not unresolved and not self.known.contradiction
+        note = "contradiction: verdicts that can't all be true" if self.known.contradiction else ""
         protect = self.subset(self.everything & ~passing)
         return Answer(self._culprits(), protect, exact, self.subset(unresolved), self.trials, note)
 
     def _culprits(self) -> tuple[Subset, ...]:
-        return tuple(self.subset(mask) for mask in sorted(self.facts.culprits()))
+        return tuple(self.subset(mask) for mask in sorted(self.known.culprits()))

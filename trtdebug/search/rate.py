@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
 from math import exp, expm1
 
-from trtdebug.search.facts import bits
+from trtdebug.search.facts import bits, digits
 
-# Expected number of culprits, and how likely each number is when the whole is known to fail. Tuned in
-# bench/search.py: one culprit must stay cheap, ten must not be hunted one by one.
-SCALES = (0.02, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-BELIEF = (0.45, 0.45, 0.06, 0.02, 0.015, 0.004, 0.001)
+# Expected number of culprits, and how likely each number is when the whole is known to fail. Tuned by simulation
+# (bench/search.py): one culprit must stay cheap, ten must not be hunted one by one.
+SCALES = (0.01, 1.9, 8.0, 16.0, 32.0, 64.0)
+BELIEF = (0.41, 0.555, 0.01, 0.01, 0.01, 0.005)
+LONE_BELIEF = (0.88, 0.115, 0.002, 0.001, 0.001, 0.001)
+"""For `LoneFacts`, where a group too big costs less: there is nothing to be proven in the end."""
 
 FLOOR = 1e-3  # share of the belief that is spread evenly: a weight of 0 is an opinion, not a proof
 
@@ -21,22 +23,24 @@ class Rate:
 
     Args:
         weights: per rank, non-negative; all zero counts as flat.
+        belief: how likely each of `SCALES` is before the first trial.
     """
 
-    def __init__(self, weights: Sequence[float]) -> None:
+    def __init__(self, weights: Sequence[float], belief: Sequence[float] = BELIEF) -> None:
+        self.belief = belief
         total = sum(weights)
         even = 1 / max(1, len(weights))
         self.weights = [(1 - FLOOR) * w / total + FLOOR * even if total else even for w in weights]
 
     def mass(self, mask: int) -> float:
-        return sum(self.weights[rank] for rank in bits(mask))
+        return sum(compress(self.weights, digits(mask)))
 
     def scales(self, culprits: Iterable[int], cleared: int) -> list[float]:
         """How likely each of `SCALES` is (not normalised), given proven culprits (sets) and cleared items."""
         hits = [self.weights[bits(culprit)[0]] for culprit in culprits]  # items that interact count once
         quiet = self.mass(cleared)
         belief = []
-        for scale, prior in zip(SCALES, BELIEF, strict=True):
+        for scale, prior in zip(SCALES, self.belief, strict=True):
             value = prior / -expm1(-scale) * exp(-scale * quiet)
             for weight in hits:
                 value *= -expm1(-scale * weight) * len(self.weights)  # n only keeps it from underflow
