@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trtdebug.core.outcome import SignatureKind, TensorError
-from trtdebug.oracle.tolerance import NEGLIGIBLE, Limits
-
-Tensor = NDArray[np.generic]
+from trtdebug.oracle.blocks import Tensor, map_blocks
+from trtdebug.oracle.rules import FloatErrors, integer_rule, judge_floats, judge_integers
+from trtdebug.oracle.sums import ElementRule, Sums, sums
+from trtdebug.oracle.tolerance import Limits
 
 
 def compare(name: str, reference: Tensor | None, candidate: Tensor | None, limits: Limits) -> TensorError:
@@ -21,8 +22,12 @@ def compare(name: str, reference: Tensor | None, candidate: Tensor | None, limit
 
     Args:
         reference, candidate: arrays of any shape and dtype; None = the side has no such tensor.
-        limits: see trtdebug.oracle.tolerance.
+        limits: see trtdebug.oracle.tolerance; those of this output are taken. The rules: trtdebug.oracle.rules.
+
+    One pass in blocks (see trtdebug.oracle.blocks): neither tensor is copied. Of floats, `extra` has the mean of
+    |c - r|, mean and maximum of |c - r| / |r| where r is not 0, cosine and SQNR (see trtdebug.oracle.sums).
     """
+    limits = limits.of(name)
     if reference is None or candidate is None:
         side = "reference" if reference is None else "candidate"
         return _fail(name, "missing-output", f"the {side} has no such output")
@@ -34,7 +39,7 @@ def compare(name: str, reference: Tensor | None, candidate: Tensor | None, limit
         return _floats(name, reference, candidate, limits)
     if is_float(reference) != is_float(candidate):
         return _fail(name, "mismatch", f"dtype {candidate.dtype}, expected {reference.dtype}")
-    return _exact(name, reference, candidate)
+    return _exact(name, reference, candidate, limits)
 
 
 def is_float(tensor: Tensor) -> bool:
@@ -47,79 +52,86 @@ def _fail(name: str, kind: SignatureKind, reason: str) -> TensorError:
     return TensorError(name, "fail", max_abs=inf, max_rel=inf, rms_rel=inf, kind=kind, reason=reason)
 
 
-def _exact(name: str, reference: Tensor, candidate: Tensor) -> TensorError:
-    different = int(np.count_nonzero(reference != candidate))
+def _exact(name: str, reference: Tensor, candidate: Tensor, limits: Limits) -> TensorError:
+    blocks = map_blocks(_exact_block, reference, candidate)
+    different = sum(b.different for b in blocks)
     if not different:
         return TensorError(name, "pass", elements=reference.size, rule="equal", compared=reference.size)
-    if reference.dtype.kind in "iu" and candidate.dtype.kind in "iu":
-        gap = np.abs(reference.astype(np.float64) - candidate.astype(np.float64))
-        scale = float(np.max(np.abs(reference.astype(np.float64))))
-        worst = float(np.max(gap))
-    else:
-        worst, scale = 1.0, 1.0
+    worst, scale = max(b.gap for b in blocks), max(b.scale for b in blocks)
+    status, kind, reason = judge_integers(different, reference.size, worst, limits)
     return TensorError(
         name,
-        "fail",
+        status,
         max_abs=worst,
-        max_rel=worst / scale if scale else float("inf"),
+        max_rel=_ratio(worst, scale),
         rms_rel=different / reference.size,
         elements=reference.size,
-        kind="mismatch",
-        rule="equal",
-        reason=f"{different} of {reference.size} elements differ",
+        kind=kind,
+        rule=integer_rule(limits),
+        reason=reason,
         compared=reference.size,
     )
 
 
+@dataclass(frozen=True)
+class _Exact:
+    """Elements that differ, their largest gap, and the largest magnitude of the reference; 1 but for integers."""
+
+    different: int
+    gap: float
+    scale: float
+
+
+def _exact_block(r: Tensor, c: Tensor) -> _Exact:
+    different = int(np.count_nonzero(r != c))
+    if r.dtype.kind not in "iu" or c.dtype.kind not in "iu":
+        return _Exact(different, 1.0, 1.0)
+    gap = np.abs(r.astype(np.float64) - c.astype(np.float64)).max() if different else 0.0
+    return _Exact(different, float(gap), max(abs(float(r.min())), abs(float(r.max()))))
+
+
 def _floats(name: str, reference: Tensor, candidate: Tensor, limits: Limits) -> TensorError:
-    r, c = reference.astype(np.float64).ravel(), candidate.astype(np.float64).ravel()
-    finite_r, finite_c = np.isfinite(r), np.isfinite(c)
-    both = finite_r & finite_c
-    odd = int(np.count_nonzero(~both & ~_same_nonfinite(r, c)))
-    if not both.all():
-        r, c = r[both], c[both]
-    with np.errstate(over="ignore"):  # two float64 of opposite sign may lie further apart than a float64 goes
-        gap = np.abs(c - r)
-    magnitude = np.abs(r)
-    worst = float(gap.max(initial=0.0))
-    scale = float(magnitude.max(initial=0.0))
-    rms = _relative_rms(gap, r, scale)
-    reason, kind = "", None
-    if odd:
-        kind, reason = "nonfinite", f"{odd} of {reference.size} elements are NaN or Inf on one side only"
-    elif limits.elementwise:
-        over = int(np.count_nonzero(gap > (limits.atol or 0.0) + (limits.rtol or 0.0) * magnitude))
-        if over:
-            kind, reason = "mismatch", f"{over} of {reference.size} elements break {limits.describe()}"
-    elif rms > limits.rms and worst > NEGLIGIBLE * (scale or 1.0):
-        kind, reason = "mismatch", f"relative RMS error {rms:.3g} breaks {limits.describe()}"
+    rule = ElementRule(limits.atol or 0.0, limits.rtol or 0.0) if limits.elementwise else None
+    total = sums(reference, candidate, rule)
+    errors = FloatErrors(
+        elements=int(reference.size),
+        nonfinite=total.odd,
+        max_abs=total.max_abs,
+        scale=total.scale,
+        rms=total.rms_rel,
+        over=total.over,
+        weighed=total.weighed,
+        lost=total.lost,
+    )
+    status, kind, reason = judge_floats(errors, limits)
     return TensorError(
         name,
-        "fail" if kind else "pass",
-        max_abs=worst,
-        max_rel=_ratio(worst, scale),
-        rms_rel=rms,
-        nonfinite=odd,
-        elements=int(reference.size),
-        kind=kind,  # type: ignore[arg-type]
+        status,
+        max_abs=errors.max_abs,
+        max_rel=_ratio(errors.max_abs, errors.scale),
+        rms_rel=errors.rms,
+        nonfinite=total.odd,
+        elements=errors.elements,
+        kind=kind,
         rule=limits.describe(),
         reason=reason,
-        compared=int(np.count_nonzero(both)),
+        extra=_extra(total),
+        compared=total.compared,
+        weighed=errors.weighed,
+        lost=errors.lost,
     )
 
 
-def _same_nonfinite(r: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.bool_]:
-    same: NDArray[np.bool_] = (np.isnan(r) & np.isnan(c)) | (np.isinf(r) & (r == c))
-    return same
-
-
-def _relative_rms(gap: NDArray[np.float64], r: NDArray[np.float64], scale: float) -> float:
-    """||gap|| / ||r||, both brought near 1 by a power of two: squares of float64 may leave its range."""
-    if not scale:
-        return _ratio(float(gap.max(initial=0.0)), 0.0)
-    exponent = -math.frexp(scale)[1]
-    with np.errstate(over="ignore"):
-        return float(np.linalg.norm(np.ldexp(gap, exponent))) / float(np.linalg.norm(np.ldexp(r, exponent)))
+def _extra(total: Sums) -> dict[str, float]:
+    """What the same pass tells beside the verdict; without what is not defined, such as the cosine to zero."""
+    numbers = {
+        "mean_abs": total.mean_abs,
+        "mean_rel": total.mean_rel,
+        "max_element_rel": total.max_rel,
+        "cosine": total.cosine,
+        "sqnr_db": total.sqnr_db,
+    }
+    return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
 
 def _ratio(part: float, whole: float) -> float:
