@@ -2,12 +2,13 @@
 #   make demo   a bundled sample, from failure to cause, fix and repro
 #   make test   everything that needs no GPU
 #   make lint   ruff and mypy
-#   make bench  the benchmarks in bench/
+#   make bench  the benchmarks in bench/, beside those of the peers
 # PYTHON=... chooses the Python, VENV=... the environment, ARGS=... goes to pytest.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BINDINGS := $(VENV)/.bindings
 EXTENSIONS := $(patsubst %/pyproject.toml,%,$(wildcard extensions/*/pyproject.toml))
 
 # The first Python that really runs: a version manager's shim may be there and fail.
@@ -23,7 +24,7 @@ help:
 demo: $(STAMP)
 	@$(BIN)/trtdebug demo
 
-test: $(STAMP)
+test: $(STAMP) $(BINDINGS)
 	@$(BIN)/python -m pytest -m "not gpu" -n 2 $(ARGS)
 
 lint: $(STAMP)
@@ -32,15 +33,19 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	@for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in bench/[a-z]*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
 
-setup: $(STAMP)
+setup: $(STAMP) $(BINDINGS)
 
 $(STAMP): pyproject.toml $(addsuffix /pyproject.toml,$(EXTENSIONS))
 	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with venv found; name one with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,dev]' $(addprefix -e ./,$(EXTENSIONS))
 	@touch $@
+
+# TensorRT's Python bindings and TensorRT-RTX, for the contract tests: 100 MB. They skip without, and fail in CI.
+$(BINDINGS): $(STAMP) tests/support/bindings.py
+	@$(BIN)/python tests/support/bindings.py && touch $@ || echo "No TensorRT bindings for this Python or platform." >&2
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -34,9 +34,13 @@ def main() -> None:
     save_json([feeds], str(folder / "inputs.json"))
     golden(model, feeds, folder / "golden.json")
     print(f"{'tool':36} {'wall s':>7} {'builds':>6}  answer")
-    ours(model, folder)
-    for direction in ("forward", "reverse"):
-        polygraphy(model, folder, direction)
+    mine = ours(model, folder)
+    peers = {direction: polygraphy(model, folder, direction) for direction in ("forward", "reverse")}
+    for direction, seconds in peers.items():
+        for until, own in mine.items():
+            print(
+                f"polygraphy debug precision {direction} takes {seconds / own:.2f} times as long as trtdebug {until}"
+            )
 
 
 def sample(folder: Path) -> Path:
@@ -62,7 +66,9 @@ def golden(model: Path, feeds: dict[str, np.ndarray], path: Path) -> None:
     results.save(str(path))
 
 
-def ours(model: Path, folder: Path) -> None:
+def ours(model: Path, folder: Path) -> dict[str, float]:
+    """`bisect` names the nodes, as the peer tries to; `run` also sees it fail, fixes it, and writes a repro."""
+    taken = {}
     for until in ("bisect", "run"):
         command = [sys.executable, "-m", "trtdebug", until, str(model), "--fp16", "--candidate", "tensorrt"]
         command += [
@@ -81,9 +87,11 @@ def ours(model: Path, folder: Path) -> None:
         stages = ", ".join(f"{s['name']} {s['trials']}" for s in report["stages"] if s["trials"])
         answer = f"{report['verdict']}, {len(nodes)} nodes: {', '.join(nodes)} (builds: {stages})"
         print(f"{'trtdebug ' + until:36} {seconds:7.1f} {report['trials']['builds']:6}  {answer}", flush=True)
+        taken[until] = seconds
+    return taken
 
 
-def polygraphy(model: Path, folder: Path, direction: str) -> None:
+def polygraphy(model: Path, folder: Path, direction: str) -> float:
     tool = [sys.executable, "-c", "import sys; from polygraphy.tools import main; sys.exit(main())"]
     check = [*tool, "run", "polygraphy_debug.engine", "--trt"]
     check += ["--load-inputs", str(folder / "inputs.json"), "--load-outputs", str(folder / "golden.json")]
@@ -100,6 +108,7 @@ def polygraphy(model: Path, folder: Path, direction: str) -> None:
     answers = re.findall(r"To achieve acceptable accuracy.*|Could not find.*", log)
     answer = answers[-1] if answers else f"exit code {done.returncode}: {log.strip()[-200:]}"
     print(f"{'polygraphy debug precision ' + direction:36} {seconds:7.1f} {builds:6}  {answer}", flush=True)
+    return seconds
 
 
 if __name__ == "__main__":

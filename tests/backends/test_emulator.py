@@ -328,7 +328,7 @@ def test_a_body_that_can_not_be_rounded_is_told(tmp_path):
     model.opset_import.add(domain="com.microsoft", version=1)
     info = EmulatorBackend().build(request(saved(model, tmp_path), tmp_path, "fp16")).info()
     assert info.unverified == ("branch",)
-    assert "1 nodes inside a body could not be emulated in low precision" in info.notes
+    assert "1 nodes inside a body could not be emulated in low precision: gelu" in info.notes
 
 
 @pytest.mark.parametrize("name", ["capability.onnx", "custom_op_node.onnx"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import tracemalloc
 from pathlib import Path
 
 import ml_dtypes
@@ -126,7 +128,7 @@ def test_a_pickle_is_not_read(store):
     path = store.path("0", TensorRef("x"))
     path.parent.mkdir(parents=True)
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="Python objects"):
+    with pytest.raises(ValueError, match=r"(?i)object"):
         store.get("0", TensorRef("x"))
 
 
@@ -149,3 +151,30 @@ def test_what_can_not_be_stored_leaves_nothing_behind(store):
     with pytest.raises((ValueError, TypeError)):
         store.put("0", TensorRef("x"), bad)
     assert not store.has("0", TensorRef("x"))
+
+
+@pytest.mark.parametrize("layout", ["whole", "strided"])
+def test_storing_in_a_wider_type_takes_no_copy(store, layout):
+    """64 MiB of bfloat16 become 128 MiB of float32, block by block."""
+    value = np.ones((2, 16 << 20), ml_dtypes.bfloat16)
+    value[1, 5] = 2
+    value = value if layout == "whole" else value[:, ::2]
+    tracemalloc.start()
+    store.put("0", TensorRef("x"), value)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+    np.testing.assert_array_equal(store.get("0", TensorRef("x")), value.astype(np.float32))
+
+
+def test_thousands_of_tensors_can_be_open_at_once(store):
+    """A map takes a file descriptor; most systems give 1024 to a process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        for i in range(300):
+            store.put("0", TensorRef(f"t{i}"), np.array([i]))
+        opened = [store.get("0", TensorRef(f"t{i}")) for i in range(300)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [int(t[0]) for t in opened] == list(range(300))

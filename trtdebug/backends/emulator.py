@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from trtdebug.backends.base import Availability, BuildRequest, Engine
 from trtdebug.backends.onnxruntime import OnnxruntimeBackend, OrtEngine, refuse_others, tensor_dtypes
+from trtdebug.backends.pins import check_pins
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import ForcePrecision, LowPrecision, PinPrecision
 from trtdebug.core.outcome import EngineInfo
@@ -34,6 +34,7 @@ class EmulatorBackend:
     summary = "FP16/BF16 rounding emulated on onnxruntime (no GPU needed)"
     realises: frozenset[str] = frozenset({"PinPrecision", "ForcePrecision", "MarkOutputs", "ReplaceGraph"})
     deterministic = True
+    bounds_memory: Literal[True] = True
 
     def probe(self) -> Availability:
         return OnnxruntimeBackend().probe()
@@ -46,9 +47,9 @@ class EmulatorBackend:
         refuse_others(request, self.name, self.realises)
         model = load_model(request.model)
         dtype = _low_precision(request)
-        pinned = _pinned(request, {n.name for n in model.graph.node})
+        pinned = _pinned(request, model)
         if dtype is None:
-            return OrtEngine(model, request.outputs, request.workdir, backend=self.name)
+            return OrtEngine(model, request.outputs, request.workdir, self.name, request.max_memory)
         low = {n.name for n in model.graph.node if n.op_type != "Constant"} - pinned
         model = _with_casts_to(dtype, model)
         dtypes = {t: i.dtype for t, i in tensor_types(model).items()}
@@ -63,11 +64,14 @@ class EmulatorBackend:
             )
         result = rounded(model, low, dtype, dtypes)
         notes = [f"{len(wide & low)} of {len(wide) + len(narrow)} float nodes work in {dtype}"]
-        if inside := sum(map(len, result.left_out.values())):
-            notes.append(f"{inside} nodes inside a body could not be emulated in low precision")
+        if inside := [inner for left in result.left_out.values() for inner in left]:
+            listed = ", ".join(inside[:5]) + (f" and {len(inside) - 5} more" if len(inside) > 5 else "")
+            notes.append(
+                f"{len(inside)} nodes inside a body could not be emulated in low precision: {listed}"
+            )
         unverified = {*result.left_out, *(narrow.keys() & low)}
         order = tuple(n.name for n in model.graph.node if n.name in unverified)
-        return _EmulatedEngine(result.model, request.outputs, request.workdir, self.name, order, notes)
+        return _EmulatedEngine(result.model, request, self.name, order, notes)
 
 
 class _EmulatedEngine(OrtEngine):
@@ -76,13 +80,12 @@ class _EmulatedEngine(OrtEngine):
     def __init__(
         self,
         model: onnx.ModelProto,
-        outputs: Iterable[str] | None,
-        workdir: Path,
+        request: BuildRequest,
         backend: str,
         unverified: Iterable[str],
         notes: Iterable[str],
     ) -> None:
-        super().__init__(model, outputs, workdir, backend)
+        super().__init__(model, request.outputs, request.workdir, backend, request.max_memory)
         self.unverified, self.notes = tuple(unverified), tuple(notes)
 
     def info(self) -> EngineInfo:
@@ -134,15 +137,13 @@ def _with_casts_to(dtype: LowPrecision, model: onnx.ModelProto) -> onnx.ModelPro
     return converted
 
 
-def _pinned(request: BuildRequest, nodes: set[str]) -> set[str]:
+def _pinned(request: BuildRequest, model: onnx.ModelProto) -> set[str]:
     pins = [i for i in request.interventions if isinstance(i, PinPrecision)]
     for pin in pins:
         if pin.dtype != "fp32":
             raise BuildFailure(f"the emulator pins nodes to fp32 only, not to {pin.dtype}.")
     pinned = {n for pin in pins for n in pin.nodes}
-    unknown = sorted(pinned - nodes)
-    if unknown:
-        raise BuildFailure(f"a pin names {unknown[0]!r}, which is no node of {request.model.name}.")
+    check_pins(sorted(pinned), model, request.model.name)
     return pinned
 
 

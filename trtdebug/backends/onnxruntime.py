@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from trtdebug.backends.base import Availability, BuildRequest, Engine, Feeds, Tensor
+from trtdebug.backends.batches import split
+from trtdebug.backends.ort_sessions import Sessions, providers
+from trtdebug.backends.ort_values import are_simple, can_be_fed, chained, computed, sizes
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.outcome import EngineInfo
 
 if TYPE_CHECKING:
     import onnx
 
-_PROTOBUF_LIMIT = 1_900_000_000
-_CUDA = ("CUDAExecutionProvider", {"use_tf32": 0})
-_ERRORS_ONLY = 3
-_BLAMED = re.compile(
-    r"\bNode \((.+?)\) Op \(|\bIn Node, \(\"(.+?)\", |\bnode \((.+?)\)|running \w+ node\. Name:'(.+?)' Status"
-)
+DEFAULT_MEMORY = 256 << 20
+"""Bytes of outputs held at once, unless the user says otherwise."""
 
 
 class OnnxruntimeBackend:
@@ -32,20 +30,21 @@ class OnnxruntimeBackend:
     summary = "onnxruntime, graph optimisation off (CUDA where it is there, else CPU)"
     realises: frozenset[str] = frozenset({"ReplaceGraph", "MarkOutputs"})
     deterministic = True
+    bounds_memory: Literal[True] = True
 
     def probe(self) -> Availability:
         if importlib.util.find_spec("onnxruntime") is None:
             return Availability(False, reason="onnxruntime is not installed (pip install 'trtdebug[cpu]')")
         import onnxruntime
 
-        return Availability(True, version=onnxruntime.__version__, device=_providers()[0][0].split("Exec")[0])
+        return Availability(True, version=onnxruntime.__version__, device=providers()[0][0].split("Exec")[0])
 
     def build(self, request: BuildRequest) -> Engine:
         from trtdebug.graph.load import load_model
 
         refuse_others(request, self.name, self.realises)
         model = load_model(request.model)
-        return OrtEngine(model, request.outputs, request.workdir, backend=self.name)
+        return OrtEngine(model, request.outputs, request.workdir, self.name, request.max_memory)
 
 
 class OrtEngine:
@@ -54,28 +53,37 @@ class OrtEngine:
     Args:
         outputs: tensors to return; None = the graph's outputs.
         workdir: takes the model file when it is too large to be handed over in memory.
+        max_memory: bytes of outputs that `stream` may hold at once; None = 256 MiB.
     """
 
     def __init__(
-        self, model: onnx.ModelProto, outputs: Iterable[str] | None, workdir: Path, backend: str
+        self,
+        model: onnx.ModelProto,
+        outputs: Iterable[str] | None,
+        workdir: Path,
+        backend: str,
+        max_memory: int | None = None,
     ) -> None:
         self.backend = backend
-        marked = _with_outputs(model, outputs) if outputs is not None else model
-        self.outputs = list(outputs) if outputs is not None else [o.name for o in model.graph.output]
-        self.session = _session(marked, workdir)
-        self.known = {i.name for i in self.session.get_inputs()}
+        self.max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
+        self.sessions = Sessions(model, workdir)
+        self.outputs = list(outputs) if outputs is not None else self.sessions.own
+        self.session = self.sessions.whole(self.outputs)
 
     def run(self, feeds: Feeds) -> dict[str, Tensor]:
-        try:
-            values = self.session.run(
-                self.outputs, {k: np.asarray(v) for k, v in feeds.items() if k in self.known}
-            )
-        except Exception as error:
-            raise _refusal("run", error) from error
-        for name, value in zip(self.outputs, values, strict=True):
-            if not isinstance(value, np.ndarray):
-                raise BuildFailure(f"output {name!r} is no tensor but a {type(value).__name__}.")
-        return {n: np.array(v) for n, v in zip(self.outputs, values, strict=True)}
+        return {n: np.array(v) for n, v in computed(self.session, self.outputs, feeds)}
+
+    def stream(self, feeds: Feeds) -> Iterator[tuple[str, Tensor]]:
+        """As `run`, one tensor after the other. What is too much for the memory is computed in several sessions,
+        each for a batch of outputs and with what these depend on."""
+        batches = self._batches(feeds)
+        if len(batches) < 2:
+            yield from computed(self.session, self.outputs, feeds)
+        elif are_simple(self.session, self.outputs, feeds) and can_be_fed(self.session, self.outputs):
+            yield from chained(self.sessions, batches, feeds)
+        else:
+            for batch in batches:
+                yield from computed(self.sessions.part(batch), batch, feeds)
 
     def info(self) -> EngineInfo:
         import onnxruntime
@@ -84,7 +92,12 @@ class OrtEngine:
         return EngineInfo(self.backend, onnxruntime.__version__, device)
 
     def close(self) -> None:
-        del self.session
+        del self.session, self.sessions
+
+    def _batches(self, feeds: Feeds) -> list[list[str]]:
+        if set(self.outputs) <= set(self.sessions.own):  # what the user's own runs hold, too
+            return [self.outputs]
+        return split(self.outputs, sizes(self.sessions, self.session, self.outputs, feeds), self.max_memory)
 
 
 def tensor_dtypes(model: onnx.ModelProto, workdir: Path) -> dict[str, str]:
@@ -93,53 +106,11 @@ def tensor_dtypes(model: onnx.ModelProto, workdir: Path) -> dict[str, str]:
     Raises:
         BuildFailure: onnxruntime does not load the model.
     """
+    sessions = Sessions(model, workdir)
     names = [o for n in model.graph.node for o in n.output if o]
-    session = _session(_with_outputs(model, names), workdir)
+    session = sessions.whole(names)
     found = {t.name: _numpy_name(t.type) for t in [*session.get_inputs(), *session.get_outputs()]}
     return found | {i.name: _onnx_name(i.data_type) for i in model.graph.initializer}
-
-
-def _with_outputs(model: onnx.ModelProto, outputs: Iterable[str]) -> onnx.ModelProto:
-    import onnx
-
-    existing = {o.name for o in model.graph.output}
-    extra = [o for o in outputs if o not in existing]
-    if not extra:
-        return model
-    marked = onnx.ModelProto()
-    marked.CopyFrom(model)
-    marked.graph.output.extend(onnx.ValueInfoProto(name=o) for o in extra)
-    return marked
-
-
-def _session(model: onnx.ModelProto, workdir: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = _ERRORS_ONLY
-    source: bytes | str
-    if model.ByteSize() < _PROTOBUF_LIMIT:
-        source = model.SerializeToString()
-    else:
-        from trtdebug.graph.load import save_model
-
-        path = workdir / "model.onnx"
-        save_model(model, path)
-        source = str(path)
-    try:
-        return onnxruntime.InferenceSession(source, options, providers=_providers())
-    except Exception as error:
-        raise _refusal("load", error) from error
-
-
-def _providers() -> list[tuple[str, Mapping[str, Any]]]:
-    import onnxruntime
-
-    cpu: tuple[str, Mapping[str, Any]] = ("CPUExecutionProvider", {})
-    if _CUDA[0] in onnxruntime.get_available_providers():
-        return [_CUDA, cpu]
-    return [cpu]
 
 
 def refuse_others(request: BuildRequest, backend: str, realises: frozenset[str]) -> None:
@@ -152,14 +123,6 @@ def refuse_others(request: BuildRequest, backend: str, realises: frozenset[str])
         kind = type(intervention).__name__
         if kind not in realises:
             raise BuildFailure(f"{backend} cannot realise {kind}.", "See the backend's `realises`.")
-
-
-def _refusal(verb: str, error: Exception) -> BuildFailure:
-    """onnxruntime's message in one line, and the node that it blames."""
-    text = " ".join(str(error).split())
-    blamed = _BLAMED.search(text)
-    node = next((name for name in blamed.groups() if name), None) if blamed else None
-    return BuildFailure(f"onnxruntime cannot {verb} the model: {text}", node=node)
 
 
 def _numpy_name(ort_type: str) -> str:

@@ -6,19 +6,24 @@ import math
 import statistics
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from trtdebug.backends.base import Backend, BuildRequest, Engine, Tensor
+from trtdebug.backends.base import Backend, BuildRequest, Engine, Streams, Tensor, TimesLayers
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure, NotHonoured, TrtdebugError, UserError
 from trtdebug.core.intervention import MarkOutputs, ReplaceGraph
 from trtdebug.core.outcome import EngineInfo, Outcome, Signature, TensorError
 from trtdebug.oracle.compare import compare, is_float
+from trtdebug.oracle.rows import uneven, with_equal_rows
 from trtdebug.oracle.verdict import judge, worst
+from trtdebug.session.choices import rejudged
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.tensors import TensorStore
+
+_LONGEST_SHAPE = 64
+"""Elements of a tensor that TensorRT takes for a shape, at most."""
 
 Metrics = Mapping[str, Callable[[Tensor, Tensor], float]]
 
@@ -42,20 +47,39 @@ def perform(job: Job, backend: Backend, folder: Path, metrics: Metrics | None = 
         built = time.perf_counter()
         info = engine.info()
         if info.refused and not job.isolated:
-            raise NotHonoured(f"the engine computes {info.refused[0]!r} in another precision than asked.")
+            raise NotHonoured(_refusal(info))
         errors = _run(job, engine, store, metrics or {})
+        differing = _uneven(job, engine, store) if job.equal_rows else None
         latency = _latency(job, engine, store) if job.time_runs else None
+        info = _profiled(job, engine, store, info) if job.profile_runs else info
         ran = time.perf_counter()
     except (BuildFailure, NotHonoured, UserError) as error:
         return _untestable(error, info, time.perf_counter() - started)
     finally:
         if engine is not None:
             engine.close()
-    outcome = Outcome("pass", tensors=errors, engine=info, latency_ms=latency)
+    outcome = Outcome("pass", tensors=errors, engine=info, latency_ms=latency, uneven=differing)
     if job.expected is not None:
         status, signature, reason = judge(errors)
         outcome = replace(outcome, status=status, signature=signature, reason=reason)
     return replace(outcome, build_seconds=built - started, run_seconds=ran - built)
+
+
+def _refusal(info: EngineInfo) -> str:
+    """Which node did not get the precision that was asked, and which engine layer computes it so."""
+    node, more = info.refused[0], len(info.refused) - 1
+    layer = next((x for x in info.layers if node in x.nodes and x.precision is not None), None)
+    where = f": its layer {layer.name!r} writes {layer.precision}" if layer is not None else ""
+    others = f" (and {more} more nodes)" if more else ""
+    return f"the engine computes {node!r} in another precision than asked{where}{others}."
+
+
+def _profiled(job: Job, engine: Engine, store: TensorStore, info: EngineInfo) -> EngineInfo:
+    """What was built, with the time of each layer; with a note where the engine cannot tell."""
+    if not isinstance(engine, TimesLayers):
+        return replace(info, notes=(*info.notes, f"{info.backend} does not time layers"))
+    feeds = _feeds(job, store, job.samples[0]) if job.samples else {}
+    return replace(info, layers=engine.profile(feeds, job.profile_runs))
 
 
 def _untestable(error: TrtdebugError, info: EngineInfo | None, seconds: float) -> Outcome:
@@ -73,10 +97,13 @@ def _request(job: Job, store: TensorStore, folder: Path) -> BuildRequest:
         model=Path(graph.model if graph else job.model),
         options=options,
         workdir=workdir,
+        artifacts=folder / "trials" / job.sha256,
         interventions=tuple(i for i in job.interventions if i is not graph),
         outputs=job.outputs,
         profiles=_profiles(job, store),
+        values=_values(job, store),
         timing_cache=workdir / "timing.cache" if job.fast else None,
+        max_memory=job.max_memory,
     )
 
 
@@ -94,6 +121,22 @@ def _profiles(job: Job, store: TensorStore) -> dict[str, Profile]:
     return profiles
 
 
+def _values(job: Job, store: TensorStore) -> dict[str, Profile]:
+    """Smallest, first and largest values of the integer inputs that may hold shapes: short, of one length."""
+    ranges = {}
+    for name, ref in job.feeds.items():
+        samples = [store.get(s, ref) for s in job.samples]
+        if len({v.shape for v in samples}) == 1 and _may_hold_a_shape(samples[0]):
+            rows = [[int(x) for x in v.ravel()] for v in samples]
+            columns = list(zip(*rows, strict=True))
+            ranges[name] = Profile(tuple(map(min, columns)), tuple(rows[0]), tuple(map(max, columns)))
+    return ranges
+
+
+def _may_hold_a_shape(value: Tensor) -> bool:
+    return value.dtype.kind in "iu" and value.ndim <= 1 and value.size <= _LONGEST_SHAPE
+
+
 def _feeds(job: Job, store: TensorStore, sample: str) -> dict[str, Tensor]:
     return {n: store.get(sample, ref) for n, ref in job.feeds.items()}
 
@@ -101,43 +144,66 @@ def _feeds(job: Job, store: TensorStore, sample: str) -> dict[str, Tensor]:
 def _run(job: Job, engine: Engine, store: TensorStore, metrics: Metrics) -> tuple[TensorError, ...]:
     errors: list[TensorError] = []
     for sample in job.samples:
-        values = engine.run(_feeds(job, store, sample))
-        if job.expected is not None:
-            errors.extend(_compare(job, store, sample, values, metrics))
-        if job.keep == "all":
-            _keep(job, store, sample, values, values)
+        found: dict[str, TensorError] = {}
+        for name, value in _outputs(job, engine, store, sample):
+            if job.expected is not None and _is_compared(job, name):
+                found[name] = _compare(job, store, sample, name, value, metrics)
+            if job.keep == "all":
+                _keep(job, store, sample, name, value)
+        errors += _in_order(job, store, sample, found)
     failing = {e.tensor for e in errors if e.status != "pass"}
     if job.keep == "failing" and failing:
         # in a second pass, since a tensor that fails in one sample is wanted of all of them
         for sample in job.samples:
-            _keep(job, store, sample, engine.run(_feeds(job, store, sample)), failing)
+            for name, value in _outputs(job, engine, store, sample):
+                if name in failing:
+                    _keep(job, store, sample, name, value)
     return worst(errors)
 
 
-def _keep(
-    job: Job, store: TensorStore, sample: str, values: Mapping[str, Tensor], names: Collection[str]
-) -> None:
-    for name, value in values.items():
-        if name in names:
-            store.put(sample, TensorRef(name, "" if job.record else job.sha256), value)
+def _outputs(job: Job, engine: Engine, store: TensorStore, sample: str) -> Iterator[tuple[str, Tensor]]:
+    """What the engine gives for a sample, one tensor after the other; none is held here."""
+    feeds = _feeds(job, store, sample)
+    if isinstance(engine, Streams):
+        yield from engine.stream(feeds)
+        return
+    values = engine.run(feeds)
+    for name in list(values):
+        yield name, values.pop(name)
+
+
+def _keep(job: Job, store: TensorStore, sample: str, name: str, value: Tensor) -> None:
+    store.put(sample, TensorRef(name, "" if job.record else job.sha256), value)
+
+
+def _is_compared(job: Job, name: str) -> bool:
+    """Whether it is expected, or one too many: where the graph's own outputs were asked for, others are."""
+    marked = (t for i in job.interventions if isinstance(i, MarkOutputs) for t in i.tensors)
+    return name in (job.expected or {}) or (job.outputs is None and name not in marked)
 
 
 def _compare(
-    job: Job, store: TensorStore, sample: str, values: Mapping[str, Tensor], metrics: Metrics
-) -> list[TensorError]:
-    """Errors of one sample: what is expected, and, where the graph's own outputs were asked for, what is not."""
-    expected = job.expected or {}
-    errors = []
-    for name, ref in expected.items():
-        reference, candidate = store.get(sample, ref), values.get(name)
-        error = compare(name, reference, candidate, job.limits)
-        if candidate is not None and candidate.shape == reference.shape:
-            error = replace(error, extra=_measure(reference, candidate, metrics))
-        errors.append(error)
-    if job.outputs is None:
-        known = {*expected, *(t for i in job.interventions if isinstance(i, MarkOutputs) for t in i.tensors)}
-        errors += [compare(n, None, value, job.limits) for n, value in values.items() if n not in known]
-    return errors
+    job: Job, store: TensorStore, sample: str, name: str, candidate: Tensor, metrics: Metrics
+) -> TensorError:
+    ref = (job.expected or {}).get(name)
+    if ref is None:
+        return compare(name, None, candidate, job.limits)
+    reference = store.get(sample, ref)
+    error = compare(name, reference, candidate, job.limits)
+    error = rejudged(error, job, store, sample, candidate)
+    if candidate.shape == reference.shape:
+        error = replace(error, extra=error.extra | _measure(reference, candidate, metrics))
+    return error
+
+
+def _in_order(
+    job: Job, store: TensorStore, sample: str, found: dict[str, TensorError]
+) -> Iterator[TensorError]:
+    """First what is expected, in its order, and among it what is missing; then what is too much."""
+    for name, ref in (job.expected or {}).items():
+        missing = name not in found
+        yield compare(name, store.get(sample, ref), None, job.limits) if missing else found.pop(name)
+    yield from found.values()
 
 
 def _measure(reference: Tensor, candidate: Tensor, metrics: Metrics) -> dict[str, float]:
@@ -152,6 +218,18 @@ def _measure(reference: Tensor, candidate: Tensor, metrics: Metrics) -> dict[str
             traceback.print_exc()
             extra[name] = math.nan
     return extra
+
+
+def _uneven(job: Job, engine: Engine, store: TensorStore) -> tuple[str, ...] | None:
+    """Outputs whose rows differ for equal rows of the first sample; None where it has no batch, or does not run."""
+    feeds = with_equal_rows(_feeds(job, store, job.samples[0])) if job.samples else {}
+    if not feeds:
+        return None
+    try:
+        return uneven(feeds, engine.run(feeds), job.limits)
+    except BuildFailure:  # the rows may depend on each other: no word on the samples themselves
+        traceback.print_exc()
+        return None
 
 
 def _latency(job: Job, engine: Engine, store: TensorStore) -> float:

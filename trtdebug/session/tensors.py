@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from trtdebug.backends.base import Tensor
 from trtdebug.session.job import TensorRef
 
 _READABLE = 48
+_SMALL = 1 << 16  # bytes
+_BLOCK = 1 << 18  # elements
 
 
 class TensorStore:
@@ -38,25 +41,41 @@ class TensorStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         with temporary.open("wb") as file:
-            np.save(file, _storable(value), allow_pickle=False)
+            # strings come from onnxruntime as objects
+            _write(file, value.astype(np.str_) if value.dtype.kind == "O" else value)
         temporary.replace(path)
 
     def get(self, sample: str, ref: TensorRef) -> Tensor:
-        """A stored tensor, memory-mapped and read-only. Raises FileNotFoundError."""
+        """A stored tensor, read-only, and memory-mapped unless it is small. Raises FileNotFoundError."""
         path = self.path(sample, ref)
-        tensor: Tensor = np.load(path, allow_pickle=False, mmap_mode="r")
+        small = path.stat().st_size <= _SMALL  # a map takes a file descriptor, of which there may be 1024
+        tensor: Tensor = np.load(path, allow_pickle=False, mmap_mode=None if small else "r")
+        tensor.flags.writeable = False
         return tensor
 
     def has(self, sample: str, ref: TensorRef) -> bool:
         return self.path(sample, ref).exists()
 
 
-def _storable(value: Tensor) -> Tensor:
+def _write(file: BinaryIO, value: Tensor) -> None:
+    """As `np.save`; what is stored in a wider type is converted block by block."""
+    dtype = _stored_as(value)
+    if dtype == value.dtype:
+        np.save(file, value, allow_pickle=False)
+        return
+    header = {"descr": dtype.str, "fortran_order": False, "shape": value.shape}
+    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+    flags: Any = ["external_loop", "buffered", "zerosize_ok"]
+    blocks: Any = np.nditer(value, flags, op_dtypes=[dtype], casting="unsafe", order="C", buffersize=_BLOCK)
+    with blocks:
+        for block in blocks:
+            file.write(block.data)
+
+
+def _stored_as(value: Tensor) -> np.dtype[Any]:
     name = value.dtype.name
     if name.startswith(("int2", "int4", "uint2", "uint4")):
-        return value.astype(np.int8)
+        return np.dtype(np.int8)
     if value.dtype.kind == "V" or name.startswith(("bfloat", "float8_", "float6_", "float4_")):
-        return value.astype(np.float32)
-    if value.dtype.kind == "O":  # strings, as onnxruntime gives them
-        return value.astype(np.str_)
-    return value
+        return np.dtype(np.float32)
+    return value.dtype

@@ -1,15 +1,23 @@
-"""Propagated errors: every tensor of the whole candidate against the reference's, in one build where that works."""
+"""Propagated errors: every tensor of the whole candidate against the reference's.
+
+In one build, unless the user limits the memory (`Case.max_memory`) and the candidate's engines hold all of their
+outputs at once: then in one build a batch of outputs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trtdebug.backends.base import BoundsMemory
+from trtdebug.backends.batches import split
 from trtdebug.core.intervention import Intervention
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
+from trtdebug.oracle.verdict import judge, worst
+from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
 
 
@@ -18,7 +26,8 @@ class Propagated:
     """Errors by tensor, in topological order.
 
     Attributes:
-        outcome: of the build with everything marked; untestable when marking could not be built.
+        outcome: of the build with everything marked, or of all such builds together; untestable when marking
+            could not be built, of several builds when one of them could not.
         unmatched: tensors that only the reference has.
     """
 
@@ -31,9 +40,12 @@ def propagate(ctx: Context, interventions: Sequence[Intervention] = (), *, fast:
     """Marks every tensor that both sides have and compares them all."""
     wanted, unmatched = _common(ctx)
     ctx.report_progress(Progress("observe", f"{len(wanted)} tensors of the whole model"))
-    ctx.reference(wanted)
-    job = ctx.candidate_job("every tensor marked", interventions, outputs=wanted, fast=fast)
-    outcome = ctx.session.run(job)
+    ctx.need_reference(wanted)
+    outcomes = []
+    for batch in _batches(ctx, wanted):
+        job = ctx.candidate_job("every tensor marked", interventions, outputs=batch, fast=fast)
+        outcomes.append(ctx.session.run(job))
+    outcome = joined(outcomes)
     by_name = {e.tensor: e for e in outcome.tensors}
     return Propagated({t: by_name[t] for t in ctx.index.tensors if t in by_name}, outcome, unmatched)
 
@@ -44,6 +56,37 @@ def first_failing(propagated: Propagated) -> TensorError | None:
         if error.status == "fail":
             return error
     return None
+
+
+def joined(outcomes: Sequence[Outcome]) -> Outcome:
+    """One outcome of builds that differ only in what they give out."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    errors = worst(error for outcome in outcomes for error in outcome.tensors)
+    status, signature, reason = judge(errors)
+    unseen = [o for o in outcomes if not o.tensors]
+    if unseen:
+        status, signature = "untestable", unseen[0].signature
+        reason = (
+            f"{len(unseen)} of {len(outcomes)} batches of tensors could not be observed: {unseen[0].reason}"
+        )
+    return replace(
+        outcomes[0],
+        status=status,
+        signature=signature,
+        reason=reason,
+        tensors=errors,
+        build_seconds=sum(o.build_seconds for o in outcomes),
+        run_seconds=sum(o.run_seconds for o in outcomes),
+    )
+
+
+def _batches(ctx: Context, tensors: list[str]) -> list[list[str]]:
+    if ctx.case.max_memory is None or isinstance(ctx.candidate, BoundsMemory) or not tensors:
+        return [tensors]
+    store, samples = ctx.session.tensors, ctx.case.samples
+    sizes = [max(store.get(s, TensorRef(t)).nbytes for s in samples) for t in tensors]
+    return split(tensors, sizes, ctx.case.max_memory)
 
 
 def _common(ctx: Context) -> tuple[list[str], tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.stages.context import Context
@@ -37,10 +37,18 @@ class Table:
     unmatched: tuple[str, ...]
 
 
-def layer_table(ctx: Context) -> Table:
-    """Compares layer by layer: the whole candidate with every tensor marked, and each node by itself."""
+def layer_table(ctx: Context, profile_runs: int = 0) -> Table:
+    """Compares layer by layer: the whole candidate with every tensor marked, and each node by itself.
+
+    Of a serialized engine only its outputs can be had.
+
+    Args:
+        profile_runs: inferences for the time of each layer of the build as the user makes it; 0 = not measured.
+    """
     ctx.record()
-    plain = ctx.session.run(ctx.candidate_job("as built"))
+    plain = ctx.session.run(replace(ctx.candidate_job("as built"), profile_runs=profile_runs))
+    if ctx.candidate_is_engine:
+        return Table(_output_rows(ctx, plain), plain, plain, ())
     propagated = propagate(ctx)
     observed = {}
     if ctx.low is not None and "ForcePrecision" in ctx.candidate.realises:
@@ -52,3 +60,12 @@ def layer_table(ctx: Context) -> Table:
         own = local.error if local and local.error.tensor == tensor else None
         rows.append(Row(tensor, node, ctx.index.node(node).op, error, own))
     return Table(tuple(rows), propagated.outcome, plain, propagated.unmatched)
+
+
+def _output_rows(ctx: Context, plain: Outcome) -> tuple[Row, ...]:
+    producer = ctx.index.producer
+    return tuple(
+        Row(e.tensor, producer[e.tensor], ctx.index.node(producer[e.tensor]).op, e, None)
+        for e in plain.tensors
+        if e.tensor in producer
+    )

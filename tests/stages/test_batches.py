@@ -1,0 +1,135 @@
+"""Every tensor compared in bounded memory: as in one go."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cases import open_case
+from command_line import trtdebug
+from planted_graphs import planted_graph
+from seed_models import mnist
+
+from trtdebug.backends import ort_sessions
+from trtdebug.backends.batches import split
+from trtdebug.backends.emulator import EmulatorBackend
+from trtdebug.core.jsonable import to_data
+from trtdebug.core.outcome import Outcome, Signature, TensorError
+from trtdebug.graph.load import save_model
+from trtdebug.session.job import TensorRef
+from trtdebug.stages.propagate import joined, propagate
+from trtdebug.stages.table import layer_table
+
+SIZES = [1, 20_000]
+
+
+def case(tmp_path, name, **request):
+    folder = tmp_path / name
+    folder.mkdir()
+    return open_case(mnist(), folder, "fp16", input_shapes=["tensor-0:2x1x28x28"], **request)
+
+
+@pytest.fixture
+def in_one_go(tmp_path):
+    ctx = case(tmp_path, "whole")
+    return ctx, propagate(ctx)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_reference_records_the_same(tmp_path, in_one_go, size):
+    whole, _ = in_one_go
+    ctx = case(tmp_path, "batches", max_memory=size)
+    ctx.need_reference(ctx.index.tensors)
+    for tensor in ctx.index.tensors:
+        ours, theirs = (c.session.tensors.get("s0", TensorRef(tensor)) for c in (ctx, whole))
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_candidate_that_streams_is_built_once(tmp_path, in_one_go, size):
+    ctx = case(tmp_path, "batches", max_memory=size)
+    assert propagate(ctx).errors == in_one_go[1].errors
+    assert ctx.session.counts.builds == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_another_candidate_is_built_once_a_batch(tmp_path, in_one_go, size, monkeypatch):
+    monkeypatch.delattr(EmulatorBackend, "bounds_memory")
+    ctx = case(tmp_path, "batches", max_memory=size)
+    found = propagate(ctx)
+    assert found.errors == in_one_go[1].errors
+    assert (found.outcome.status, found.outcome.reason) == ("pass", "")
+    sizes = [ctx.session.tensors.get("s0", TensorRef(t)).nbytes for t in ctx.index.tensors]
+    assert ctx.session.counts.total == len(split(ctx.index.tensors, sizes, size)) > 3
+
+
+def test_without_a_limit_it_is_built_once(tmp_path, monkeypatch):
+    monkeypatch.delattr(EmulatorBackend, "bounds_memory")
+    ctx = case(tmp_path, "whole")
+    propagate(ctx)
+    assert ctx.session.counts.builds == 1
+
+
+def test_the_isolated_nodes_are_streamed_too(tmp_path, monkeypatch):
+    """The layer table observes each node by itself, all in one model."""
+    opened = []
+    part = ort_sessions.Sessions.part
+    monkeypatch.setattr(
+        ort_sessions.Sessions,
+        "part",
+        lambda s, outputs, *more, **given: opened.append(len(outputs)) or part(s, outputs, *more, **given),
+    )
+    whole, limited = (layer_table(case(tmp_path, n, max_memory=m)) for n, m in (("whole", None), ("one", 1)))
+    assert to_data(whole.rows) == to_data(limited.rows)
+    assert any(row.local for row in limited.rows)
+    assert opened.count(1) >= 2 * len(limited.rows)
+
+
+def test_what_changes_no_result_changes_no_hash(tmp_path):
+    one, other = case(tmp_path, "a"), case(tmp_path, "b", max_memory=1)
+    for make in ("candidate_job", "reference_job"):
+        arguments = ["marked"] if make == "candidate_job" else []
+        assert getattr(one, make)(*arguments).sha256 == getattr(other, make)(*arguments).sha256
+    assert replace(one.case, model=other.case.model) == other.case
+
+
+def error(tensor, status, rms=0.0):
+    return TensorError(
+        tensor, status, rms_rel=rms, kind="mismatch" if status == "fail" else None, elements=1, compared=1
+    )
+
+
+def test_joined_outcomes_keep_the_worst_of_what_was_seen_twice():
+    passed = Outcome("pass", tensors=(error("y", "pass"), error("a", "pass")), build_seconds=1)
+    failed = Outcome(
+        "fail", Signature("mismatch", ("y",)), tensors=(error("y", "fail", 1.0),), build_seconds=2
+    )
+    found = joined([passed, failed])
+    assert (found.status, found.signature, found.build_seconds) == ("fail", Signature("mismatch", ("y",)), 3)
+    assert [(e.tensor, e.status) for e in found.tensors] == [("y", "fail"), ("a", "pass")]
+
+
+def test_a_batch_that_could_not_be_built_leaves_the_whole_unknown():
+    passed = Outcome("pass", tensors=(error("y", "pass"),))
+    broken = Outcome("untestable", Signature("build-failure"), "no kernel")
+    found = joined([passed, broken])
+    assert (found.status, found.signature) == ("untestable", Signature("build-failure"))
+    assert found.reason == "1 of 2 batches of tensors could not be observed: no kernel"
+    assert [e.tensor for e in found.tensors] == ["y"]
+
+
+def test_on_the_command_line(tmp_path):
+    save_model(planted_graph(0, 40, 2).model, tmp_path / "m.onnx")
+    line = ["compare", "m.onnx", "--fp16", "--candidate", "emulator", "--json", "--quiet", "--session"]
+    whole = trtdebug(*line, "s", cwd=tmp_path)
+    limited = trtdebug(*line, "t", "--max-memory", "1KiB", cwd=tmp_path)
+    assert limited.returncode == whole.returncode, limited.stderr
+    assert json.loads(limited.stdout) == json.loads(whole.stdout)
+    cached = trtdebug(*line, "s", "--max-memory", "2GB", cwd=tmp_path)
+    assert json.loads(cached.stdout) == json.loads(whole.stdout)
+    assert "trial_started" not in (tmp_path / "s" / "journal.jsonl").read_text().rpartition('"opened"')[2]
+    refused = trtdebug(*line, "u", "--max-memory", "much", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "'much' is no size" in " ".join(refused.stderr.split())
