@@ -15,7 +15,7 @@ from seed_models import identity_add_identity, mnist, shape_arithmetic, with_if
 from trtdebug.core.errors import UserError
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.inputs import generate
-from trtdebug.graph.isolate import isolate
+from trtdebug.graph.isolate import beside, isolate
 from trtdebug.graph.load import load_model
 from trtdebug.graph.types import TensorType, tensor_types
 
@@ -104,3 +104,19 @@ def test_real_models_alone_give_the_same_bits(
 ) -> None:
     model = load_model(model_path(name))
     assert check_alone(model, generate(model), small_integers=True) >= at_least
+
+
+def test_nodes_alone_stand_beside_the_whole_model() -> None:
+    model = random_graph(3, 25)
+    index = GraphIndex(model)
+    types = tensor_types(model)
+    chosen = [n for n in index.order if index.node(n).op != "Constant"][2:9]
+    isolated = isolate(model, types, chosen)
+    both = beside(model, isolated)
+    onnx.checker.check_model(both)
+    assert [o.name for o in both.graph.output] == [*index.outputs, *isolated.outputs]
+    names = [n.name for n in both.graph.node]
+    assert len(set(names)) == len(names)
+    assert {f"{n}__alone" for n in chosen if n not in isolated.skipped} <= set(names)
+    reached = GraphIndex(both).ancestors([f"{n}__alone" for n in chosen if n not in isolated.skipped])
+    assert not reached  # they read their own inputs and constants, and nothing that the model computes

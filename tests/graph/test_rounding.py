@@ -195,3 +195,37 @@ def test_a_real_model_of_nested_ifs_stays_healthy():
     feeds |= {i.name: np.array(16000, np.int64) for i in model.graph.input if i.name == "sr"}
     for expected, found in zip(run(model, feeds), run(result.model, feeds), strict=True):
         assert 0 < np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-2
+
+
+@pytest.mark.parametrize(("op", "kept"), [("QuantizeLinear", True), ("Mul", False)])
+def test_scales_of_quantisation_stay_as_they_are(op, kept):
+    model = model_of(
+        [node(op, ["x", "third"], ["y"], "n")],
+        [value("x", [1])],
+        [onnx.ValueInfoProto(name="y")],
+        [weight("third", np.float32(1 / 3))],
+    )
+    [rounding] = [n for n in round_nodes(model, ["n"], "fp16").graph.node if n.name == "n"]
+    assert ("third" in rounding.input) is kept
+
+
+def test_the_length_of_a_range_does_not_hang_on_rounding():
+    """2049 is 2048 in FP16."""
+    model = model_of(
+        [node("Range", ["zero", "limit", "one"], ["y"], "range")],
+        [value("limit", [])],
+        [value("y", ["n"])],
+        [weight("zero", np.float32(0)), weight("one", np.float32(1))],
+    )
+    assert run(low(model), {"limit": np.array(2049, np.float32)})[0].shape == (2049,)
+
+
+def test_an_initialiser_that_can_be_fed_is_rounded_when_it_runs():
+    model = model_of(
+        [node("Add", ["x", "w"], ["y"], "add")],
+        [value("x", [1]), value("w", [1])],
+        [value("y", [1])],
+        [weight("w", np.array([1], np.float32))],
+    )
+    feeds = {"x": np.zeros(1, np.float32), "w": np.array([1 / 3], np.float32)}
+    assert run(low(model), feeds)[0][0] == np.float32(np.float16(1 / 3))

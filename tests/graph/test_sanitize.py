@@ -111,3 +111,11 @@ def test_outputs_stay_and_nothing_foldable_is_left(seed: int, size: int) -> None
     after = run(clean, {name: array for name, array in feeds.items() if name in left})
     for name, array in run(model, feeds).items():
         np.testing.assert_allclose(after[name], array, rtol=1e-6, err_msg=name)
+
+
+def test_a_try_that_is_given_up_leaves_no_trace() -> None:
+    """Flattening an If renames a weight in place; the second try, without flattening, then lacked it."""
+    model = random_graph(497, 11)
+    clean = sanitize(model).model
+    feeds = {n: v for n, v in generate(model, seed=497).items() if n in {i.name for i in clean.graph.input}}
+    assert run(clean, feeds).keys() == {o.name for o in model.graph.output}

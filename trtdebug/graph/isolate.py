@@ -72,6 +72,41 @@ def isolate(
     return Isolated(builder.result, builder.feeds, builder.outputs, skipped)
 
 
+def beside(model: onnx.ModelProto, isolated: Isolated) -> onnx.ModelProto:
+    """The model, with isolated nodes of it standing beside its own under the names `<node>__alone`.
+
+    Inputs and outputs are those of both; nothing leads from one part to the other. What the isolated nodes read
+    as constants and the model does not have as initialisers is added under new names.
+    """
+    both = onnx.ModelProto()
+    both.CopyFrom(model)
+    graph, alone = both.graph, isolated.model.graph
+    shared = initializer_names(graph)
+    taken = {t for node in all_nodes(graph.node) for t in (*node.input, *node.output)} | shared
+    rename = {n: _free(f"{n}__alone", taken) for n in initializer_names(alone) if n not in shared}
+    graph.initializer.extend(renamed(t, rename[t.name]) for t in alone.initializer if t.name in rename)
+    names = {node.name for node in graph.node}
+    for node in alone.node:
+        copy = graph.node.add()
+        copy.CopyFrom(node)
+        copy.name = _free(f"{node.name}__alone", names)
+        for position, tensor in enumerate(copy.input):
+            copy.input[position] = rename.get(tensor, tensor)
+        for body in bodies(copy):
+            _rename_reads(body, rename)
+    graph.input.extend(alone.input)
+    graph.output.extend(alone.output)
+    return both
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, or one made from it, that is not taken yet; takes it."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
 class _Builder:
     def __init__(
         self,

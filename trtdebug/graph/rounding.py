@@ -5,29 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import ml_dtypes
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import LowPrecision
+from trtdebug.graph.fresh import FreshNames, names_in
+from trtdebug.graph.lowtypes import NUMPY_TYPE, ONNX_TYPE
 from trtdebug.graph.types import (
     TensorType,
-    dtype_name,
+    graph_types,
     infer,
     tensor_types,
     value_info,
-    value_type,
     without_weights,
 )
 from trtdebug.graph.walk import bodies
 
-_ONNX = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
-_NUMPY = {"fp16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16)}
-
 WIDE: Mapping[str, int] = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 """What can be rounded: numpy dtype name -> ONNX element type."""
+
+# Inputs that a kernel of any precision takes in full: scales of quantisation, sizes in disguise.
+_KEPT_INPUTS: Mapping[str, frozenset[int]] = {
+    "QuantizeLinear": frozenset({1}),
+    "DequantizeLinear": frozenset({1}),
+    "Resize": frozenset({1, 2}),
+    "Upsample": frozenset({1}),
+    "Range": frozenset({0, 1, 2}),
+}
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,9 @@ def rounded(
     """A copy of `model` in which the nodes of `low` work as a kernel of precision `dtype` would.
 
     Such a node reads its float32 and float64 inputs and weights rounded to `dtype` and stores its outputs of
-    these types rounded, with overflow to Inf; inside it computes in the type it had. All other nodes work in
-    full on what they are given. Names of nodes, tensors, inputs and outputs stay, so results compare by name.
+    these types rounded, with overflow to Inf; inside it computes in the type it had. Scales of quantisation
+    and of Resize, and the limits of Range, it reads as they are. All other nodes work in full on what they are
+    given. Names of nodes, tensors, inputs and outputs stay, so results compare by name.
 
     If, Loop or Scan in `low` stand for their bodies too: every node in there is low, but Constant nodes, which
     are weights. Functions of the model are not cut into: only what goes in and what comes out is rounded.
@@ -91,7 +98,7 @@ def rounded(
                     raise BuildFailure(f"the type of tensor {tensor!r} is unknown, so it cannot be rounded.")
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    names = _Names({*known, *_tensor_names(copy.graph)})
+    names = FreshNames({*known, *names_in(copy.graph)})
     left_out: dict[str, tuple[str, ...]] = {}
     holders = [n for n in copy.graph.node if n.name in chosen and any(bodies(n))]
     if holders:
@@ -121,11 +128,11 @@ def _round_bodies(
     typed: onnx.NodeProto,
     outer: Mapping[str, str],
     dtype: LowPrecision,
-    names: _Names,
+    names: FreshNames,
 ) -> Iterator[str]:
     """Rounds in the bodies of `node`; gives what it had to leave out. `typed` is the node after inference."""
     for body, inferred in zip(bodies(node), bodies(typed), strict=True):
-        known = {**outer, **_dtypes(inferred)}
+        known = {**outer, **{t: i.dtype for t, i in graph_types(inferred).items()}}
         low = set()
         for i, (inner, counterpart) in enumerate(zip(body.node, inferred.node, strict=True)):
             yield from _round_bodies(inner, counterpart, known, dtype, names)
@@ -138,38 +145,6 @@ def _round_bodies(
         _Rounder(body, low, dtype, known, names).run()
 
 
-def _dtypes(graph: onnx.GraphProto) -> dict[str, str]:
-    """numpy dtype name of each tensor of this graph whose type it tells."""
-    types = {v.name: value_type(v) for v in (*graph.input, *graph.value_info, *graph.output)}
-    found = {name: type_.dtype for name, type_ in types.items() if type_ is not None}
-    return found | {i.name: dtype_name(i.data_type) for i in graph.initializer}
-
-
-def _tensor_names(graph: onnx.GraphProto) -> Iterator[str]:
-    """Names of all tensors and nodes of the graph and its bodies: a body must not take a name from around it."""
-    yield from (v.name for v in (*graph.input, *graph.output))
-    yield from (i.name for i in graph.initializer)
-    yield from (i.values.name for i in graph.sparse_initializer)
-    for node in graph.node:
-        yield node.name
-        yield from (*node.input, *node.output)
-        for body in bodies(node):
-            yield from _tensor_names(body)
-
-
-class _Names:
-    """Gives names that nothing in the model has."""
-
-    def __init__(self, taken: set[str]) -> None:
-        self.taken = taken
-
-    def fresh(self, name: str) -> str:
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        return name
-
-
 class _Rounder:
     """Rounds around the nodes at the positions `low` of one graph. `dtypes` knows all that they read and write."""
 
@@ -179,10 +154,11 @@ class _Rounder:
         low: set[int],
         dtype: LowPrecision,
         dtypes: Mapping[str, str],
-        names: _Names,
+        names: FreshNames,
     ) -> None:
         self.graph, self.low, self.dtype, self.dtypes, self.names = graph, low, dtype, dtypes, names
-        self.weights = {i.name: i for i in graph.initializer}
+        fed = {i.name for i in graph.input}  # an initialiser that is an input too is but a default
+        self.weights = {i.name: i for i in graph.initializer if i.name not in fed}
         self.stored_low = {o for i in low for o in graph.node[i].output}
         self.variants: dict[str, str] = {}
         self.nodes: list[onnx.NodeProto] = []
@@ -190,7 +166,8 @@ class _Rounder:
     def run(self) -> None:
         for i, node in enumerate(list(self.graph.node)):
             if i in self.low:
-                inputs = [self.read(t) for t in node.input]
+                kept = _KEPT_INPUTS.get(node.op_type, frozenset())
+                inputs = [t if at in kept else self.read(t) for at, t in enumerate(node.input)]
                 del node.input[:]
                 node.input.extend(inputs)
                 after = [self.store(node, at) for at, t in enumerate(node.output) if self.is_wide(t)]
@@ -228,7 +205,7 @@ class _Rounder:
         fresh = self.names.fresh
         middle = fresh(f"{target}__stored")
         return [
-            helper.make_node("Cast", [source], [middle], fresh(f"{target}__round"), to=_ONNX[self.dtype]),
+            helper.make_node("Cast", [source], [middle], fresh(f"{target}__round"), to=ONNX_TYPE[self.dtype]),
             helper.make_node("Cast", [middle], [target], fresh(f"{target}__widen"), to=wide),
         ]
 
@@ -236,4 +213,4 @@ class _Rounder:
 def _rounded(weight: onnx.TensorProto, name: str, dtype: LowPrecision) -> onnx.TensorProto:
     values = numpy_helper.to_array(weight)
     with np.errstate(over="ignore"):
-        return numpy_helper.from_array(values.astype(_NUMPY[dtype]).astype(values.dtype), name)
+        return numpy_helper.from_array(values.astype(NUMPY_TYPE[dtype]).astype(values.dtype), name)

@@ -209,7 +209,9 @@ def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
 def _surgery(model: onnx.ModelProto, *, flatten: bool) -> onnx.ModelProto:
     import onnx_graphsurgeon as gs
 
-    surgeon = gs.import_onnx(model)
+    own = onnx.ModelProto()
+    own.CopyFrom(model)  # flattening an If renames weights in place, in the model that it was given
+    surgeon = gs.import_onnx(own)
     for _ in range(_PASSES):  # a flattened If may give more to fold
         size = len(surgeon.nodes)
         surgeon.fold_constants(partitioning="recursive", flatten_subgraphs=flatten).cleanup().toposort()

@@ -94,15 +94,19 @@ def tensor_types(model: onnx.ModelProto) -> dict[str, TensorType]:
 
     Declared ones, completed by ONNX shape inference. What neither tells is left out, never guessed.
     """
-    inferred = infer(model)
+    return graph_types(infer(model).graph)
+
+
+def graph_types(graph: onnx.GraphProto) -> dict[str, TensorType]:
+    """Types that this graph itself tells: of inputs, outputs, initialisers and intermediates with a value info."""
     types: dict[str, TensorType] = {}
-    for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
+    for value in (*graph.input, *graph.value_info, *graph.output):
         type_ = value_type(value)
         if type_ is not None:
             types[value.name] = type_
-    for tensor in model.graph.initializer:
+    for tensor in graph.initializer:
         types[tensor.name] = TensorType(dtype_name(tensor.data_type), tuple(tensor.dims))
-    for sparse in model.graph.sparse_initializer:
+    for sparse in graph.sparse_initializer:
         types[sparse.values.name] = TensorType(dtype_name(sparse.values.data_type), tuple(sparse.dims))
     return types
 
