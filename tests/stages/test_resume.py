@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import events, group_members, start, trtdebug, wait_for
+from command_line import events, session_members, start, trtdebug, wait_for
 from planted_graphs import planted_graph
 
 from trtdebug.graph.load import save_model
@@ -55,7 +55,7 @@ def kill(process: Any) -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
     deadline = time.monotonic() + 5
-    while group_members(process.pid):
+    while session_members(process.pid):
         assert time.monotonic() < deadline, "the worker outlives its session"
         time.sleep(0.05)
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def start(*arguments: object, cwd: Path, **variables: str) -> subprocess.Popen[str]:
     """Starts `trtdebug ...`, deaf to nothing, in a process group of its own."""
-    paths = [variables.pop("PYTHONPATH", ""), str(ROOT)]
+    paths = [variables.pop("PYTHONPATH", ""), str(ROOT), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
         [sys.executable, "-m", "trtdebug", *map(str, arguments)],
         cwd=cwd,
@@ -54,14 +54,14 @@ def wait_for(event: str, session: Path, seconds: float = 30) -> None:
         time.sleep(0.01)
 
 
-def group_members(group: int) -> list[int]:
-    """Processes of a process group that are alive (zombies are not)."""
+def session_members(leader: int) -> list[int]:
+    """Processes that `start`'s process and its children started and that are alive (zombies are not)."""
     members = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
+            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
         except (OSError, ValueError):
             continue  # it ended in between
-        if int(pgrp) == group and state != "Z":
+        if int(session) == leader and state != "Z":
             members.append(int(stat.parent.name))
     return members

@@ -1,23 +1,21 @@
-"""Executors: where jobs run. In a worker process (default), or in this one (tests, embedding)."""
+"""Executors: where jobs run. In worker processes (default), or in this one (tests, embedding)."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import select
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtdebug.backends.base import Backend
 from trtdebug.core.jsonable import loads, to_data
-from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.core.outcome import Outcome
+from trtdebug.session.child import Child, Died, HeldTooMuch, TookTooLong
+from trtdebug.session.death import exit_words, held_too_much, of_death, spoiled, took_too_long
 from trtdebug.session.job import Job
+from trtdebug.session.journal import Journal
+from trtdebug.session.limits import WorkerLimits, default_memory
 from trtdebug.session.perform import Metrics, perform
 
 _TAIL = 20
@@ -37,129 +35,192 @@ class InProcess:
         pass
 
 
-class WorkerProcess:
-    """One warm child process. When it crashes or hangs, the trial is untestable; the next job gets a new one.
+class WorkerProcesses:
+    """One warm worker a backend: a builder that crashes takes no other backend with it.
+
+    So there is one process a GPU, as long as one backend at a time uses it.
 
     Args:
-        folder: the session's folder.
-        timeout: seconds a job may take.
-        environment: passed to the child beside this process's own (which plugins are off, ...).
+        folder: the session's folder. Nothing is written to it before the first job.
+        limits: of each worker.
+        environment: for the workers, beside this process's own (which plugins are off, ...).
     """
 
-    def __init__(self, folder: Path, timeout: float, environment: Mapping[str, str] | None = None) -> None:
-        self.folder, self.timeout, self.environment = folder, timeout, dict(environment or {})
-        self.process: subprocess.Popen[str] | None = None
-        self.answers = -1
+    def __init__(
+        self, folder: Path, limits: WorkerLimits, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder, self.limits, self.environment = folder, limits, environment
+        self._workers: dict[str, WorkerProcess] = {}
+
+    def start(self, reference: str, candidate: str) -> None:
+        """Starts the workers of these backends, and has them get ready by themselves; returns at once.
+
+        The reference gets a second process, for its run in a fresh one.
+        """
+        self._worker(candidate).start(warm=True)  # first: it may take longest
+        self._worker(reference).start(warm=True, spare=True)
 
     def run(self, job: Job) -> Outcome:
-        if job.fresh_process:
-            self._kill()
-        log = self.folder / "trials" / job.sha256 / "log.txt"
-        log.unlink(missing_ok=True)
-        warm = self.process is not None
-        outcome = self._attempt(job, log)
-        if warm and outcome.signature == Signature("crash") and not log.exists():
-            return self._attempt(
-                job, log
-            )  # the warm worker was gone before it took the job: not the job's fault
-        return outcome
-
-    def _attempt(self, job: Job, log: Path) -> Outcome:
-        started = time.perf_counter()
-        process = self._running()
-        request = json.dumps({"job": to_data(job), "log": str(log)})
-        line = ""
-        try:
-            assert process.stdin is not None
-            process.stdin.write(request + "\n")
-            process.stdin.flush()
-            line = self._receive()
-        except BrokenPipeError:
-            pass  # it died before it read the job: told below as a crash
-        except TimeoutError:
-            self._kill()
-            return Outcome(
-                "untestable",
-                Signature("timeout"),
-                f"no answer within {self.timeout:g} s",
-                log_tail=_tail(log),
-                build_seconds=time.perf_counter() - started,
-            )
-        except BaseException:
-            self._kill()  # interrupted: its answer must not be taken for that of the next job
-            raise
-        if not line:
-            return self._crashed(log, time.perf_counter() - started)
-        outcome = loads(line, Outcome)
-        return replace(outcome, log_tail=_tail(log)) if outcome.status == "untestable" else outcome
+        return self._worker(job.backend).run(job)
 
     def close(self) -> None:
-        if self.process is not None:
-            self._kill()
+        for worker in self._workers.values():
+            worker.kill()
+        for worker in self._workers.values():
+            worker.close()
 
-    def _running(self) -> subprocess.Popen[str]:
-        if self.process is not None and self.process.poll() is None:
-            return self.process
-        self._kill()
-        read, write = os.pipe()
-        with (self.folder / "worker.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "trtdebug.session.worker", str(write), str(self.folder)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                pass_fds=(write,),
-                env=os.environ | _import_path() | self.environment,
-                text=True,
-                encoding="utf-8",
+    def _worker(self, backend: str) -> WorkerProcess:
+        if backend not in self._workers:
+            self._workers[backend] = WorkerProcess(self.folder, self.limits, self.environment, backend)
+        return self._workers[backend]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One try of a job.
+
+    Attributes:
+        again: another one, in a fresh worker, is worth its time.
+        taken: the worker had begun with it.
+    """
+
+    outcome: Outcome
+    again: bool = False
+    taken: bool = True
+
+
+class WorkerProcess:
+    """One warm child process. What breaks it costs a trial at most: the next job gets a new one.
+
+    A death is tried once more in a fresh worker, since it may be chance. So is a want of memory or a CUDA
+    error in a worker that did other trials before, since those may have left it behind. Both are written to
+    the journal, as `worker_restarted`.
+
+    Args:
+        backend: the one to make ready before the first job where `start` is told to warm.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limits: WorkerLimits | None = None,
+        environment: Mapping[str, str] | None = None,
+        backend: str = "",
+    ) -> None:
+        self.folder, self.environment, self.backend = folder, dict(environment or {}), backend
+        self.limits = limits or WorkerLimits(1800.0, default_memory())
+        self._warm = False
+        self._child: Child | None = None
+        self._spare: Child | None = None
+
+    def start(self, warm: bool = False, spare: bool = False) -> None:
+        """Starts the process if there is none; returns at once.
+
+        Args:
+            warm: its backend's `warm_up` is called in it before the first job, and after each restart.
+            spare: start another one too, for the first job that wants a fresh process.
+        """
+        self._warm = warm
+        self._child = self._child or self._new()
+        if spare:
+            self._spare = self._spare or self._new()
+
+    def run(self, job: Job) -> Outcome:
+        log = self.folder / "trials" / job.sha256 / "log.txt"
+        log.unlink(missing_ok=True)
+        first = self._attempt(job, log)
+        if not first.again:
+            return first.outcome
+        if log.exists():
+            log.replace(log.with_name("log-first.txt"))
+        second = self._attempt(job, log).outcome
+        if second.status != "untestable" or not first.taken:
+            return second
+        same = second.reason == first.outcome.reason
+        then = "and again in a fresh worker" if same else f"in a fresh worker: {second.reason}"
+        return replace(second, reason=f"{first.outcome.reason}; {then}")
+
+    def kill(self) -> None:
+        """Kills the processes, and waits for nothing; `close` does."""
+        for child in self._children():
+            child.kill()
+
+    def close(self) -> None:
+        for child in self._children():
+            child.end()
+        self._child = self._spare = None
+
+    def _children(self) -> list[Child]:
+        return [c for c in (self._child, self._spare) if c is not None]
+
+    def _attempt(self, job: Job, log: Path) -> _Attempt:
+        child = self._ready(job)
+        used, started = child.used, time.perf_counter()
+        request = json.dumps({"job": to_data(job), "folder": str(self.folder), "log": str(log)})
+        try:
+            outcome = loads(child.ask(request, self.limits), Outcome)
+            again, broken = used, spoiled(outcome, _end(log))
+        except TookTooLong:
+            again, broken = False, took_too_long(self.limits)
+        except HeldTooMuch as held:
+            again, broken = used, held_too_much(held.args[0], self.limits)
+        except Died as died:
+            again, broken = True, of_death(died.args[0], _end(log) or child.startup_log())
+        except BaseException:
+            self._drop()  # interrupted: its answer must not be taken for that of the next job
+            raise
+        if broken is None:
+            tail = _tail(_end(log)) if outcome.status == "untestable" else ""
+            return _Attempt(replace(outcome, log_tail=tail))
+        taken = log.exists()
+        if not taken:
+            self._warm = False
+        tail = _tail(_end(log) or child.startup_log())
+        seconds = broken.build_seconds or time.perf_counter() - started
+        self._restart(broken.reason, job)
+        return _Attempt(replace(broken, log_tail=tail, build_seconds=seconds), again or not taken, taken)
+
+    def _ready(self, job: Job) -> Child:
+        if self._child is not None and (code := self._child.ended()) is not None:
+            self._warm = self._warm and self._child.used
+            last = self._child.startup_log().splitlines()[-1:] or [exit_words(code)]
+            how = (
+                f"between two trials: {exit_words(code)}"
+                if self._child.used
+                else f"while it got ready: {last[0]}"
             )
-        os.close(write)
-        self.answers = read
-        return self.process
+            self._restart(f"the worker died {how}", job)
+        if self._child is not None and job.fresh_process and self._child.used:
+            self._drop()
+        if self._child is None:
+            self._child, self._spare = self._spare or self._new(), None
+        return self._child
 
-    def _receive(self) -> str:
-        """One line of the answer pipe; "" when the worker died. Raises TimeoutError."""
-        deadline = time.monotonic() + self.timeout
-        received = b""
-        while not received.endswith(b"\n"):
-            ready, _, _ = select.select([self.answers], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise TimeoutError
-            chunk = os.read(self.answers, 1 << 20)
-            if not chunk:
-                return ""
-            received += chunk
-        return received.decode()
+    def _restart(self, why: str, job: Job) -> None:
+        """Puts a new process in the place of a broken one, so that it gets ready while others work."""
+        self._drop()
+        self._child = self._new()
+        Journal(self.folder / "journal.jsonl").write(
+            "worker_restarted", trial=job.sha256, purpose=job.purpose, backend=job.backend, reason=why
+        )
 
-    def _crashed(self, log: Path, seconds: float) -> Outcome:
-        assert self.process is not None
-        code = self.process.wait()
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        tail = _tail(log) or _tail(self.folder / "worker.log")
-        self._kill()
-        reason = f"the worker died: {how}"
-        return Outcome("untestable", Signature("crash"), reason, log_tail=tail, build_seconds=seconds)
+    def _new(self) -> Child:
+        return Child(self.environment, self.backend if self._warm else "")
 
-    def _kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            assert self.process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                self.process.stdin.close()
-            os.close(self.answers)
-        self.process = None
+    def _drop(self) -> None:
+        if self._child is not None:
+            self._child.end()
+        self._child = None
 
 
-def _import_path() -> dict[str, str]:
-    """Lets the child import what this process can, also when trtdebug is run from a source folder."""
-    return {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-
-
-def _tail(path: Path) -> str:
+def _end(path: Path) -> str:
+    """The end of a log, "" where there is none: verbose builders write gigabytes."""
     if not path.exists():
         return ""
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))  # verbose builders write gigabytes
-        lines = file.read().decode("utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-_TAIL:])
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return file.read().decode("utf-8", errors="replace")
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.splitlines()[-_TAIL:])

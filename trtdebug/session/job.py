@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from trtdebug.core.case import BuildOptions
@@ -23,6 +23,19 @@ class TensorRef:
 
 
 @dataclass(frozen=True)
+class ChoiceRef:
+    """What an expected index tensor was chosen from: `values` of the reference, along `axis`.
+
+    Attributes:
+        keepdims: the index tensor has that axis, too.
+    """
+
+    values: TensorRef
+    axis: int
+    keepdims: bool
+
+
+@dataclass(frozen=True)
 class Job:
     """One build, run and compare.
 
@@ -34,6 +47,8 @@ class Job:
         samples: names of the samples to run.
         feeds: input name -> stored tensor.
         expected: output name -> reference tensor to compare with; None = compare nothing.
+        choices: expected output that holds indices (ArgMax, TopK) -> what they were chosen from. Where the
+            values are not stored, the indices have to be equal.
         outputs: tensors to ask the engine for; None = the graph's outputs.
         keep: which outputs to store (under the trial's hash; under the sample itself where `record`).
         record: this is the reference's own run: its outputs become the sample's tensors.
@@ -42,7 +57,10 @@ class Job:
         fast: build with the settings for searching (cheap), not with the user's own.
         isolated: the model's nodes do not touch each other, so one whose precision the engine did not honour
             spoils only its own outputs, and not the trial.
+        equal_rows: also run the first sample with all rows of the batch made equal (see trtdebug.oracle.rows).
         time_runs: how often to run the first sample for the latency; 0 = not measured.
+        profile_runs: how often to run it for the time of each layer; 0 = not measured.
+        max_memory: bytes of outputs to hold at once (see `BuildRequest`). The result does not depend on it.
     """
 
     purpose: str
@@ -64,9 +82,13 @@ class Job:
     fast: bool = False
     isolated: bool = False
     time_runs: int = 0
+    profile_runs: int = 0
     role: Role = "candidate"
+    equal_rows: bool = False
+    choices: dict[str, ChoiceRef] = field(default_factory=dict)
+    max_memory: int | None = None
 
     @property
     def sha256(self) -> str:
-        """Hash of what the result depends on: not the purpose, not the place of the file."""
-        return digest(replace(self, purpose="", model=""))
+        """Hash of what the result depends on: not the purpose, the place of the file, or the memory."""
+        return digest(replace(self, purpose="", model="", max_memory=None))

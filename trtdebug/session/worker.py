@@ -1,70 +1,52 @@
-"""The worker process: takes jobs on stdin, one JSON line each, and answers with outcomes on its own pipe.
+"""The worker process: sets itself up, makes a backend ready, then serves jobs (trtdebug.session.serve).
 
-Whatever a builder prints goes to the trial's log. A crash of this process costs one trial, never the session.
+What a backend takes to get ready comes first, since a parent may be waiting for nothing else.
 """
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import faulthandler
-import json
+import logging
 import os
 import signal
 import sys
-import traceback
-from pathlib import Path
-from typing import TextIO
-
-from trtdebug.core.jsonable import dumps, loads
-from trtdebug.core.outcome import Outcome, Signature
-from trtdebug.session.job import Job
-from trtdebug.session.perform import perform
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """`python -m trtdebug.session.worker ANSWER_FD SESSION_FOLDER`"""
+    """`python -m trtdebug.session.worker ANSWER_FD [--warm BACKEND]`"""
     _die_with_parent()
+    os.setpgid(0, 0)  # what it starts ends with it
+    parser = argparse.ArgumentParser()
+    parser.add_argument("answers", type=int)
+    parser.add_argument("--warm", default="")
+    arguments = parser.parse_args()
     faulthandler.enable()  # a crash in a library leaves a traceback in the log
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # ... and does not lose what was printed
+    logging.basicConfig(format="%(message)s")  # to stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session handles Ctrl-C
-    answers = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
-    folder = Path(sys.argv[2])
+    os.set_inheritable(arguments.answers, False)  # else a process that a backend starts could hold the pipe
+    answers = os.fdopen(arguments.answers, "w", encoding="utf-8")
     from trtdebug.plugins.builtin import load_plugins
 
     plugins = load_plugins()
     backends = plugins.backends()
-    metrics = {m.name: m.compute for m in plugins.metrics().values()}
-    for line in sys.stdin:
-        request = json.loads(line)
-        _redirect(Path(request["log"]))
-        job = loads(json.dumps(request["job"]), Job)
-        _answer(answers, _guarded(job, backends, folder, metrics))
+    if arguments.warm in backends:
+        _warm_up(backends[arguments.warm])
+    from trtdebug.session.serve import serve
+
+    serve(sys.stdin, answers, backends, {m.name: m.compute for m in plugins.metrics().values()})
 
 
-def _guarded(job, backends, folder, metrics) -> Outcome:  # type: ignore[no-untyped-def]
-    try:
-        return perform(job, backends[job.backend], folder, metrics)
-    except Exception as error:  # noqa: BLE001 - any error of a backend is an outcome; the log has its traceback
-        traceback.print_exc()
-        sys.stderr.flush()
-        return Outcome("untestable", Signature("crash"), f"{type(error).__name__}: {error}")
+def _warm_up(backend: object) -> None:
+    """Where it raises, this process ends: what it started may be half done."""
+    from trtdebug.backends.base import Warmable
 
-
-def _answer(answers: TextIO, outcome: Outcome) -> None:
-    answers.write(dumps(outcome) + "\n")
-    answers.flush()
-
-
-def _redirect(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    if isinstance(backend, Warmable):
+        backend.warm_up()
 
 
 def _die_with_parent() -> None:
