@@ -20,7 +20,7 @@ from trtdebug.backends.tensorrt import compat
         ("UNFUSED_DEBUG_TENSORS", {"10.11.0": False, "10.12.0.36": True, "11.4.0.106": True}),
         ("DEBUG_TENSORS", {"8.6.0": False, "10.0.1": True, "11.4.0.106": True}),
         ("STRONG_TYPING", {"8.6.0": False, "10.16.1.11": True, "11.4.0.106": True}),
-        ("EXPLICIT_BATCH_FLAG", {"8.6.0": True, "10.0.1": False, "11.4.0.106": False}),
+        ("CALIBRATION", {"8.6.0": True, "10.16.1.11": True, "11.0.0.114": False}),
         ("NATIVE_INT64", {"8.6.0": False, "10.16.1.11": True}),
         ("BUILD_ROUTE", {"11.0.0.114": False, "11.1.0.106": True}),
     ],
@@ -46,3 +46,18 @@ def test_members_are_found_by_name() -> None:
     assert compat.member(kind, "JIT") is kind.JIT
     assert compat.member(kind, "CUDNN") is None
     assert compat.names(kind) == ("CUBLAS", "JIT")
+
+
+def test_tensorrt_rtx_counts_as_the_tensorrt_that_it_is_like() -> None:
+    assert compat.has("STRONG_TYPING", "1.7.1.116")
+    assert not compat.has("WEAK_TYPING", "1.7.1.116")
+
+
+def test_an_optional_attribute_has_to_be_declared() -> None:
+    class ParserError:
+        node_name = "named"
+
+    assert compat.optional(ParserError(), "ParserError.node_name") == "named"
+    assert compat.optional(ParserError(), "ParserError.node_operator") is None
+    with pytest.raises(KeyError, match="desc"):
+        compat.optional(ParserError(), "ParserError.desc")

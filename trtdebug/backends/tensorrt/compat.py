@@ -1,4 +1,8 @@
-"""What each TensorRT version has. The only place that knows version numbers."""
+"""What each TensorRT version has. The only place that knows version numbers.
+
+TensorRT's API that the backend uses is written down here, by the capability that brings it: the contract tests
+check each name against the real bindings of 8.6, 10 and 11, and that the backend uses no other.
+"""
 
 from __future__ import annotations
 
@@ -13,39 +17,168 @@ _NEVER_ENDS: Version = (1_000_000, 0)
 
 
 @dataclass(frozen=True)
-class Span:
-    """Versions that have a capability: `since` <= version < `until`, (major, minor)."""
+class Capability:
+    """What versions `since` <= version < `until`, (major, minor), have.
+
+    Attributes:
+        api: names in the tensorrt module that come and go with it, as "Class", "Class.attribute" or "Enum.MEMBER".
+            Empty: it is how TensorRT behaves, not what it has.
+    """
 
     since: Version = _START
     until: Version = _NEVER_ENDS
+    api: tuple[str, ...] = ()
 
 
-CAPABILITIES: dict[str, Span] = {
+CAPABILITIES: dict[str, Capability] = {
     # the network
-    "EXPLICIT_BATCH_FLAG": Span(until=(10, 0)),  # must be given; later ignored, in 11 gone
-    "STRONG_TYPING": Span(since=(9, 0)),
-    "WEAK_TYPING": Span(until=(11, 0)),
-    "NATIVE_INT64": Span(since=(9, 0)),
-    "BOOL_OUTPUTS": Span(since=(10, 0)),
-    "PARSER_NODE_NAME": Span(since=(9, 0)),
+    "STRONG_TYPING": Capability(since=(9, 0), api=("NetworkDefinitionCreationFlag.STRONGLY_TYPED",)),
+    "WEAK_TYPING": Capability(until=(11, 0)),
+    "NATIVE_INT64": Capability(since=(9, 0), api=("DataType.INT64",)),
+    "BOOL_OUTPUTS": Capability(since=(10, 0)),
+    "PARSER_NODE_NAME": Capability(since=(9, 0), api=("ParserError.node_name", "ParserError.node_operator")),
     # precision
-    "LAYER_PRECISION": Span(until=(11, 0)),
-    "FP16_FLAG": Span(until=(11, 0)),
-    "INT8_FLAG": Span(until=(11, 0)),
-    "BF16_FLAG": Span(since=(9, 0), until=(11, 0)),
+    "LAYER_PRECISION": Capability(
+        until=(11, 0),
+        api=(
+            "ILayer.precision",
+            "ILayer.set_output_type",
+            "ILayer.reset_precision",
+            "ILayer.reset_output_type",
+            "BuilderFlag.OBEY_PRECISION_CONSTRAINTS",
+            "BuilderFlag.PREFER_PRECISION_CONSTRAINTS",
+        ),
+    ),
+    "FP16_FLAG": Capability(until=(11, 0), api=("BuilderFlag.FP16",)),
+    "INT8_FLAG": Capability(until=(11, 0), api=("BuilderFlag.INT8",)),
+    "BF16_FLAG": Capability(since=(9, 0), until=(11, 0), api=("BuilderFlag.BF16",)),
+    "BF16_TYPE": Capability(since=(9, 0), api=("DataType.BF16",)),
+    "CALIBRATION": Capability(
+        until=(11, 0),
+        api=(
+            "IInt8EntropyCalibrator",
+            "IInt8EntropyCalibrator2",
+            "IInt8MinMaxCalibrator",
+            "IBuilderConfig.int8_calibrator",
+        ),
+    ),
     # tactics
-    "ALGORITHM_SELECTOR": Span(until=(11, 0)),
-    "EDITABLE_TIMING_CACHE": Span(since=(10, 8)),
-    "BUILD_ROUTE": Span(since=(11, 1)),
+    "ALGORITHM_SELECTOR": Capability(
+        until=(11, 0),
+        api=(
+            "IAlgorithmSelector",
+            "IAlgorithmSelector.select_algorithms",
+            "IAlgorithmSelector.report_algorithms",
+            "IAlgorithmContext.name",
+            "IAlgorithm.algorithm_variant",
+            "IAlgorithmVariant.implementation",
+            "IAlgorithmVariant.tactic",
+            "IBuilderConfig.algorithm_selector",
+            "BuilderFlag.REJECT_EMPTY_ALGORITHMS",
+        ),
+    ),
+    "EDITABLE_TIMING_CACHE": Capability(
+        since=(10, 8),
+        api=(
+            "BuilderFlag.EDITABLE_TIMING_CACHE",
+            "ITimingCache.queryKeys",
+            "ITimingCache.query",
+            "ITimingCache.update",
+            "TimingCacheKey",
+            "TimingCacheKey.parse",
+            "TimingCacheValue",
+            "TimingCacheValue.tacticHash",
+        ),
+    ),
+    "BUILD_ROUTE": Capability(
+        since=(11, 1), api=("IBuilderConfig.build_route", "IBuilderConfig.all_build_routes")
+    ),
     # observing
-    "DEBUG_TENSORS": Span(since=(10, 0)),
-    "UNFUSED_DEBUG_TENSORS": Span(since=(10, 12)),
+    "DEBUG_TENSORS": Capability(
+        since=(10, 0),
+        api=(
+            "INetworkDefinition.mark_debug",
+            "INetworkDefinition.unmark_debug",
+            "INetworkDefinition.is_debug_tensor",
+            "IDebugListener",
+            "ICudaEngine.is_debug_tensor",
+            "IExecutionContext.set_debug_listener",
+            "IExecutionContext.set_tensor_debug_state",
+            "IExecutionContext.set_all_tensors_debug_state",
+        ),
+    ),
+    "UNFUSED_DEBUG_TENSORS": Capability(
+        since=(10, 12),
+        api=(
+            "INetworkDefinition.mark_unfused_tensors_as_debug_tensors",
+            "INetworkDefinition.unmark_unfused_tensors_as_debug_tensors",
+            "IExecutionContext.unfused_tensors_debug_state",
+        ),
+    ),
+    # plugins
+    "PLUGIN_CREATOR_LIST": Capability(until=(11, 0), api=("IPluginRegistry.plugin_creator_list",)),
+    "ALL_PLUGIN_CREATORS": Capability(since=(10, 0), api=("IPluginRegistry.all_creators",)),
 }
-"""Capability -> versions that have it. Enum members that come and go are asked by name (`member`)."""
+"""What some versions have and others lack, by the name under which `has` is asked."""
+
+ALWAYS: dict[str, tuple[str, ...]] = {
+    "": ("Builder", "get_plugin_registry", "init_libnvinfer_plugins", "int32"),
+    "DataType": ("FLOAT", "HALF", "INT8", "INT32"),
+    "EngineInspector": ("execution_context", "get_engine_information"),
+    "IBuilderConfig": (
+        "create_timing_cache",
+        "get_tactic_sources",
+        "get_timing_cache",
+        "set_tactic_sources",
+        "set_timing_cache",
+    ),
+    "ICudaEngine": (
+        "create_engine_inspector",
+        "create_execution_context",
+        "get_tensor_dtype",
+        "get_tensor_mode",
+        "get_tensor_name",
+        "get_tensor_profile_shape",
+        "get_tensor_shape",
+        "is_shape_inference_io",
+        "num_io_tensors",
+    ),
+    "IExecutionContext": ("profiler", "set_input_shape"),
+    "ILayer": ("get_input", "get_output", "metadata", "name", "num_inputs", "num_outputs", "type"),
+    "ILogger": ("log",),
+    "INetworkDefinition": (
+        "add_cast",
+        "get_input",
+        "get_layer",
+        "get_output",
+        "mark_output",
+        "num_inputs",
+        "num_layers",
+        "num_outputs",
+        "unmark_output",
+    ),
+    "IPluginRegistry": ("load_library",),
+    "IProfiler": ("report_layer_time",),
+    "ITensor": ("dtype", "is_execution_tensor", "is_shape_tensor", "name", "shape"),
+    "ITimingCache": ("serialize",),
+    "LayerInformationFormat": ("JSON",),
+    "MemoryPoolType": ("WORKSPACE",),
+    "OnnxParser": ("get_error", "num_errors", "parse", "parse_from_file"),
+    "ParserError": ("code", "desc", "node"),
+    "ProfilingVerbosity": ("DETAILED",),
+    "Runtime": ("deserialize_cuda_engine",),
+    "TacticSource": ("JIT_CONVOLUTIONS",),
+    "TensorIOMode": ("INPUT", "OUTPUT"),
+}
+"""API that the backend uses and that every version from 8.6 on has, by class; functions of the module under ""."""
+
+# TensorRT-RTX counts its versions from 1 and has its own line; 1.7 has the API of TensorRT 11.1.
+_RTX_MAJORS = (1, 2, 3)
+_RTX_IS_LIKE: Version = (11, 1)
 
 
 def parse_version(text: str) -> Version:
-    """(major, minor) of a version string such as "8.6.0" or "10.16.1.11".
+    """(major, minor) of a version string such as "8.6.0" or "10.16.1.11"; for TensorRT-RTX that of its TensorRT.
 
     Raises:
         ValueError: the text has no such start.
@@ -53,7 +186,15 @@ def parse_version(text: str) -> Version:
     match = re.match(r"(\d+)\.(\d+)", text)
     if match is None:
         raise ValueError(f"not a TensorRT version: {text!r}")
-    return int(match[1]), int(match[2])
+    version = int(match[1]), int(match[2])
+    return _RTX_IS_LIKE if version[0] in _RTX_MAJORS else version
+
+
+def installed() -> str:
+    """Version of the installed TensorRT, such as "10.16.1.11". Imports it."""
+    import tensorrt
+
+    return str(tensorrt.__version__)
 
 
 def has(capability: str, version: str | None = None) -> bool:
@@ -65,12 +206,19 @@ def has(capability: str, version: str | None = None) -> bool:
     Raises:
         KeyError: no such capability.
     """
-    span = CAPABILITIES[capability]
-    if version is None:
-        import tensorrt
+    found = CAPABILITIES[capability]
+    return found.since <= parse_version(installed() if version is None else version) < found.until
 
-        version = str(tensorrt.__version__)
-    return span.since <= parse_version(version) < span.until
+
+def optional(found: Any, path: str) -> Any | None:
+    """The attribute "Class.attribute" of an object, or None where this TensorRT lacks it.
+
+    Raises:
+        KeyError: no capability has this attribute, so its absence would be an error of ours.
+    """
+    if not any(path in capability.api for capability in CAPABILITIES.values()):
+        raise KeyError(path)
+    return getattr(found, path.rpartition(".")[2], None)
 
 
 def member(enum: Any, name: str) -> Any | None:
@@ -97,5 +245,6 @@ NUMPY_TYPE = {
     "INT64": "int64",
     "UINT8": "uint8",
     "BOOL": "bool",
+    "BF16": "bfloat16",
 }
 """Members of trt.DataType -> numpy's names. trt.nptype breaks with some pairs of TensorRT and numpy."""

@@ -1,4 +1,4 @@
-"""Does TensorRT work here? Asked in a child process, because TensorRT may crash where there is no GPU."""
+"""Does TensorRT work here? Asked by a look (`probe`), or by a try in a child process that may crash (`try_out`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from trtdebug.backends.base import Availability
 from trtdebug.backends.tensorrt.device import device_name
 
-_TIMEOUT = 180  # seconds; importing TensorRT from a cold disk and making a Builder took 3 s on a warm one
+_TIMEOUT = 180  # seconds; making a Builder of 8.6 takes 6 to 10 s of the CPU
 _MISSING = "TensorRT is not installed (pip install 'trtdebug[tensorrt]')"
 
 # Runs on its own. trt.Runtime is not made on purpose: 8.6 dies of it without a GPU.
@@ -41,24 +41,47 @@ try:
 except Exception as error:
     say(ok=False, device=device, reason=f"tensorrt cannot be imported: {type(error).__name__}: {error}")
 version = str(trt.__version__)
+said = []
+
+class Logger(trt.ILogger):
+    def __init__(self):
+        trt.ILogger.__init__(self)
+
+    def log(self, severity, message):
+        if severity.name != "VERBOSE" and severity.name != "INFO":
+            said.append(" ".join(message.split()))
+
 try:
-    builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
-except Exception as error:
-    say(ok=False, version=version, device=device, reason=f"TensorRT {version} makes no builder: {error}")
+    builder = trt.Builder(Logger())
+except TypeError:  # what the bindings make of a builder that cannot be had
+    why = said[0] if said else "it does not say why; most often the driver is too old or the GPU not supported"
+    say(ok=False, version=version, device=device, reason=f"TensorRT {version} makes no builder: {why}")
 say(ok=True, version=version, device=device)
 """
 
 
-def obstacle() -> str:
-    """Why TensorRT certainly does not work here; empty when nothing is in sight. Starts the CUDA driver."""
-    if importlib.util.find_spec("tensorrt") is None:
-        return _MISSING
-    return "" if device_name() else "no NVIDIA GPU is visible here"
-
-
 @cache
 def probe() -> Availability:
-    """Availability of TensorRT, found out once a process. Never raises."""
+    """Whether TensorRT can be imported and there is a GPU: found out once a process, without a builder. Never raises.
+
+    A builder may still fail, in the worker that makes it; `try_out` makes sure, and takes many seconds.
+    """
+    if importlib.util.find_spec("tensorrt") is None:
+        return Availability(False, reason=_MISSING)
+    try:
+        import tensorrt
+    except Exception as error:  # noqa: BLE001 - whatever a broken installation raises
+        return Availability(
+            False, reason=f"tensorrt cannot be imported: {type(error).__name__}: {_one_line(error)}"
+        )
+    version, device = str(tensorrt.__version__), device_name()
+    if not device:
+        return Availability(False, version, reason="no NVIDIA GPU is visible here")
+    return Availability(True, version, device)
+
+
+def try_out() -> Availability:
+    """Availability of TensorRT by making a builder in a child process. Never raises."""
     if importlib.util.find_spec("tensorrt") is None:
         return Availability(False, reason=_MISSING)
     try:
@@ -100,3 +123,7 @@ def _object(line: str) -> dict[str, Any]:
     except ValueError:  # something else that a library printed
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,71 @@
+"""The backend: builds anywhere, runs on GPUs that TensorRT-RTX supports."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from trtdebug.backends.base import Availability, BuildRequest, Engine
+from trtdebug.backends.tensorrt.device import device_name
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.outcome import EngineInfo
+from trtdebug_rtx.module import installed, last_words, logger, said, tensorrt_rtx
+
+_MISSING = "TensorRT-RTX is not installed (pip install tensorrt_rtx)"
+
+
+class RtxBackend:
+    """NVIDIA TensorRT-RTX: strongly typed, precision said by Casts in the graph."""
+
+    name = "tensorrt-rtx"
+    summary = "NVIDIA TensorRT-RTX; builds without a GPU, runs on RTX GPUs"
+    realises: frozenset[str] = frozenset(
+        {"PinPrecision", "ForcePrecision", "Knob", "MarkOutputs", "BreakFusion", "ReplaceGraph"}
+    )
+    deterministic = False
+
+    def probe(self) -> Availability:
+        return _probe()
+
+    def build(self, request: BuildRequest) -> Engine:
+        found = _probe()
+        if not found.ok:
+            raise BuildFailure(found.reason)
+        from trtdebug_rtx.build import serialise
+        from trtdebug_rtx.engine import BuiltEngine, RunningEngine
+        from trtdebug_rtx.request import prepare
+
+        prepared = prepare(request)
+        notes = (
+            [f"no low precision in ONNX for {', '.join(prepared.unlowered)}"] if prepared.unlowered else []
+        )
+        info = EngineInfo(
+            self.name, found.version, found.device, unverified=prepared.pinned, notes=tuple(notes)
+        )
+        engine, obstacle = _load(serialise(request, prepared))
+        if engine is None:
+            return BuiltEngine(info, obstacle)
+        return RunningEngine(engine, prepared.outputs, info)
+
+
+def _load(serialised: bytes) -> tuple[Any | None, str]:
+    """The deserialised engine, or why it does not load here."""
+    trt: Any = tensorrt_rtx()
+    said.clear()
+    runtime = trt.Runtime(logger())
+    engine = runtime.deserialize_cuda_engine(serialised)
+    if engine is not None:
+        return engine, ""
+    words = last_words("TensorRT-RTX does not say why")
+    return None, "there is no NVIDIA driver that is new enough." if "cudaError 35" in words else words
+
+
+@cache
+def _probe() -> Availability:
+    if not installed():
+        return Availability(False, reason=_MISSING)
+    try:
+        device = device_name() or "(no GPU: it only builds)"
+        return Availability(True, version=str(tensorrt_rtx().__version__), device=device)
+    except ImportError as error:
+        return Availability(False, reason=f"tensorrt_rtx cannot be imported: {error}")
