@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.intervention import Intervention
-from trtdebug.core.outcome import EngineInfo
+from trtdebug.core.outcome import EngineInfo, LayerInfo
 
 Tensor = NDArray[np.generic]
 Feeds = Mapping[str, Tensor]
@@ -39,8 +39,13 @@ class BuildRequest:
         outputs: tensors (ONNX names) to return; None = the graph's outputs. More than the graph's outputs
             means that tensors are marked.
         profiles: shapes per input that the engine has to take. Always complete for dynamic inputs.
+        values: smallest, first and largest values (element by element) of integer inputs that may hold shapes.
         workdir: folder for the build's own files (timing cache, logs); exists.
         timing_cache: file to read and to update, where the backend has such a thing.
+        artifacts: folder for what is worth keeping of this build (the engine's layers in the builder's own terms);
+            need not exist. None = nothing is kept.
+        max_memory: bytes of outputs to hold at once, where the engine can hand them over one by one (see
+            `Streams`); None = what the backend thinks fit.
     """
 
     model: Path
@@ -49,7 +54,10 @@ class BuildRequest:
     interventions: tuple[Intervention, ...] = ()
     outputs: tuple[str, ...] | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    values: Mapping[str, Profile] = field(default_factory=dict)
     timing_cache: Path | None = None
+    artifacts: Path | None = None
+    max_memory: int | None = None
 
 
 class Engine(Protocol):
@@ -69,6 +77,31 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Frees the engine's memory; the engine is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """An engine that hands its outputs over one by one, and so need not hold all of them."""
+
+    def stream(self, feeds: Feeds) -> Iterator[tuple[str, Tensor]]:
+        """As `Engine.run`; each array is valid until the next one is asked for, and must not be written to."""
+        ...
+
+
+@runtime_checkable
+class TimesLayers(Protocol):
+    """An engine that can tell how long each of its layers takes."""
+
+    def profile(self, feeds: Feeds, runs: int) -> tuple[LayerInfo, ...]:
+        """The engine's layers with their median time over `runs` inferences.
+
+        Args:
+            feeds: empty = the engine makes up its inputs.
+
+        Raises:
+            BuildFailure: the engine refuses these feeds, or cannot make up any.
+        """
         ...
 
 
@@ -97,4 +130,45 @@ class Backend(Protocol):
         Raises:
             BuildFailure: the model can't be built so; names the node where the builder does.
         """
+        ...
+
+
+@runtime_checkable
+class TriesOut(Protocol):
+    """A backend whose `probe` only looks whether it is there, since a real try takes long."""
+
+    def try_out(self) -> Availability:
+        """Makes sure that it works. Takes seconds; never raises, never crashes the process."""
+        ...
+
+
+@runtime_checkable
+class BoundsMemory(Protocol):
+    """A backend whose engines are `Streams`, and hold no more than `BuildRequest.max_memory` of outputs at once.
+
+    Others get one build a batch of outputs where the user sets a limit.
+    """
+
+    bounds_memory: Literal[True]
+
+
+@runtime_checkable
+class ChecksOptions(Protocol):
+    """A backend that can tell, before anything is built, which build options it cannot take."""
+
+    def check_options(self, options: BuildOptions, model: Path) -> None:
+        """Checks options for this model. Only called where `probe` says that the backend works.
+
+        Raises:
+            UserError: an option that this backend, in its version here, cannot realise.
+        """
+        ...
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """A backend that takes long to start, and can do it ahead of its first build."""
+
+    def warm_up(self) -> None:
+        """Loads libraries, starts devices. Called once a process, in a worker, while others still work."""
         ...

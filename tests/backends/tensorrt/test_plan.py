@@ -8,7 +8,7 @@ import pytest
 
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt.plan import BuildPlan, plan_build
-from trtdebug.core.case import BuildOptions
+from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import (
     BanTactic,
@@ -74,6 +74,25 @@ def test_version_11_is_strongly_typed_and_low_by_the_users_precision() -> None:
 
 def test_strong_typing_by_choice() -> None:
     assert plan(Knob("strong_typing", "on"), version="10.16.1").strong
+
+
+def test_a_calibration_cache_goes_with_int8_and_with_weak_typing(tmp_path: Path) -> None:
+    (tmp_path / "c").write_text("TRT-8600-MinMaxCalibration\n")
+    options = BuildOptions(precision="int8", calibration_cache=str(tmp_path / "c"))
+    found = plan(options=options).calibration
+    assert found is not None
+    assert found.kind == "MinMaxCalibration"
+    with pytest.raises(BuildFailure, match=r"TensorRT 11\.4\.0 knows no calibration any more"):
+        plan(options=options, version="11.4.0")
+    with pytest.raises(BuildFailure, match="knows no calibration in a strongly typed network"):
+        plan(Knob("strong_typing", "on"), options=options, version="10.16.1")
+    with pytest.raises(BuildFailure, match="Give --int8 with it"):
+        plan(options=BuildOptions(calibration_cache=str(tmp_path / "c")))
+
+
+def test_values_of_shapes_are_passed_on() -> None:
+    values = {"target": Profile((2,), (3,), (4,))}
+    assert plan_build(BuildRequest(Path("m.onnx"), FP16, Path("."), values=values), "8.6.0").values == values
 
 
 @pytest.mark.parametrize(

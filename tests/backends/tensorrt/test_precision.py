@@ -101,3 +101,23 @@ def test_the_note_counts_all_and_names_some() -> None:
     assert note.startswith("the precision of 7 node(s) cannot be set: n0 (a cast)")
     assert note.endswith("and 2 more")
     assert skipped_note({}) == ""
+
+
+def test_nodes_whose_work_lies_in_a_body_are_told() -> None:
+    """The parser names an If's layers after the nodes in it, of which one is called as one outside."""
+    layers = [layer(0, "CONDITION", outputs=[TensorFacts("c", "BOOL")], in_body=True), layer(1, in_body=True)]
+    layers += [layer(2, "CONDITIONAL_OUTPUT", inputs=["t1"], in_body=True), layer(3, inputs=["t2"])]
+    owned = {1: "add", 3: "add"}
+    ops = {"if": "If", "add": "Add", "sum": "CumSum"}
+    found = plan_precision(layers, owned, ops, dict.fromkeys(ops, "fp16"))
+    assert found.assignments == (Assignment(3, "fp16", (0,)),)
+    inside = "inside a loop, a conditional or a recurrent node"
+    assert found.skipped == {"if": inside, "sum": inside}
+    assert found.absent == ()
+
+
+def test_a_helper_for_a_body_stays_free() -> None:
+    """The parser puts the constants of a body among its layers, where no border tells that they are in it."""
+    layers = [layer(0, "SHUFFLE"), layer(1, inputs=["t0"], in_body=True), layer(2, inputs=["t1"])]
+    found = plan_precision(layers, {2: "add"}, {"add": "Add"}, {"add": "fp16"})
+    assert [a.layer for a in found.assignments] == [2]

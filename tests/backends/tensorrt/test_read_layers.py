@@ -70,3 +70,35 @@ def test_nothing_is_asked_where_it_does_not_matter() -> None:
     size, half = Tensor("size", "INT32", shape_tensor=True), Tensor("half", shape_tensor=True)
     read_layers(network(Layer("CAST", [size], [half])), ask_shapes=False)
     assert half.asked == size.asked == []
+
+
+def test_bodies_within_bodies() -> None:
+    """A conditional in a conditional, in the order in which the parser adds its layers: borders come last."""
+    cond, x, xi, xii, a, b, c, d, y = (Tensor(n) for n in ("cond", "x", "xi", "xii", "a", "b", "c", "d", "y"))
+    layers = [
+        Layer("UNARY", [x], [y]),
+        Layer("CONDITION", [cond], []),
+        Layer("CONDITION", [cond], []),
+        Layer("UNARY", [xii], [a]),
+        Layer("CONDITIONAL_INPUT", [xi], [xii]),
+        Layer("CONDITIONAL_OUTPUT", [a, xi], [b]),
+        Layer("ACTIVATION", [b], [c]),  # in the outer one, behind the inner one
+        Layer("CONDITIONAL_INPUT", [x], [xi]),
+        Layer("CONDITIONAL_OUTPUT", [c, xi], [d]),
+        Layer("SOFTMAX", [d], [y]),
+    ]
+    found = {f.type for f in read_layers(network(*layers)) if not f.in_body}
+    assert found == {"UNARY", "SOFTMAX"}
+    assert [f.in_body for f in read_layers(network(*layers))] == [False, *[True] * 8, False]
+
+
+def test_a_loop_reads_its_own_last_round() -> None:
+    zero, state, total, x, y, z = (Tensor(n) for n in ("zero", "state", "total", "x", "y", "z"))
+    layers = [
+        Layer("TRIP_LIMIT", [zero], []),
+        Layer("RECURRENCE", [zero, total], [state]),
+        Layer("ELEMENTWISE", [state, x], [total]),
+        Layer("LOOP_OUTPUT", [state], [y]),
+        Layer("UNARY", [y], [z]),
+    ]
+    assert [f.in_body for f in read_layers(network(*layers))] == [True, True, True, True, False]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
 
+from trtdebug.backends.pins import check_pins
+from trtdebug.backends.tensorrt.calibration import is_quantised
 from trtdebug.backends.tensorrt.plan import BuildPlan
+from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import Precision
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model, save_model
-from trtdebug.graph.lowcast import lowerable, mixed_precision
+from trtdebug.graph.lowcast import lowering, mixed_precision
+from trtdebug.graph.shape_inputs import shape_inputs
 from trtdebug.graph.types import TensorType, tensor_types, value_info
 
 _PROTOBUF_LIMIT = 1_900_000_000
@@ -31,7 +35,8 @@ class PreparedModel:
         outputs: the source model's own outputs.
         asked: precision by node, float nodes only: what pins and force ask of each.
         marked: tensors that were made outputs in `proto` (strong typing).
-        unlowered: nodes asked for the low precision that ONNX cannot express in it (strong typing).
+        unlowered: nodes asked for the low precision that stay in FP32, wholly or in part -> why (strong typing).
+        quantised: it has QuantizeLinear or DequantizeLinear nodes.
     """
 
     proto: onnx.ModelProto
@@ -41,7 +46,8 @@ class PreparedModel:
     outputs: tuple[str, ...]
     asked: Mapping[str, Precision]
     marked: tuple[str, ...] = ()
-    unlowered: tuple[str, ...] = ()
+    unlowered: Mapping[str, str] = field(default_factory=dict)
+    quantised: bool = False
 
 
 def prepare(plan: BuildPlan) -> PreparedModel:
@@ -53,10 +59,8 @@ def prepare(plan: BuildPlan) -> PreparedModel:
     model = load_model(plan.model)
     index = GraphIndex(model)
     types = tensor_types(model)
-    nodes = {n.name for n in index.nodes}
-    unknown = [n for n in plan.pins if n not in nodes]
-    if unknown:
-        raise BuildFailure(f"a pin names {unknown[0]!r}, which is no node of {plan.model.name}.")
+    _fix_lengths(model, {name: plan.values[name] for name in shape_inputs(index, types) & plan.values.keys()})
+    check_pins(plan.pins, model, plan.model.name)
     known = {*index.tensors, *index.inputs, *index.initializers, *index.outputs}
     missing = [t for t in plan.marks if t not in known]
     if missing:
@@ -64,18 +68,30 @@ def prepare(plan: BuildPlan) -> PreparedModel:
     asked = _asked(index, types, plan.pins, plan.unpinned if plan.strong else plan.forced)
     outputs = tuple(o.name for o in model.graph.output)
     marked: tuple[str, ...] = ()
-    unlowered: tuple[str, ...] = ()
+    unlowered: Mapping[str, str] = {}
     if plan.strong:
         marked = tuple(t for t in plan.marks if t in index.producer and t not in outputs)
         model.graph.output.extend(value_info(t, types.get(t)) for t in marked)
         if plan.low is not None:
             wanted = [n for n, dtype in asked.items() if dtype == plan.low]
-            fitting = lowerable(model, wanted, plan.low)
-            unlowered = tuple(n for n in wanted if n not in fitting)
-            model = mixed_precision(model, fitting, plan.low)
+            found = lowering(model, wanted, plan.low)
+            unlowered = {**found.refused, **{n: _stays(left) for n, left in found.inside.items()}}
+            model = mixed_precision(model, found.low, plan.low)
         index = GraphIndex(model)
     ops = {n.name: n.op for n in index.nodes}
-    return PreparedModel(model, index, types, ops, outputs, asked, marked, unlowered)
+    return PreparedModel(model, index, types, ops, outputs, asked, marked, unlowered, is_quantised(model))
+
+
+def _stays(left: Mapping[str, str]) -> str:
+    """What stays in FP32 in the bodies of a node, and why."""
+    return "; ".join(f"{inner!r} in its body stays in FP32: {reason}" for inner, reason in left.items())
+
+
+def _fix_lengths(model: onnx.ModelProto, values: Mapping[str, Profile]) -> None:
+    """Gives inputs that hold shapes their length: TensorRT wants to know the rank of what they describe."""
+    for value in model.graph.input:
+        if value.name in values and len(value.type.tensor_type.shape.dim) == 1:
+            value.type.tensor_type.shape.dim[0].dim_value = len(values[value.name].opt)
 
 
 def _asked(

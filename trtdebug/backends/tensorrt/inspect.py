@@ -1,19 +1,22 @@
-"""Reads a built engine back: its layers, the ONNX nodes in them, and in which precision they work."""
+"""The engine inspector's JSON, in the schemas of TensorRT 8.6 to 11, as plain data."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from trtdebug.backends.tensorrt.layers import metadata_nodes
 from trtdebug.core.errors import NotHonoured
-from trtdebug.core.intervention import Precision
-from trtdebug.core.outcome import LayerInfo
 
-_FLOATS = ("fp32", "fp16", "bf16")
+LAYERS_FILE = "engine-layers.json"
+"""What the inspector said of a trial's engine, in TensorRT's own terms; lies beside the trial's engine.json."""
+
+FLOATS = ("fp32", "fp16", "bf16")
+"""Precisions that a pin can ask for."""
+
 # The first that fits. TensorRT writes "Row major linear FP32", "Half", "kHALF", "BFloat16", ...
 _FORMATS = (
     ("bf16", re.compile(r"(?<![a-z])k?(bf16|bfloat16)", re.IGNORECASE)),
@@ -28,8 +31,7 @@ _FORMATS = (
 )
 _FORMAT_KEYS = ("DataType", "Datatype", "Format/Datatype", "Format")
 _FOREIGN = re.compile(r"\{ForeignNode\[(.*)\]\}", re.DOTALL)
-_PROFILE = re.compile(r" \[profile \d+\]$")
-_JOINTS = re.compile(r" \+ | \|\| |, ")
+_MYELIN_TYPES = frozenset({"Myelin", "kgen", "gemm", "correlation"})
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,36 @@ class EngineLayer:
         return self.type in ("Reformat", "NoOp") or self.name.startswith("Reformatting CopyNode")
 
     @property
-    def is_foreign(self) -> bool:
-        """A block that Myelin compiled as a whole; types inside do not show."""
-        return _FOREIGN.search(self.name) is not None
+    def foreign(self) -> str | None:
+        """ "first...last" of a block that Myelin compiled as a whole, and whose inside does not show; else None."""
+        found = _FOREIGN.search(self.name)
+        return found[1] if found else None
+
+    @property
+    def in_myelin(self) -> bool:
+        """A Myelin block, or a kernel within one, whose tensors have internal names."""
+        return (
+            self.foreign is not None
+            or self.type in _MYELIN_TYPES
+            or "__myl" in self.name
+            or "\x1f" in self.metadata
+        )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Precisions of the float inputs, else of all inputs, each once."""
+        return precisions(self.inputs)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Precisions of the float outputs, else of all outputs, each once."""
+        return precisions(self.outputs)
 
     @property
     def precision(self) -> str | None:
         """The precision of all float outputs, else of all outputs; None if they differ or do not tell."""
         told = {t.precision for t in self.outputs}
-        floats = told.intersection(_FLOATS)
-        chosen = floats or told
+        chosen = told.intersection(FLOATS) or told
         return next(iter(chosen)) if len(chosen) == 1 else None
 
 
@@ -82,13 +104,71 @@ class EngineDump:
     layers: tuple[EngineLayer, ...]
     bindings: frozenset[str] = frozenset()
 
+    @property
+    def detailed(self) -> bool:
+        """Whether more than the names of layers is told."""
+        return any(layer.inputs or layer.outputs for layer in self.layers)
+
+    @property
+    def written(self) -> frozenset[str]:
+        """Tensors that some layer writes, by the names that TensorRT gives them."""
+        return frozenset(t.name for layer in self.layers for t in layer.outputs)
+
+
+def precisions(tensors: Iterable[EngineTensor]) -> tuple[str, ...]:
+    """Precisions of the float tensors, else of all of them, each once; those not told are left out."""
+    told = tuple(dict.fromkeys(t.precision for t in tensors if t.precision is not None))
+    return tuple(p for p in told if p in FLOATS) or told
+
+
+def read_dump(engine: Any, artifacts: Path | None) -> EngineDump:
+    """The inspector's view of a trt.ICudaEngine, kept as `LAYERS_FILE` in the folder `artifacts`.
+
+    Raises:
+        NotHonoured: the inspector says nothing readable.
+    """
+    text = inspector_json(engine)
+    if artifacts is not None:
+        artifacts.mkdir(parents=True, exist_ok=True)
+        (artifacts / LAYERS_FILE).write_text(_strict(text), encoding="utf-8")
+    return parse_dump(text)
+
+
+def _strict(text: str) -> str:
+    """The same as JSON that any parser takes: TensorRT leaves control characters in its strings as they are."""
+    try:
+        return json.dumps(json.loads(text, strict=False), indent=1)
+    except ValueError:  # kept as it is: it shows what was wrong
+        return text
+
 
 def inspector_json(engine: Any) -> str:
-    """The inspector's JSON text of a trt.ICudaEngine that was built with ProfilingVerbosity.DETAILED."""
+    """The inspector's JSON text of a trt.ICudaEngine that was built with ProfilingVerbosity.DETAILED.
+
+    Formats of dynamic shapes show only in a context that knows the shapes: it gets those the profile is tuned for.
+    """
     import tensorrt as trt
 
     inspector = engine.create_engine_inspector()
+    dynamic = _dynamic_inputs(engine)
+    if dynamic:
+        context = engine.create_execution_context()
+        if context is not None and all(context.set_input_shape(n, shape) for n, shape in dynamic.items()):
+            inspector.execution_context = context
     return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+
+
+def _dynamic_inputs(engine: Any) -> dict[str, tuple[int, ...]]:
+    """The tuned-for shape of every input whose shape is not fixed."""
+    import tensorrt as trt
+
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    return {
+        name: tuple(engine.get_tensor_profile_shape(name, 0)[1])
+        for name in names
+        if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+        and -1 in tuple(engine.get_tensor_shape(name))
+    }
 
 
 def parse_dump(text: str) -> EngineDump:
@@ -137,112 +217,3 @@ def _binding(entry: Any) -> str:
 def format_precision(text: str) -> str | None:
     """Precision in a format text such as "Row major linear FP32"; None when it names none."""
     return next((name for name, pattern in _FORMATS if pattern.search(text)), None)
-
-
-def nodes_of(layer: EngineLayer, nodes: Collection[str], layer_nodes: Mapping[str, str]) -> tuple[str, ...]:
-    """ONNX nodes that an engine layer computes; empty when unknown or when TensorRT inserted the layer.
-
-    Args:
-        nodes: every node name of the model.
-        layer_nodes: ONNX node by network layer name.
-    """
-    if layer.is_reformat:
-        return ()
-    listed = metadata_nodes(layer.metadata, nodes)
-    if listed:
-        return listed
-    name = _PROFILE.sub("", layer.name)
-    foreign = _FOREIGN.search(name)
-    if foreign is not None:
-        # "{ForeignNode[first...last]}" names the ends of a range, not what lies between.
-        inner = foreign[1]
-        return _known([inner], nodes, layer_nodes) if "..." not in inner else ()
-    if found := _known([name], nodes, layer_nodes):
-        return found
-    return _known(_JOINTS.split(_without_wrappers(name)), nodes, layer_nodes)
-
-
-def _without_wrappers(name: str) -> str:
-    """ "PWN(PWN(a), b)" -> "a, b"."""
-    while (start := name.find("PWN(")) >= 0:
-        end = _closing(name, start + 3)
-        if end is None:
-            return name
-        name = name[:start] + name[start + 4 : end] + name[end + 1 :]
-    return name
-
-
-def _closing(text: str, opening: int) -> int | None:
-    depth = 0
-    for index in range(opening, len(text)):
-        depth += {"(": 1, ")": -1}.get(text[index], 0)
-        if depth == 0:
-            return index
-    return None
-
-
-def _known(names: Sequence[str], nodes: Collection[str], layer_nodes: Mapping[str, str]) -> tuple[str, ...]:
-    found = []
-    for name in (n.strip() for n in names):
-        node = layer_nodes.get(name) or (name if name in nodes else None)
-        if node is not None and node not in found:
-            found.append(node)
-    return tuple(found)
-
-
-def layer_infos(
-    dump: EngineDump, nodes: Collection[str], layer_nodes: Mapping[str, str]
-) -> tuple[LayerInfo, ...]:
-    """The engine's layers as the report shows them."""
-    return tuple(
-        LayerInfo(layer.name, nodes_of(layer, nodes, layer_nodes), layer.precision, layer.tactic)
-        for layer in dump.layers
-    )
-
-
-def read_back(
-    dump: EngineDump,
-    layers: Sequence[LayerInfo],
-    asked: Mapping[str, Precision],
-    producer: Mapping[str, str],
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Which nodes did not get the precision that was asked, and of which the engine does not show it.
-
-    Refused is only what is plain to see: a layer outside Myelin stores a node's own output in another float
-    type than asked, and this output is neither an engine output (whose type is fixed) nor reformatted by
-    TensorRT. A node counts as verified when its own output shows the type, or when it sits in a fused layer
-    outside Myelin of which every visible float tensor has the one type asked of all its nodes.
-
-    Args:
-        layers: what `layer_infos` gives for `dump`.
-        asked: precision by ONNX node; float nodes only.
-        producer: ONNX node by tensor name.
-
-    Returns:
-        (refused, unverified), each in the order of `asked`.
-    """
-    refused: set[str] = set()
-    verified: set[str] = set()
-    for layer, info in zip(dump.layers, layers, strict=True):
-        concerned = [n for n in info.nodes if n in asked]
-        if not concerned:
-            continue
-        floats = [t for t in layer.outputs if t.precision in _FLOATS]
-        for tensor in floats:
-            node = producer.get(tensor.name) or (concerned[0] if len(info.nodes) == 1 else None)
-            if node not in concerned or node is None:
-                continue
-            if tensor.precision == asked[node]:
-                verified.add(node)
-            elif not (tensor.name in dump.bindings or _reformatted(tensor.name) or layer.is_foreign):
-                refused.add(node)
-        if not layer.is_foreign and len(concerned) == len(info.nodes):
-            shown = {t.precision for t in [*layer.inputs, *floats] if t.precision in _FLOATS}
-            if floats and shown == {asked[n] for n in concerned} and len(shown) == 1:
-                verified.update(concerned)
-    unverified = (n for n in asked if n not in verified and n not in refused)
-    return tuple(n for n in asked if n in refused), tuple(unverified)
-
-
-def _reformatted(tensor: str) -> bool:
-    return tensor.startswith("Reformatted ")

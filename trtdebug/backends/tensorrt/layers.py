@@ -15,6 +15,7 @@ _SEPARATORS = re.compile(r"[\x1e\x1f]")
 _SUFFIX = re.compile(r"(.+)_\d+")
 _REGION_STARTS = frozenset({"TRIP_LIMIT", "ITERATOR", "RECURRENCE", "CONDITION", "CONDITIONAL_INPUT"})
 _REGION_ENDS = frozenset({"LOOP_OUTPUT", "CONDITIONAL_OUTPUT"})
+_INWARD = frozenset({"ITERATOR", "RECURRENCE", "CONDITIONAL_INPUT"})
 
 
 @dataclass(frozen=True)
@@ -63,30 +64,69 @@ def read_layers(network: Any, ask_shapes: bool = True) -> tuple[LayerFacts, ...]
     outputs = [[layer.get_output(i) for i in range(layer.num_outputs)] for layer in layers]
     inputs = [[layer.get_input(i) for i in range(layer.num_inputs)] for layer in layers]
     shapely = _towards_integers(inputs, outputs) if ask_shapes else frozenset()
+    kinds = [layer.type.name for layer in layers]
+    in_body = _in_bodies(kinds, inputs, outputs)
     facts = []
-    in_body = False
     for index, layer in enumerate(layers):
-        kind = layer.type.name
-        in_body = in_body or kind in _REGION_STARTS
         first: Any = inputs[index][0] if inputs[index] else None
         made_of_shapes = ask_shapes and first is not None and _may_be_shape(first, shapely)
         facts.append(
             LayerFacts(
                 index=index,
-                type=kind,
+                type=kinds[index],
                 name=layer.name,
-                metadata=getattr(layer, "metadata", ""),
+                metadata=layer.metadata,
                 inputs=tuple(t.name for t in inputs[index] if t is not None),
                 outputs=tuple(_tensor(t, made_of_shapes or _name(t) in shapely) for t in outputs[index]),
                 reads_shape=made_of_shapes
                 and any(_is_float(t) for t in outputs[index])
                 and bool(first.is_shape_tensor),
-                in_body=in_body or kind in _REGION_ENDS,
+                in_body=in_body[index],
             )
         )
-        if kind in _REGION_ENDS:
-            in_body = False
     return tuple(facts)
+
+
+def _in_bodies(
+    kinds: Sequence[str], inputs: Sequence[Sequence[Any]], outputs: Sequence[Sequence[Any]]
+) -> list[bool]:
+    """Which layers lie inside a loop or a conditional, or at its border.
+
+    By their place: the parser adds all of a body between its first and its last border. And by what they read,
+    since the end of a body within a body does not end the one around it.
+    """
+    depths = _depths(kinds, inputs, outputs)
+    found = []
+    open_body = False
+    for kind, depth in zip(kinds, depths, strict=True):
+        open_body = open_body or kind in _REGION_STARTS
+        found.append(open_body or depth > 0 or kind in _REGION_ENDS)
+        open_body = open_body and kind not in _REGION_ENDS
+    return found
+
+
+def _depths(
+    kinds: Sequence[str], inputs: Sequence[Sequence[Any]], outputs: Sequence[Sequence[Any]]
+) -> list[int]:
+    """In how many bodies each layer's result lies, by the borders that lead to it.
+
+    Not by index alone: the parser adds the borders into a conditional after the layers that read them.
+    """
+    if not _INWARD.intersection(kinds):
+        return [0] * len(kinds)
+    depths = [0] * len(kinds)
+    producer = {t.name: index for index, written in enumerate(outputs) for t in written if t is not None}
+    changed = True
+    while changed:  # ends: what a recurrence reads from the round before is left out, so there is no cycle
+        changed = False
+        for index, kind in enumerate(kinds):
+            read = inputs[index][:1] if kind in _INWARD else inputs[index]
+            before = [depths[producer[t.name]] for t in read if t is not None and t.name in producer]
+            depth = max(before, default=0) + (kind in _INWARD) - (kind in _REGION_ENDS)
+            if max(depth, 0) != depths[index]:
+                depths[index] = max(depth, 0)
+                changed = True
+    return depths
 
 
 def _towards_integers(inputs: Sequence[Sequence[Any]], outputs: Sequence[Sequence[Any]]) -> frozenset[str]:
@@ -124,11 +164,14 @@ def _tensor(tensor: Any, ask_shape: bool) -> TensorFacts:
     )
 
 
-def metadata_nodes(metadata: str, nodes: Collection[str]) -> tuple[str, ...]:
+def metadata_nodes(metadata: str, nodes: Collection[str] | None) -> tuple[str, ...]:
     """ONNX nodes that a Metadata text names, each once, known ones only.
 
     Fusions outside Myelin join entries with \\x1e, those inside with \\x1f. A node name may itself hold "]"
     or " | ": the longest known name wins.
+
+    Args:
+        nodes: every node name of the model; None = not known, so that a name ends at its first " | ".
     """
     found: list[str] = []
     for entry in _SEPARATORS.split(metadata):
@@ -136,9 +179,9 @@ def metadata_nodes(metadata: str, nodes: Collection[str]) -> tuple[str, ...]:
         if match is None:
             continue
         name = match[1]
-        while name not in nodes and " | " in name:
+        while (nodes is None or name not in nodes) and " | " in name:
             name = name.rpartition(" | ")[0]
-        if name in nodes and name not in found:
+        if (nodes is None or name in nodes) and name not in found:
             found.append(name)
     return tuple(found)
 

@@ -6,6 +6,7 @@ and it forwards to a sink that can be swapped for each build.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import Any
 
 _KEPT_LINES = 400
 _KEPT_ERRORS = 50
+_said = logging.getLogger("trtdebug.tensorrt")  # a worker prints it to the trial's log, line by line
+_said.addHandler(logging.NullHandler())
 
 
 class LogSink:
@@ -59,9 +62,8 @@ def collected() -> Iterator[LogSink]:
 
 @cache
 def trt_logger() -> Any:
-    """The process's trt.ILogger. Polygraphy is made to use it too."""
+    """The process's trt.ILogger."""
     import tensorrt as trt
-    from polygraphy.backend.trt import util as polygraphy_util
 
     class Logger(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -72,10 +74,17 @@ def trt_logger() -> Any:
             name = getattr(severity, "name", str(severity))
             if name in ("WARNING", "ERROR", "INTERNAL_ERROR"):
                 _sink.add(name, message)
+                _said.warning("[TensorRT %s] %s", name, message)
 
-    logger = Logger()
-    polygraphy_util.TRT_LOGGER = logger
-    return logger
+    return Logger()
+
+
+def share_logger() -> Any:
+    """The process's trt.ILogger, which Polygraphy is made to use too."""
+    from polygraphy.backend.trt import util as polygraphy_util
+
+    polygraphy_util.TRT_LOGGER = trt_logger()
+    return trt_logger()
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""From an ONNX model to a TensorRT network: plugins, parser, and what the parser complains of."""
+"""From an ONNX model to a TensorRT network: the parser, and what it complains of."""
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trtdebug.backends.tensorrt.logger import LogSink, clean, trt_logger
+from trtdebug.backends.tensorrt import compat
+from trtdebug.backends.tensorrt.logger import LogSink, clean, share_logger
 from trtdebug.core.errors import BuildFailure
 
 
@@ -37,31 +37,6 @@ class Complaint:
         return f"{at}{op}: {self.code}: {self.text}"
 
 
-def load_plugin_libraries(paths: Sequence[str]) -> None:
-    """Loads plugin libraries and registers their creators.
-
-    Raises:
-        BuildFailure: a file is missing or is no library.
-    """
-    import tensorrt as trt
-
-    registry = trt.get_plugin_registry()
-    for path in paths:
-        before = _creators(registry)
-        try:
-            ctypes.CDLL(path)
-        except OSError as error:
-            raise BuildFailure(f"the plugin library {path} cannot be loaded: {error}.") from error
-        # Libraries that register nothing on loading offer their creators to the registry instead (V3).
-        if _creators(registry) == before:
-            registry.load_library(path)
-
-
-def _creators(registry: Any) -> int:
-    found = getattr(registry, "all_creators", None)
-    return len(found if found is not None else registry.plugin_creator_list)
-
-
 def parse_network(
     source: bytes | Path, node_names: Sequence[str], operators: Sequence[str], strong: bool, log: LogSink
 ) -> ParsedNetwork:
@@ -77,11 +52,14 @@ def parse_network(
     import tensorrt as trt
     from polygraphy.backend.trt import create_network
 
-    logger = trt_logger()
+    logger = share_logger()
     try:
         builder, network = create_network(strongly_typed=strong)
     except TypeError as error:  # what pybind makes of a builder that cannot be had
-        said = log.first_error() or str(error)
+        said = (
+            log.first_error()
+            or "it does not say why; most often the driver is too old or the GPU not supported"
+        )
         raise BuildFailure(f"TensorRT makes no builder here: {said}") from error
     trt.init_libnvinfer_plugins(logger, "")
     parser = trt.OnnxParser(network, logger)
@@ -98,9 +76,11 @@ def complaint(error: Any, node_names: Sequence[str], operators: Sequence[str]) -
     """A trt.ParserError in plain data."""
     index = int(error.node())
     inside = 0 <= index < len(node_names)
-    named = str(error.node_name()) if hasattr(error, "node_name") else ""
+    node_name = compat.optional(error, "ParserError.node_name")
+    node_operator = compat.optional(error, "ParserError.node_operator")
+    named = str(node_name()) if node_name is not None else ""
     node = named if named in node_names else node_names[index] if inside else named or None
-    operator = str(error.node_operator()) if hasattr(error, "node_operator") else ""
+    operator = str(node_operator()) if node_operator is not None else ""
     if not operator and node in node_names:
         operator = operators[node_names.index(node)]
     return Complaint(str(error.code()).rpartition(".")[2], node, operator, clean(str(error.desc())))

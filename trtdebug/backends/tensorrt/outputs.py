@@ -12,10 +12,17 @@ from trtdebug.backends.tensorrt.layers import LayerFacts
 
 @dataclass(frozen=True)
 class MarkPlan:
-    """What can be marked: (layer index, output index) by tensor, and why the others cannot."""
+    """What can be marked.
+
+    Attributes:
+        marks: (layer index, output index) by tensor.
+        skipped: why the others cannot, by tensor.
+        converted: those of `marks` that are boolean and have to be given out as INT32.
+    """
 
     marks: Mapping[str, tuple[int, int]]
     skipped: Mapping[str, str]
+    converted: frozenset[str] = frozenset()
 
 
 def plan_marks(
@@ -30,7 +37,7 @@ def plan_marks(
     Args:
         wanted: tensors of the ONNX model.
         outputs, inputs: of the network; need no mark, and cannot have one.
-        bool_outputs: whether this version takes boolean outputs in any place.
+        bool_outputs: whether this version takes boolean outputs in any place; else they are converted.
     """
     already, fed = set(outputs), set(inputs)
     places = {
@@ -41,6 +48,7 @@ def plan_marks(
     }
     marks: dict[str, tuple[int, int]] = {}
     skipped: dict[str, str] = {}
+    converted: set[str] = set()
     for name in wanted:
         if name in already:
             continue
@@ -57,17 +65,56 @@ def plan_marks(
                 skipped[name] = "a shape or a constant"
             elif not tensor.is_execution:
                 skipped[name] = "a shape tensor"
-            elif tensor.dtype == "BOOL" and not bool_outputs:
-                skipped[name] = "boolean, which this TensorRT does not give out"
             else:
                 marks[name] = (layer.index, index)
-    return MarkPlan(marks, skipped)
+                if tensor.dtype == "BOOL" and not bool_outputs:
+                    converted.add(name)
+    return MarkPlan(marks, skipped, frozenset(converted))
 
 
-def apply_marks(network: Any, marks: Mapping[str, tuple[int, int]]) -> None:
+def apply_marks(network: Any, plan: MarkPlan) -> None:
     """Marks outputs on a trt.INetworkDefinition."""
-    for layer, index in marks.values():
-        network.mark_output(network.get_layer(layer).get_output(index))
+    for name, (layer, index) in plan.marks.items():
+        tensor = network.get_layer(layer).get_output(index)
+        if name in plan.converted:
+            _give_out_as_integer(network, tensor)
+        else:
+            network.mark_output(tensor)
+
+
+def convert_bool_outputs(network: Any) -> tuple[str, ...]:
+    """Lets the network give out its boolean outputs as INT32, under their names. Returns the names.
+
+    Those that are converted already are left as they are.
+    """
+    layers = {network.get_layer(index).name for index in range(network.num_layers)}
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    boolean = [t for t in outputs if t.dtype.name == "BOOL" and _converter(t.name) not in layers]
+    names = tuple(tensor.name for tensor in boolean)
+    for tensor in boolean:
+        network.unmark_output(tensor)
+        _give_out_as_integer(network, tensor)
+    return names
+
+
+def _converter(output: str) -> str:
+    """Name of the layer that makes INT32 of a boolean output."""
+    return f"{output}__as_int32"
+
+
+def _give_out_as_integer(network: Any, tensor: Any) -> None:
+    import tensorrt as trt
+
+    name = tensor.name
+    tensor.name = f"{name}__bool"
+    layer = network.add_cast(tensor, trt.DataType.INT32)
+    layer.name = _converter(name)
+    converted = layer.get_output(0)
+    converted.name = name
+    network.mark_output(converted)
+    # TensorRT 8.6 goes by the cast's input for the type of the output, and then refuses its own network. The type can
+    # be set once the tensor is an output, and up to TensorRT 10 only: later ones give out booleans as they are.
+    converted.dtype = trt.DataType.INT32
 
 
 def supports_bool_outputs(version: str) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt import compat
-from trtdebug.core.case import Profile
+from trtdebug.backends.tensorrt.calibration import CalibrationCache, read_calibration_cache
+from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import (
     BreakFusion,
@@ -38,6 +39,8 @@ class BuildPlan:
         marks: tensors (ONNX names) to be made outputs, graph outputs not repeated by the caller.
         strong: precision is said in the graph by Casts, not by flags.
         tactic_sources: names to use ("CUBLAS") or to drop from the default ("-CUBLAS"); None = the default.
+        values: smallest, tuned and largest values of integer inputs, for those that hold shapes.
+        calibration: INT8 scales for a model that has none itself; None = there is no such file.
     """
 
     model: Path
@@ -53,7 +56,9 @@ class BuildPlan:
     tactic_sources: tuple[str, ...] | None = None
     build_route: str | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    values: Mapping[str, Profile] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
+    calibration: CalibrationCache | None = None
 
     @property
     def unpinned(self) -> LowPrecision | None:
@@ -122,7 +127,9 @@ def plan_build(request: BuildRequest, version: str) -> BuildPlan:
         tactic_sources=_sources(knobs.get("tactic_sources")),
         build_route=_build_route(knobs.get("build_route"), version),
         profiles={**options.profiles, **request.profiles},
+        values=request.values,
         plugins=options.plugins,
+        calibration=_calibration(options, strong, version),
     )
 
 
@@ -140,6 +147,20 @@ def _check_precisions(
     for precision in sorted(allowed):
         if not compat.has(_NEEDS_FLAG[precision], version):
             raise BuildFailure(f"TensorRT {version} has no {precision} in a weakly typed network.")
+
+
+def _calibration(options: BuildOptions, strong: bool, version: str) -> CalibrationCache | None:
+    if options.calibration_cache is None:
+        return None
+    if strong or not compat.has("CALIBRATION", version):
+        typed = "in a strongly typed network" if compat.has("CALIBRATION", version) else "any more"
+        raise BuildFailure(
+            f"TensorRT {version} knows no calibration {typed}.",
+            "Quantise the model itself, by QuantizeLinear and DequantizeLinear nodes.",
+        )
+    if options.precision != "int8":
+        raise BuildFailure("a calibration cache says something of INT8 only.", "Give --int8 with it.")
+    return read_calibration_cache(Path(options.calibration_cache))
 
 
 def _strong(value: str | None, version: str) -> bool:

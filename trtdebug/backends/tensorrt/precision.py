@@ -28,7 +28,9 @@ _NO_PRECISION = {
     "ASSERTION": "an assertion",
     "RNN_V2": "a recurrent layer",
 }
-_CONTROL_OPS = frozenset({"If", "Loop", "Scan", "LSTM", "GRU", "RNN", "SequenceMap"})
+_IN_A_BODY = "inside a loop, a conditional or a recurrent node"
+# The parser makes loops and conditionals of them, and cannot set the precision of what is in there.
+_BODY_OPS = frozenset({"If", "Loop", "Scan", "LSTM", "GRU", "RNN", "CumSum", "SequenceMap"})
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def refusal(layer: LayerFacts, op: str | None) -> str | None:
     Args:
         op: ONNX operator of the node that the layer was made for, None for a helper.
     """
-    if layer.in_body or op in _CONTROL_OPS:
-        return "inside a loop, a conditional or a recurrent node"
+    if layer.in_body or op in _BODY_OPS:
+        return _IN_A_BODY
     if layer.type in _NO_PRECISION:
         return _NO_PRECISION[layer.type]
     floats = [t for t in layer.outputs if t.dtype in FLOAT_TYPES]
@@ -96,7 +98,7 @@ def plan_precision(
     assignments: list[Assignment] = []
     skipped: dict[str, str] = {}
     for layer in reversed(layers):
-        node = owned.get(layer.index)
+        node = _own_node(layer, owned, ops)
         reason = refusal(layer, ops.get(node) if node is not None else None)
         wanted: Precision | None
         if node is not None:
@@ -104,7 +106,7 @@ def plan_precision(
         else:
             wanted = _agreed([r for t in layer.outputs for r in readers.get(t.name, ())])
         for name in layer.inputs:
-            readers.setdefault(name, set()).add(wanted)
+            readers.setdefault(name, set()).add(None if layer.in_body else wanted)
         if wanted is None:
             continue
         if reason is None:
@@ -113,12 +115,24 @@ def plan_precision(
         elif node is not None and _matters(layer):
             skipped[node] = reason
     assigned = {owned.get(a.layer) for a in assignments}
-    with_layer = set(owned.values())
+    with_layer = {_own_node(layer, owned, ops) for layer in layers} | {
+        node
+        for node in asked
+        if ops.get(node) in _BODY_OPS  # a body has its own nodes' names
+    }
     for node in asked:
         if node in with_layer and node not in assigned and node not in skipped:
-            skipped[node] = "no float output"
+            skipped[node] = _IN_A_BODY if ops.get(node) in _BODY_OPS else "no float output"
     absent = tuple(n for n in asked if n not in with_layer)
     return PrecisionPlan(tuple(reversed(assignments)), skipped, absent)
+
+
+def _own_node(layer: LayerFacts, owned: Mapping[int, str], ops: Mapping[str, str]) -> str | None:
+    """Top-level node that a layer was made for. A node in a body may have the name of one outside."""
+    node = owned.get(layer.index)
+    if node is not None and layer.in_body and ops.get(node) not in _BODY_OPS:
+        return None
+    return node
 
 
 def _agreed(readers: Sequence[Precision | None]) -> Precision | None:

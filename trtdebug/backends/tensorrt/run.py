@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from trtdebug.backends.base import Feeds, Tensor
-from trtdebug.backends.tensorrt import compat
+from trtdebug.backends.tensorrt.config import fed_name
 from trtdebug.backends.tensorrt.logger import collected, quiet_polygraphy
+from trtdebug.backends.tensorrt.profile import made_up_feeds, measure, timed
+from trtdebug.backends.tensorrt.values import fitted, from_bytes, numpy_type, restored
+from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure
-from trtdebug.core.outcome import EngineInfo
+from trtdebug.core.outcome import EngineInfo, LayerInfo
 
 
 class TensorrtEngine:
@@ -22,20 +26,28 @@ class TensorrtEngine:
         engine: trt.ICudaEngine.
         outputs: tensors to return, those that the engine has.
         dtypes: numpy dtype name by ONNX tensor: outputs are given back in it where nothing is lost.
+        values: smallest and largest values of inputs that hold shapes, where they are known.
 
     Raises:
         BuildFailure: the GPU has no memory left for the context.
     """
 
     def __init__(
-        self, engine: Any, outputs: tuple[str, ...], dtypes: Mapping[str, str], info: EngineInfo
+        self,
+        engine: Any,
+        outputs: tuple[str, ...],
+        dtypes: Mapping[str, str],
+        info: EngineInfo,
+        values: Mapping[str, Profile] | None = None,
     ) -> None:
         from polygraphy.backend.trt import TrtRunner
 
         self._outputs = outputs
         self._dtypes = dtypes
         self._info = info
-        self._inputs = _inputs(engine)
+        self._inputs = _inputs(engine, values or {})
+        self._types = {name: _type(engine, name) for name in outputs}
+        self._fed: Mapping[str, Tensor] = {}
         self._engine = engine
         self._runner = TrtRunner(engine, name="trtdebug")
         _guarded(self._runner.activate, "TensorRT makes no execution context")
@@ -46,14 +58,30 @@ class TensorrtEngine:
         Raises:
             BuildFailure: an input is missing or does not fit in type, shape or range; or the GPU fails.
         """
-        taken = {name: self._taken(name, feeds) for name in self._inputs}
-        infer = partial(self._runner.infer, taken, check_inputs=False)
+        # The runner tells TensorRT of an input only where its address has changed, and a new array may lie where the
+        # last one lay: a shape's new values would go unnoticed. So the last feeds live until the new ones are made.
+        taken = {name: wanted.taken(feeds) for name, wanted in self._inputs.items()}
+        self._fed = taken
+        # Bytes, since the runner knows no numpy type for BF16.
+        infer = partial(self._runner.infer, taken, check_inputs=False, return_raw_buffers=True)
         results = _guarded(infer, "TensorRT cannot run the engine")
-        # The runner keeps its host buffers for the next run: what is given out has to be a copy.
-        return {name: restored(np.array(results[name]), self._dtypes.get(name)) for name in self._outputs}
+        return {name: self._given(name, results[name]) for name in self._outputs}
+
+    def _given(self, name: str, result: Any) -> Tensor:
+        value = from_bytes(result.array, self._types[name], result.shape)
+        return restored(value, self._dtypes.get(name))
 
     def info(self) -> EngineInfo:
         return self._info
+
+    def profile(self, feeds: Feeds, runs: int) -> tuple[LayerInfo, ...]:
+        """The layers with their median time over `runs` inferences; inputs that are not given are made up.
+
+        Raises:
+            BuildFailure: as `run`, or no value can be made up for an input.
+        """
+        given = feeds if feeds else made_up_feeds(self._engine)
+        return timed(self._info.layers, measure(self._runner.context, lambda: self.run(given), runs))
 
     def close(self) -> None:
         with quiet_polygraphy():
@@ -63,23 +91,53 @@ class TensorrtEngine:
             self._runner.deactivate()
         del self._runner, self._engine
 
-    def _taken(self, name: str, feeds: Feeds) -> Tensor:
-        if name not in feeds:
-            raise BuildFailure(f"the engine wants input {name!r}, which is not given.")
-        dtype, low, high = self._inputs[name]
-        value = fitted(name, np.asarray(feeds[name]), dtype)
-        if len(value.shape) != len(low) or any(
-            not least <= size <= most for size, least, most in zip(value.shape, low, high, strict=True)
-        ):
+
+@dataclass(frozen=True)
+class EngineInput:
+    """What an engine takes for one of its inputs.
+
+    Attributes:
+        low, high: smallest and largest shape.
+        holds_shape: TensorRT reads its values on the host.
+        values: smallest and largest values of an input that holds a shape; None = any, or not known.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    holds_shape: bool = False
+    values: Profile | None = None
+
+    def taken(self, feeds: Feeds) -> Tensor:
+        """Its feed, in the engine's type; a copy where it holds a shape: its owner may change it in place.
+
+        Raises:
+            BuildFailure: there is none, or it does not fit.
+        """
+        fed = fed_name(self.name, feeds)
+        if fed not in feeds:
+            raise BuildFailure(f"the engine wants input {fed!r}, which is not given.")
+        value = fitted(fed, np.asarray(feeds[fed]), self.dtype)
+        if len(value.shape) != len(self.low) or not _between(value.shape, self.low, self.high):
             raise BuildFailure(
-                f"input {name!r} has shape {value.shape}; the engine takes {low} to {high}.",
+                f"input {fed!r} has shape {value.shape}; the engine takes {self.low} to {self.high}.",
                 "Build with a profile that holds it.",
             )
-        return value
+        if self.values is not None and not _between(value.ravel(), self.values.min, self.values.max):
+            raise BuildFailure(
+                f"input {fed!r} holds the shape {value.tolist()}; the engine takes {list(self.values.min)} to "
+                f"{list(self.values.max)}.",
+                "Build with samples that hold such values.",
+            )
+        return value.copy() if self.holds_shape else value
 
 
-def _inputs(engine: Any) -> dict[str, tuple[np.dtype[Any], tuple[int, ...], tuple[int, ...]]]:
-    """Type, smallest and largest shape of each network input."""
+def _between(sizes: Iterable[int], low: Iterable[int], high: Iterable[int]) -> bool:
+    return all(least <= size <= most for size, least, most in zip(sizes, low, high, strict=True))
+
+
+def _inputs(engine: Any, values: Mapping[str, Profile]) -> dict[str, EngineInput]:
     import tensorrt as trt
 
     found = {}
@@ -91,40 +149,18 @@ def _inputs(engine: Any) -> dict[str, tuple[np.dtype[Any], tuple[int, ...], tupl
         if -1 in low:
             smallest, _, largest = engine.get_tensor_profile_shape(name, 0)
             low, high = tuple(smallest), tuple(largest)
-        kind = engine.get_tensor_dtype(name).name
-        if kind not in compat.NUMPY_TYPE:
-            raise BuildFailure(f"input {name!r} is of TensorRT type {kind}, which numpy does not have.")
-        found[name] = (np.dtype(compat.NUMPY_TYPE[kind]), low, high)
+        holds_shape = bool(engine.is_shape_inference_io(name))
+        known = values.get(fed_name(name, values)) if holds_shape else None
+        found[name] = EngineInput(name, _type(engine, name), low, high, holds_shape, known)
     return found
 
 
-def fitted(name: str, value: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    """`value` in the engine's type: INT64 as INT32 where it fits, DOUBLE as FLOAT, as TensorRT 8 wants them.
-
-    Raises:
-        BuildFailure: values do not fit, or the types are unlike.
-    """
-    if value.dtype == dtype:
-        return np.ascontiguousarray(value).reshape(value.shape)
-    if value.dtype == np.int64 and dtype == np.int32:
-        narrow = np.ascontiguousarray(value, np.int32).reshape(value.shape)
-        if not np.array_equal(narrow, value):
-            raise BuildFailure(f"input {name!r} holds INT64 values that do not fit TensorRT's INT32.")
-        return narrow
-    if value.dtype == np.float64 and dtype == np.float32:
-        return np.ascontiguousarray(value, np.float32).reshape(value.shape)
-    raise BuildFailure(f"input {name!r} is {value.dtype}; the engine takes {dtype}.")
-
-
-def restored(value: Tensor, dtype: str | None) -> Tensor:
-    """`value` in the model's type, where the change is a lossless widening of its kind."""
-    try:
-        wanted = np.dtype(dtype) if dtype is not None else value.dtype
-    except TypeError:  # bfloat16 and the like have no numpy type
-        return value
-    if wanted.kind == value.dtype.kind and np.can_cast(value.dtype, wanted, "safe"):
-        return value.astype(wanted)
-    return value
+def _type(engine: Any, name: str) -> np.dtype[Any]:
+    kind = engine.get_tensor_dtype(name).name
+    dtype = numpy_type(kind)
+    if dtype is None:
+        raise BuildFailure(f"tensor {name!r} is of TensorRT type {kind}, which numpy does not have.")
+    return dtype
 
 
 def _guarded(action: Any, what: str) -> Any:
