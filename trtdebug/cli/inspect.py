@@ -1,77 +1,112 @@
-"""`trtdebug inspect`: what is in a model."""
+"""`trtdebug inspect`: what is in a model, in an engine, or what differs between two engines."""
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.profiling import RUNS, Profile, ProfileRuns
+from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.core.outcome import EngineInfo
+
+_NOT_OF_A_BUILD = ("model", "json", "quiet")
 
 
 @user_errors
+@with_case_options
 def inspect(
-    model: Annotated[Path, typer.Argument(help="ONNX model.", show_default=False)],
-    nodes: Annotated[bool, typer.Option("--nodes", help="List every node.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    options: CaseOptions,
+    other: Annotated[
+        Optional[Path],  # noqa: UP045 - typer evaluates this on Python 3.10
+        typer.Argument(help="A second engine (or model): shows what differs.", show_default=False),
+    ] = None,
+    nodes: Annotated[bool, typer.Option("--nodes", help="List every node of the model.")] = False,
+    build: Annotated[
+        bool, typer.Option("--build", help="Build the model and show the engine; as does any build option.")
+    ] = False,
+    profile: Profile = False,
+    profile_runs: ProfileRuns = RUNS,
 ) -> None:
-    """Inputs, outputs, operators and nodes of a model.
+    """What is in a model or an engine, or what differs between two.
 
-    With the names that TensorRT will use.
+    MODEL may also be an engine file, a session, a trial's folder, or layers written by trtexec --exportLayerInfo.
     """
-    data = _describe(model)
-    if json:
-        say_json(data)
+    runs = profile_runs if profile else 0
+    wants_engine = build or profile or other is not None or _asks_for_a_build(options)
+    if not wants_engine and not _is_engine(options.model):
+        from trtdebug.cli.inspect_model import show_model
+
+        show_model(options.model, nodes, options.json)
         return
-    from trtdebug.report.text import printable
-
-    say(f"{data['path']}: IR {data['ir_version']}, opsets {data['opsets']}, {len(data['nodes'])} nodes")
-    for side in ("inputs", "outputs"):
-        for tensor in data[side]:
-            say(printable(f"{side[:-1]:7} {tensor['name']} {tensor['dtype']} {tensor['shape']}"))
-    counts = Counter(n["op"] for n in data["nodes"])
-    say("ops     " + ", ".join(f"{op} {count}" for op, count in counts.most_common()))
     if nodes:
-        for node in data["nodes"]:
-            body = " (holds a subgraph)" if node["has_body"] else ""
-            say(printable(f"{node['name']}: {node['op']}{body} {node['inputs']} -> {node['outputs']}"))
+        raise UserError("--nodes lists the nodes of a model, not of an engine.", "Leave it out.")
+    first, *rest = _engines(options, other, runs)
+    if rest:
+        _show_difference(first, rest[0], options.json)
+    else:
+        _show_engine(first, options.json)
 
 
-def _describe(path: Path) -> dict[str, Any]:
-    from trtdebug.graph.index import GraphIndex
-    from trtdebug.graph.load import content_sha256, load_model
-    from trtdebug.graph.types import tensor_types
+def _asks_for_a_build(options: CaseOptions) -> bool:
+    return any(
+        getattr(options, option.name) != option.default
+        for option in fields(options)
+        if option.name not in _NOT_OF_A_BUILD
+    )
 
-    model = load_model(path)
-    index, types = GraphIndex(model), tensor_types(model)
 
-    def tensor(name: str) -> dict[str, Any]:
-        known = types.get(name)
-        return {
-            "name": name,
-            "dtype": known.dtype if known else None,
-            "shape": list(known.shape) if known and known.shape is not None else None,
-        }
+def _is_engine(path: Path) -> bool:
+    from trtdebug.backends.tensorrt.engine_file import is_engine_file
+    from trtdebug.stages.engines import is_recorded
 
-    return {
-        "path": str(path),
-        "sha256": content_sha256(path),
-        "ir_version": model.ir_version,
-        "opsets": {o.domain or "ai.onnx": o.version for o in model.opset_import},
-        "inputs": [tensor(n) for n in index.inputs],
-        "outputs": [tensor(n) for n in index.outputs],
-        "nodes": [
-            {
-                "name": n.name,
-                "op": n.op,
-                "domain": n.domain,
-                "inputs": list(n.inputs),
-                "outputs": list(n.outputs),
-                "has_body": n.has_body,
-            }
-            for n in (index.node(name) for name in index.order)
-        ],
-    }
+    return is_recorded(path) or is_engine_file(path)
+
+
+def _engines(options: CaseOptions, other: Path | None, runs: int) -> list[EngineInfo]:
+    """One engine, or two. Two of the same model are two builds of it."""
+    from dataclasses import replace
+
+    from trtdebug.cli.inspect_engine import built, existing, refuse_build_options
+
+    paths = [options.model] if other is None else [options.model, other]
+    if all(path == options.model and not _is_engine(path) for path in paths):
+        return built(options, len(paths), runs)
+    if all(_is_engine(path) for path in paths):
+        refuse_build_options(options.model, options)
+    return [
+        existing(path, options, runs) if _is_engine(path) else built(replace(options, model=path), 1, runs)[0]
+        for path in paths
+    ]
+
+
+def _show_engine(info: EngineInfo, as_json: bool) -> None:
+    from trtdebug.core.jsonable import to_data
+
+    if as_json:
+        say_json(to_data(info))
+        return
+    from trtdebug.report.engine_text import render_engine
+
+    say(render_engine(info))
+
+
+def _show_difference(first: EngineInfo, second: EngineInfo, as_json: bool) -> None:
+    from trtdebug.core.jsonable import to_data
+    from trtdebug.stages.engine_diff import diff_engines
+
+    diff = diff_engines(first.layers, second.layers)
+    if as_json:
+        engines: dict[str, Any] = {"first": to_data(first), "second": to_data(second)}
+        say_json(engines | to_data(diff))
+        return
+    from trtdebug.report.engine_text import render_diff
+
+    say(render_diff(diff))
