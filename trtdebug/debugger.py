@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -21,7 +21,7 @@ from trtdebug.core.diagnosis import (
 )
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
-from trtdebug.core.intervention import Intervention
+from trtdebug.core.intervention import Intervention, MarkOutputs
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
@@ -31,11 +31,14 @@ from trtdebug.stages.axes import axes, cure
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.divergence import first_divergence
 from trtdebug.stages.fix import fix, try_fix
+from trtdebug.stages.flaky import flaky_builds
 from trtdebug.stages.localise import Located, localise
+from trtdebug.stages.narrow import heisenbug, narrow, suspected
 from trtdebug.stages.observe import Observation, observe
 from trtdebug.stages.preflight import run_checks
 from trtdebug.stages.propagate import Propagated, first_failing, propagate
-from trtdebug.stages.sanity import Sanity, sanity
+from trtdebug.stages.sanity import Sanity, can_force, sanity, with_forced
+from trtdebug.stages.shortcut import Shortcut, foresee, shortcut
 
 T = TypeVar("T")
 Until = Literal["localise", "fix", "repro"]
@@ -49,13 +52,11 @@ class Debugger:
     Attributes:
         findings: what preflight found already.
         until: the last stage to run.
-        fix_builds: fresh builds in which a fix has to hold.
     """
 
     ctx: Context
     findings: tuple[Finding, ...] = ()
     until: Until = "repro"
-    fix_builds: int = 5
     stages: list[StageTime] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     infos: dict[str, BackendInfo] = field(default_factory=dict)
@@ -71,6 +72,16 @@ class Debugger:
             return self._unreferenced(error)
         self.findings += sane.findings
         self._check(with_reference=True)
+        if not sane.steady:
+            return self._diagnosis(sane)
+        self.findings += flaky_builds(sane.natural)
+        if sane.failing or not sane.natural:
+            short = self._shortcut()
+            if short is not None:
+                return self._confirmed(sane, short)
+        with self._stage("sanity"):
+            sane = with_forced(self.ctx, sane)
+        self.findings += tuple(f for f in sane.findings if f not in self.findings)
         if sane.verdict == "matches" and self.ctx.case.candidate_model is not None:
             self._look_inside()
         if sane.verdict in ("matches", "untestable"):
@@ -82,25 +93,59 @@ class Debugger:
 
     # branches -------------------------------------------------------------------------------------------
 
+    def _shortcut(self) -> Shortcut | None:
+        """What the emulator foresees, where a build of the candidate confirms that it is all."""
+        if not can_force(self.ctx) or self.ctx.candidate.deterministic:
+            return None
+        foreseen = self._try("foresee", lambda: foresee(self.ctx))
+        return self._try("observe", lambda: shortcut(self.ctx, foreseen)) if foreseen else None
+
+    def _confirmed(self, sane: Sanity, short: Shortcut) -> Diagnosis:
+        """Each convicted node fails by itself, and with all of them pinned the candidate passes."""
+        if not sane.natural:
+            self.unknown.append(
+                "not built as you build it: whether your own builds fail is not known (--builds N)"
+            )
+            sane = replace(sane, verdict="fragile", signature=short.signature, reason=short.reason)
+        signature = sane.signature or short.signature
+        return self._located(sane, signature, short.observation, True, short.healthy)
+
     def _low_precision(self, sane: Sanity) -> Diagnosis:
         """Everything low fails, everything pinned passes: find what has to be pinned."""
         assert sane.forced is not None
         assert sane.forced.signature is not None
-        signature = sane.forced.signature
-        observation = self._try("observe", lambda: observe(self.ctx)) or Observation({}, {})
+        short = None if sane.failing else self._shortcut()  # where it fails, that was tried before
+        observation = (
+            short.observation if short is not None else self._try("observe", lambda: observe(self.ctx))
+        )
+        healthy = short.healthy if short is not None else frozenset()
+        return self._located(
+            sane, sane.forced.signature, observation or Observation({}, {}), sane.fast, healthy
+        )
+
+    def _located(
+        self,
+        sane: Sanity,
+        signature: Signature,
+        observation: Observation,
+        fast: bool,
+        healthy: frozenset[str],
+    ) -> Diagnosis:
         if observation.unobserved:
             self.unknown.append(f"{len(observation.unobserved)} nodes could not be observed by themselves")
-        located = self._try(
-            "localise", lambda: localise(self.ctx, signature, observation, sane.fast)
-        ) or Located((), None)
+        located = self._try("localise", lambda: localise(self.ctx, signature, observation, fast, healthy))
+        located = located or Located((), None)
         propagated = (
             self._failing(self.ctx.exposing(self.ctx.items)) if self.ctx.candidate.deterministic else None
         )
         self.unknown += located.unknown
+        self.findings += located.findings
         fixes: tuple[Fix, ...] = ()
         if self.until != "localise":
             with self._stage("fix"):
-                fixes = fix(self.ctx, signature, located, self.findings, sane.natural, self.fix_builds)
+                fixes = fix(
+                    self.ctx, signature, located, self.findings, sane.natural, self.ctx.case.fix_builds
+                )
         return self._diagnosis(sane, located, fixes, observation, propagated)
 
     def _other(self, sane: Sanity) -> Diagnosis:
@@ -114,10 +159,38 @@ class Debugger:
             with self._stage("fix"):
                 knob = cured.knob
                 proposal = FixProposal("knob", f"build with {knob.name}={knob.value}", (knob,))
-                fixes = (try_fix(self.ctx, proposal, sane.natural, self.fix_builds),)
+                fixes = (try_fix(self.ctx, proposal, sane.natural, self.ctx.case.fix_builds),)
+        switch = cured.knob.name if cured else None
+        failing = next((o for o in sane.natural if o.status == "fail"), None)
+        if failing is not None and self._must_not_be_perturbed():
+            return self._narrowed(sane, failing, switch, fixes)
         propagated = self._failing(())
-        located = Located(self._first_wrong(propagated, cured.knob.name if cured else None), None)
+        located = Located(self._first_wrong(propagated, switch), None)
         return self._diagnosis(sane, located, fixes, None, propagated)
+
+    def _must_not_be_perturbed(self) -> bool:
+        """Whether looking at tensors changes the engine: real builders fuse, and have their moods."""
+        return not self.ctx.candidate.deterministic and self.ctx.case.candidate_model is None
+
+    def _narrowed(
+        self, sane: Sanity, failing: Outcome, switch: str | None, fixes: tuple[Fix, ...]
+    ) -> Diagnosis:
+        found = self._try("observe", lambda: narrow(self.ctx, failing))
+        if found is None:
+            return self._diagnosis(sane, None, fixes)
+        if found.unbuilt:
+            self.unknown.append(f"some tensors could not be observed: {found.unbuilt}")
+        if found.cured_by:
+            self.findings += (heisenbug(found, failing),)
+            if self.until != "localise" and not any(f.verified for f in fixes):
+                with self._stage("fix"):
+                    marks = MarkOutputs(found.cured_by)
+                    proposal = FixProposal(
+                        "fusion", f"mark {len(found.cured_by)} tensors as outputs", (marks,)
+                    )
+                    fixes += (try_fix(self.ctx, proposal, sane.natural, self.ctx.case.fix_builds),)
+        culprits = (suspected(found, switch),) if found.nodes else ()
+        return self._diagnosis(sane, Located(culprits, None), fixes, None, Propagated(found.errors, failing))
 
     def _say_what_was_not_tested(self, sane: Sanity) -> None:
         untestable = [o for o in sane.natural if o.status == "untestable"]
@@ -236,7 +309,7 @@ class Debugger:
             culprits=culprits,
             fixes=fixes,
             repro=repro,
-            findings=self.findings + self._plugin_problems(),
+            findings=self.findings + self._plugin_problems() + self._worker_troubles(),
             unknown=tuple(dict.fromkeys(self.unknown)),
             stages=tuple(self.stages),
             trials=TrialCounts(
@@ -272,6 +345,20 @@ class Debugger:
             )
             for p in self.ctx.plugins.problems
         )
+
+    def _worker_troubles(self) -> tuple[Finding, ...]:
+        """What broke workers, in an interrupted run of this session, too."""
+        restarts = (e for e in self.ctx.session.journal.read() if e["event"] == "worker_restarted")
+        found = (
+            Finding(
+                "worker-restarted",
+                "warning",
+                f"in the trial {e['purpose']!r} the worker of {e['backend']} had to be replaced: {e['reason']}",
+                mitigation=f"The log is in the session's trials/{e['trial']}.",
+            )
+            for e in restarts
+        )
+        return tuple(dict.fromkeys(found))
 
     def _note_engine(self, outcome: Outcome) -> None:
         if outcome.engine is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from trtdebug.cli.diagnose import diagnose
@@ -13,7 +15,12 @@ from trtdebug.cli.options import CaseOptions, with_case_options
 @user_errors
 @with_case_options
 def bisect(options: CaseOptions) -> None:
-    """Only the cause: the smallest set of nodes that fails."""
+    """Only the cause: the smallest set of nodes that fails.
+
+    It is taken for granted that the model does fail; --builds N makes sure first.
+    """
+    if options.builds is None:
+        options = replace(options, builds=0)
     with opened(options) as case:
         code = diagnose(case, "localise", options.json)
     raise typer.Exit(code)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _EXECUTOR = "worker"
 _WITHOUT_LIBRARIES = ("emulator", "onnxruntime")
-_MARKS = ("case.json", "preflight.json", "demo.onnx")
+_MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx")
 """Files of which a session has one, from its first instant on."""
 
 
@@ -45,25 +46,46 @@ class Opened:
 
 
 @contextmanager
-def opened(options: CaseOptions) -> Iterator[Opened]:
-    """Opens the case of a command line. Nothing is written before everything the user gave was checked."""
+def opened(options: CaseOptions, engines: bool = False) -> Iterator[Opened]:
+    """Opens the case of a command line. Nothing is written before everything the user gave was checked.
+
+    Args:
+        engines: the candidate may be a serialized engine, of which nothing but the outputs can be had.
+    """
     from trtdebug.session.session import Session, create_folder, new_folder
-    from trtdebug.stages.preflight import prepare, store_samples
 
     plugins = load()
-    prepared = prepare(options.request(), plugins)
-    if options.plugins and prepared.case.candidate in _WITHOUT_LIBRARIES:
-        typer.echo(f"warning: plugin libraries are ignored by {prepared.case.candidate}.", err=True)
+    if not engines:
+        _refuse_engine(options.candidate_model)
     folder = options.session or new_folder(options.model)
-    refuse_foreign(folder)
-    _refuse_other_case(folder, prepared.case)
-    create_folder(folder)
     session = Session(folder)
-    _store_findings(session, prepared.findings)
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    with _running(session, prepared.case, plugins, options.timeout, options.quiet) as ctx:
-        yield Opened(ctx, prepared.findings)
+    start_executor(session, plugins, options.timeout, options.worker_memory)
+    with closing(session):
+        _start_early(session, options)
+        from trtdebug.session.lock import locked
+        from trtdebug.stages.preflight import prepare, store_samples
+
+        prepared = prepare(options.request(), plugins)
+        if options.plugins and prepared.case.candidate in _WITHOUT_LIBRARIES:
+            typer.echo(f"warning: plugin libraries are ignored by {prepared.case.candidate}.", err=True)
+        refuse_foreign(folder)
+        create_folder(folder)
+        with locked(folder):
+            _refuse_other_case(folder, prepared.case)
+            _store_findings(session, prepared.findings)
+            store_samples(prepared, session.tensors)
+            session.store_case(prepared.case)
+            with _running(session, prepared.case, plugins, options.quiet) as ctx:
+                yield Opened(ctx, prepared.findings)
+
+
+def _start_early(session: Session, options: CaseOptions) -> None:
+    """TensorRT takes seconds to start, once a process: it does so while the case is still being read."""
+    from trtdebug.plugins.types import Startable
+
+    wanted = options.candidate in ("auto", "tensorrt") and find_spec("tensorrt") is not None
+    if wanted and options.model.is_file() and isinstance(session.executor, Startable):
+        session.executor.start(options.reference, "tensorrt")
 
 
 def need_reference(case: Opened) -> None:
@@ -76,14 +98,16 @@ def need_reference(case: Opened) -> None:
 
 
 @contextmanager
-def reopened(folder: Path, timeout: float, quiet: bool) -> Iterator[Opened]:
+def reopened(folder: Path, timeout: float, memory: int | None, quiet: bool) -> Iterator[Opened]:
     """Opens the case of a session folder again. Raises `UserError` when its model is not the same any more."""
     from trtdebug.graph.load import content_sha256
+    from trtdebug.session.lock import locked
     from trtdebug.session.session import Session
 
     session = Session(folder)
     _refuse_half_made(folder)
     case = session.case()
+    _refuse_engine(Path(case.candidate_model) if case.candidate_model else None)
     if not Path(case.model).is_file():
         raise UserError(f"the session's model {case.model} is gone.", "Put it back, or start a new session.")
     if content_sha256(Path(case.model)) != case.sha256:
@@ -91,20 +115,19 @@ def reopened(folder: Path, timeout: float, quiet: bool) -> Iterator[Opened]:
             f"{case.model} is not the model of the session {folder} any more: its content has changed.",
             "Start a new session with `trtdebug run`.",
         )
-    with _running(session, case, load(), timeout, quiet) as ctx:
+    plugins = load()
+    start_executor(session, plugins, timeout, memory)
+    with closing(session), locked(folder), _running(session, case, plugins, quiet) as ctx:
         yield Opened(ctx, _stored_findings(session))
 
 
 @contextmanager
-def _running(
-    session: Session, case: Case, plugins: PluginManager, timeout: float, quiet: bool
-) -> Iterator[Context]:
-    from trtdebug.plugins.types import TrialEvent
+def _running(session: Session, case: Case, plugins: PluginManager, quiet: bool) -> Iterator[Context]:
+    from trtdebug.plugins.types import Startable, TrialEvent
     from trtdebug.stages.context import Context
 
-    session.executor = plugins.executors()[_EXECUTOR].create(
-        session.folder.resolve(), timeout, plugins.to_env()
-    )
+    if isinstance(session.executor, Startable):
+        session.executor.start(case.reference, case.candidate)
     session.journal.write("opened", model=case.model)
     session.listeners.append(
         lambda job, outcome, cached: plugins.emit("trial_finished", TrialEvent(job.sha256, outcome, cached))
@@ -120,8 +143,26 @@ def _running(
         session.journal.write("interrupted")
         sys.stderr.write(f"interrupted; resume with: trtdebug resume {shlex.quote(str(session.folder))}\n")
         raise
-    finally:
-        session.close()
+
+
+def start_executor(session: Session, plugins: PluginManager, timeout: float, memory: int | None) -> None:
+    """Gives the session what runs its jobs. `memory`: bytes that a worker may hold; None = the default."""
+    from trtdebug.session.limits import MEMORY_VARIABLE
+
+    environment = dict(plugins.to_env())
+    if memory is not None:
+        environment[MEMORY_VARIABLE] = str(memory)
+    session.executor = plugins.executors()[_EXECUTOR].create(session.folder.resolve(), timeout, environment)
+
+
+def _refuse_engine(candidate: Path | None) -> None:
+    from trtdebug.backends.tensorrt.engine_file import is_engine_file
+
+    if candidate is not None and is_engine_file(candidate):
+        raise UserError(
+            f"{candidate} is a serialized engine, in which nothing can be searched or changed.",
+            "`trtdebug compare MODEL --engine FILE` compares its outputs.",
+        )
 
 
 def refuse_foreign(folder: Path) -> None:

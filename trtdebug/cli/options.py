@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Optional, Union, get_args, get_origin, get_type_hints
 
 import typer
 
+from trtdebug.cli import tolerances
+from trtdebug.cli.limits import MaxMemory, WorkerMemory
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,15 +22,7 @@ if TYPE_CHECKING:
 _CASE, _BUILD, _INPUTS, _VERDICT, _SESSION = "Case", "Build", "Inputs", "Verdict", "Session and output"
 
 
-_NOT_OF_THE_CASE = ("model", "session", "timeout", "json", "quiet")
-
-
-def _tolerance(value: Optional[float]) -> Optional[float]:  # noqa: UP045
-    if value is not None and math.isnan(value):
-        raise typer.BadParameter("nan is not a number.")
-    if value is not None and value < 0:
-        raise typer.BadParameter(f"{value:g} is less than 0.")
-    return value
+_NOT_OF_THE_CASE = ("model", "session", "timeout", "worker_memory", "max_memory", "json", "quiet")
 
 
 @dataclass(frozen=True)
@@ -90,22 +83,54 @@ class CaseOptions:
     ] = None
     seed: Annotated[int, typer.Option(help="Seed of random inputs.", min=0, rich_help_panel=_INPUTS)] = 0
     atol: Annotated[
-        Optional[float],  # noqa: UP045
+        Optional[list[str]],  # noqa: UP045
         typer.Option(
-            help="Element rule |c-r| <= atol + rtol*|r|.", callback=_tolerance, rich_help_panel=_VERDICT
+            metavar=tolerances.METAVAR,
+            help="Element rule |c-r| <= atol + rtol*|r|; repeatable.",
+            callback=tolerances.checked,
+            rich_help_panel=_VERDICT,
         ),
     ] = None
     rtol: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="See --atol.", callback=_tolerance, rich_help_panel=_VERDICT),
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar=tolerances.METAVAR,
+            help="See --atol.",
+            callback=tolerances.checked,
+            rich_help_panel=_VERDICT,
+        ),
+    ] = None
+    rms: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar=tolerances.METAVAR,
+            help="Relative RMS error ||c-r|| / ||r||; repeatable. Default: the precision's.",
+            callback=tolerances.checked,
+            rich_help_panel=_VERDICT,
+        ),
     ] = None
     builds: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            help="Builds as you make them, to catch flaky ones. Default: 2; for bisect none.",
+            min=1,
+            show_default=False,
+            rich_help_panel=_VERDICT,
+        ),
+    ] = None
+    fix_builds: Annotated[
         int,
-        typer.Option(help="Builds as you make them, to catch flaky ones.", min=1, rich_help_panel=_VERDICT),
+        typer.Option(help="Fresh builds in which a fix has to hold.", min=1, rich_help_panel=_VERDICT),
     ] = 2
     plugins: Annotated[
         Optional[list[Path]],  # noqa: UP045
         typer.Option(metavar="LIB", help="TensorRT plugin library; repeatable.", rich_help_panel=_BUILD),
+    ] = None
+    calibration_cache: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            metavar="FILE", help="INT8 scales for a model without Q/DQ nodes.", rich_help_panel=_BUILD
+        ),
     ] = None
     opt_level: Annotated[
         Optional[int],  # noqa: UP045
@@ -120,12 +145,14 @@ class CaseOptions:
     timeout: Annotated[
         float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7, rich_help_panel=_SESSION)
     ] = 1800.0
+    worker_memory: WorkerMemory = None
+    max_memory: MaxMemory = None
     json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=_SESSION)] = False
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=_SESSION)] = False
 
     def request(self) -> CaseRequest:
         """The request for preflight. Raises `UserError` for options that exclude each other."""
-        from trtdebug.core.case import BuildOptions, Tolerance
+        from trtdebug.core.case import BuildOptions
         from trtdebug.stages.preflight import CaseRequest
 
         return CaseRequest(
@@ -133,10 +160,11 @@ class CaseOptions:
             options=BuildOptions(
                 precision=precision_of(fp16=self.fp16, bf16=self.bf16, int8=self.int8),
                 tf32=not self.no_tf32,
-                plugins=tuple(str(p) for p in self.plugins or ()),
+                plugins=tuple(str(p.resolve()) for p in self.plugins or ()),
                 optimization_level=self.opt_level,
+                calibration_cache=str(self.calibration_cache.resolve()) if self.calibration_cache else None,
             ),
-            tolerance=Tolerance(self.atol, self.rtol),
+            tolerance=tolerances.tolerance(self.atol, self.rtol, self.rms),
             reference=self.reference,
             candidate=self.candidate,
             candidate_model=self.candidate_model,
@@ -147,8 +175,10 @@ class CaseOptions:
             max_shapes=self.max_shapes or (),
             ranges=self.val_range or (),
             seed=self.seed,
-            builds=self.builds,
+            builds=2 if self.builds is None else self.builds,
+            fix_builds=self.fix_builds,
             command=self.command_line(),
+            max_memory=self.max_memory,
         )
 
     def command_line(self) -> str:
@@ -177,11 +207,21 @@ def _case_hints() -> dict[str, Any]:
     return get_type_hints(CaseOptions, include_extras=True)
 
 
+def _annotated(hint: Any) -> Any:
+    """The hint without the Optional that Python 3.10 puts around one whose parameter defaults to None."""
+    first = next(iter(get_args(hint)), None)
+    return first if get_origin(hint) is Union and get_origin(first) is Annotated else hint
+
+
 def with_case_options(command: Callable[..., None]) -> Callable[..., None]:
     """Gives `command(options: CaseOptions, ...)` the parameters of `CaseOptions` in place of `options`."""
     hints = _case_hints()
     own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
-    own_hints = {k: v for k, v in get_type_hints(command, include_extras=True).items() if k != "options"}
+    own_hints = {
+        name: _annotated(hint)
+        for name, hint in get_type_hints(command, include_extras=True).items()
+        if name != "options"
+    }
 
     @functools.wraps(command)
     def wrapper(**given: Any) -> None:
@@ -197,7 +237,7 @@ def with_case_options(command: Callable[..., None]) -> Callable[..., None]:
         )
         for f in fields(CaseOptions)
     ]
-    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[p.name]) for p in own]
     del wrapper.__wrapped__  # typer would look through it
     wrapper.__signature__ = inspect.Signature([*shared, *keyword_only])  # type: ignore[attr-defined]
     wrapper.__annotations__ = hints | own_hints

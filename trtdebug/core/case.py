@@ -29,6 +29,7 @@ class BuildOptions:
         plugins: plugin libraries to load, paths.
         optimization_level: 0..5; None = the builder's default.
         workspace: bytes; None = the builder's default.
+        calibration_cache: file with INT8 scales, for a model that is not quantised itself; None = no such file.
     """
 
     precision: Precision = "fp32"
@@ -37,6 +38,16 @@ class BuildOptions:
     plugins: tuple[str, ...] = ()
     optimization_level: int | None = None
     workspace: int | None = None
+    calibration_cache: str | None = None
+
+
+@dataclass(frozen=True)
+class OutputTolerance:
+    """The tolerance of one output; what is None is as for all (see `Tolerance`)."""
+
+    atol: float | None = None
+    rtol: float | None = None
+    rms_rel: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +57,13 @@ class Tolerance:
     Attributes:
         atol, rtol: element rule |c - r| <= atol + rtol * |r|, used as soon as one of them is given.
         rms_rel: relative RMS error allowed, ||c - r|| / ||r||.
+        outputs: by output name, where it differs from the rest.
     """
 
     atol: float | None = None
     rtol: float | None = None
     rms_rel: float | None = None
+    outputs: dict[str, OutputTolerance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,11 @@ class Case:
         candidate_model: another model file for the candidate side; None = the same.
         samples: names of the recorded input samples in the session's tensors/ folder.
         inputs_sha256: content hash of all samples.
-        builds: how often the candidate is built as the user does.
+        builds: how often the candidate is built as the user does; 0 = that it fails is taken for granted.
+        fix_builds: fresh builds in which a fix has to hold. Neither count is part of the case's identity.
         command: the command line that repeats the case; no part of its identity.
+        max_memory: bytes of tensors to hold at once where many are observed; None = what each backend thinks
+            fit. No part of its identity.
     """
 
     model: str
@@ -76,7 +92,9 @@ class Case:
     samples: tuple[str, ...]
     inputs_sha256: str
     seed: int = 0
-    builds: int = 2
+    builds: int = field(default=2, compare=False)
+    fix_builds: int = field(default=2, compare=False)
     candidate_model: str | None = None
     candidate_sha256: str | None = None
     command: str = field(default="", compare=False)
+    max_memory: int | None = field(default=None, compare=False)

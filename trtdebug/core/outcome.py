@@ -7,7 +7,7 @@ from typing import Literal
 
 Status = Literal["pass", "fail", "untestable"]
 SignatureKind = Literal[
-    "nonfinite", "mismatch", "shape", "missing-output", "build-failure", "crash", "timeout"
+    "nonfinite", "mismatch", "shape", "missing-output", "build-failure", "crash", "timeout", "memory"
 ]
 
 
@@ -32,6 +32,8 @@ class TensorError:
         reason: the failing rule in words; empty for a pass.
         compared: number of elements whose values could be compared: of floats those finite on both sides;
             None where nobody counted.
+        weighed, lost: elements that are not tiny, and those of them that are off by half of their own magnitude
+            or more; the RMS rule does not see them beside larger ones (see trtdebug.oracle.rules).
     """
 
     tensor: str
@@ -46,6 +48,8 @@ class TensorError:
     reason: str = ""
     extra: dict[str, float] = field(default_factory=dict)
     compared: int | None = None
+    weighed: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,21 @@ class LayerInfo:
         nodes: ONNX node names that it computes; empty when unknown or inserted by the builder.
         precision: "fp32", "fp16", "bf16", "int8", ...; None when the engine does not tell.
         tactic: hex id or kernel name; None when the engine does not tell.
+        type: kind of layer in the builder's own words; empty when the engine does not tell.
+        reads, writes: precisions of its inputs and of its outputs, each once; of the floats where there are any.
+        at_most: of a block that names no nodes: the ONNX nodes between its inputs and its outputs.
+        milliseconds: median time in one inference; None where it was not profiled.
     """
 
     name: str
     nodes: tuple[str, ...] = ()
     precision: str | None = None
     tactic: str | None = None
+    type: str = ""
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    at_most: tuple[str, ...] = ()
+    milliseconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,9 +83,11 @@ class EngineInfo:
 
     Attributes:
         device: device name, as the backend gives it.
+        honoured: ONNX nodes seen in the engine in the precision that was asked, in all that they read and write.
         refused: ONNX nodes seen in the engine in another precision than asked.
         unverified: ONNX nodes whose precision the engine does not show (inside a ForeignNode, say).
         notes: one line each: what the backend had to skip or relax (OBEY -> PREFER, ...).
+        tensors: ONNX tensors that the engine writes to memory between its layers, in the model's order.
     """
 
     backend: str
@@ -82,6 +97,8 @@ class EngineInfo:
     refused: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    honoured: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,7 @@ class Outcome:
         log_tail: last lines of the worker's log, where something broke.
         build_seconds, run_seconds: wall time of build and of all runs.
         latency_ms: median time of one inference over repeated runs of the first sample, None if not measured.
+        uneven: outputs whose rows differ where all rows of the inputs are equal; None where that was not tried.
     """
 
     status: Status
@@ -107,3 +125,4 @@ class Outcome:
     build_seconds: float = 0.0
     run_seconds: float = 0.0
     latency_ms: float | None = None
+    uneven: tuple[str, ...] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,16 +10,19 @@ from pathlib import Path
 import onnx
 
 from trtdebug.backends.base import Backend, Tensor
-from trtdebug.core.case import BuildOptions, Case
+from trtdebug.backends.tensorrt.engine_file import is_engine_file
+from trtdebug.core.case import BuildOptions, Case, Tolerance
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import ForcePrecision, Intervention, LowPrecision, PinPrecision
 from trtdebug.core.outcome import Outcome
+from trtdebug.graph.choices import chosen_indices
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
 from trtdebug.graph.types import TensorType, tensor_types
-from trtdebug.oracle.tolerance import Limits, limits
+from trtdebug.oracle.ratio import rounding_limit
+from trtdebug.oracle.tolerance import Limits, OutputLimits, limits
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.session.job import Job, Keep, TensorRef
+from trtdebug.session.job import ChoiceRef, Job, Keep, TensorRef
 from trtdebug.session.session import Session
 
 
@@ -42,12 +45,15 @@ class Context:
         session: runs jobs, from its cache where it can.
         plugins: hooks, built-in and third-party.
         report_progress: told where long work stands.
+        own_rounding: by output: relative RMS error of the reference in FP32 against itself in FP64, where that
+            was asked.
     """
 
     session: Session
     case: Case
     plugins: PluginManager
     report_progress: Callable[[Progress], None] = field(default=lambda progress: None)
+    own_rounding: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def model(self) -> onnx.ModelProto:
@@ -61,14 +67,28 @@ class Context:
     def types(self) -> Mapping[str, TensorType]:
         return tensor_types(self.model)
 
-    @cached_property
+    @property
     def limits(self) -> Limits:
+        """The tolerance, resolved; with what the reference's own rounding explains, where that was measured."""
         tf32 = self.case.options.tf32 and "Knob" in self.candidate.realises  # only real builders have TF32
-        return limits(self.case.tolerance, replace(self.case.options, tf32=tf32))
+        resolved = limits(self.case.tolerance, replace(self.case.options, tf32=tf32))
+        rounding = {o: rounding_limit(own, "fp32") for o, own in self.own_rounding.items()}
+        outputs = {o: OutputLimits(rounding=r) for o, r in rounding.items() if self.is_default(o)}
+        return replace(resolved, outputs=resolved.outputs | outputs) if outputs else resolved
+
+    def is_default(self, output: str) -> bool:
+        """Whether the user gave no tolerance that this output has to keep."""
+        given = self.case.tolerance
+        return given == Tolerance(outputs=given.outputs) and output not in given.outputs
 
     @property
     def candidate(self) -> Backend:
         return self.plugins.backends()[self.case.candidate]
+
+    @cached_property
+    def candidate_is_engine(self) -> bool:
+        """Whether the candidate is a serialized engine: it has outputs, and nothing in it can be changed."""
+        return self.case.candidate_model is not None and is_engine_file(Path(self.case.candidate_model))
 
     @property
     def low(self) -> LowPrecision | None:
@@ -93,6 +113,12 @@ class Context:
             t not in self.types or self.types[t].dtype.startswith(("float", "bfloat")) for t in tensors
         )
 
+    @cached_property
+    def choices(self) -> Mapping[str, ChoiceRef]:
+        """By index tensor (ArgMax, TopK): what it was chosen from."""
+        found = chosen_indices(self.model.graph)
+        return {t: ChoiceRef(TensorRef(c.values), c.axis, c.keepdims) for t, c in found.items()}
+
     # jobs -----------------------------------------------------------------------------------------------
 
     def reference_job(self, outputs: Iterable[str] | None = None, repeat: int = 0) -> Job:
@@ -107,12 +133,20 @@ class Context:
             options=BuildOptions(plugins=self.case.options.plugins),
             limits=self.limits,
             feeds={n: TensorRef(n) for n in self.index.inputs},
-            outputs=tuple(outputs) if outputs is not None else tuple(self.index.outputs),
+            outputs=tuple(outputs) if outputs is not None else self._compared,
             keep="all",
             record=True,
             repeat=repeat,
             role="reference",
+            max_memory=self.case.max_memory,
         )
+
+    @property
+    def _compared(self) -> tuple[str, ...]:
+        """The outputs, and what those that hold indices were chosen from."""
+        chosen_from = (self.choices[o].values.tensor for o in self.index.outputs if o in self.choices)
+        extra = dict.fromkeys(t for t in chosen_from if t in self.index.producer)
+        return (*self.index.outputs, *(t for t in extra if t not in self.index.outputs))
 
     def candidate_job(
         self,
@@ -145,6 +179,8 @@ class Context:
             repeat=repeat,
             fast=fast,
             time_runs=time_runs,
+            max_memory=self.case.max_memory,
+            choices={n: self.choices[n] for n in names if n in self.choices},
         )
 
     def exposing(self, nodes: Iterable[str]) -> tuple[Intervention, ...]:
@@ -156,6 +192,12 @@ class Context:
         force = ForcePrecision(self.low)
         return (force, PinPrecision(pinned)) if pinned else (force,)
 
+    def low_job(self, nodes: Collection[str], fast: bool) -> Job:
+        """A trial with exactly `nodes` in low precision, all others pinned."""
+        ordered = [n for n in self.items if n in nodes]
+        purpose = f"{len(ordered)} of {len(self.items)} nodes in {self.low}"
+        return self.candidate_job(purpose, self.exposing(ordered), fast=fast)
+
     # reference tensors ------------------------------------------------------------------------------------
 
     def reference(self, names: Iterable[str], sample: str | None = None) -> dict[str, Tensor]:
@@ -166,10 +208,15 @@ class Context:
         """
         wanted = tuple(names)
         where = sample or self.case.samples[0]
-        missing = [n for n in wanted if not self.session.tensors.has(where, TensorRef(n))]
+        self.need_reference(wanted, where)
+        return {n: self.session.tensors.get(where, TensorRef(n)) for n in wanted}
+
+    def need_reference(self, names: Iterable[str], sample: str | None = None) -> None:
+        """Has the reference record what of these is not recorded yet. Raises as `reference`."""
+        where = sample or self.case.samples[0]
+        missing = [n for n in names if not self.session.tensors.has(where, TensorRef(n))]
         if missing:
             self.record(missing)
-        return {n: self.session.tensors.get(where, TensorRef(n)) for n in wanted}
 
     def record(self, outputs: Iterable[str] | None = None, repeat: int = 0) -> Outcome:
         """Runs the reference and keeps its outputs. Raises `UserError` where it cannot run."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.errors import TrtdebugError
+from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import same_failure
 from trtdebug.plugins.types import Localisation
+from trtdebug.search.topology import branchwise
 from trtdebug.search.types import Verdict
+from trtdebug.stages.conditioning import amplified, finding, ill_conditioned
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.observe import LocalError, Observation
 from trtdebug.stages.substitute import substitute
 
 LOCALIZER = "leftmost"
+_MOST_UNTESTABLE = 24
+"""Trials in a row that cannot be tested; TensorRT may build hardly any mixture of precisions of a transformer."""
+NOISY_LOCALIZER = "bayesian"
+"""Takes over when a trial, repeated in a fresh build, contradicts itself."""
 _BASE_WEIGHT = 1e-6
 _ROUNDING = {"fp16": 8 * 2.0**-11, "bf16": 8 * 2.0**-8}
 """Relative RMS errors up to this are what a healthy kernel makes: eight times the unit roundoff."""
@@ -27,34 +35,71 @@ class Located:
     Attributes:
         pins: nodes that have to work in FP32, None where no such set was found.
         unknown: what could not be decided, one line each.
+        findings: the nodes that are ill-conditioned, and so no culprits.
     """
 
     culprits: tuple[Culprit, ...]
     pins: tuple[str, ...] | None
     unknown: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
-def localise(ctx: Context, signature: Signature, observation: Observation, fast: bool) -> Located:
-    """Searches over the nodes in low precision, with the observation as evidence and prior."""
+def localise(
+    ctx: Context,
+    signature: Signature,
+    observation: Observation,
+    fast: bool,
+    healthy: frozenset[str] = frozenset(),
+) -> Located:
+    """Searches over the nodes in low precision, with the observation as evidence and prior.
+
+    Args:
+        healthy: nodes that were seen to pass together in low precision, all others pinned.
+    """
     judged = {s.node: (s, _evidence(substitute(ctx, s), signature)) for s in observation.suspects}
     evidence = {node: _words(suspect) for node, (suspect, verdict) in judged.items() if verdict == "fail"}
     unjudged = sum(verdict == "untestable" for _, verdict in judged.values())
-    test = _Test(ctx, signature, fast, tuple(evidence))
-    weights = tuple(_weight(ctx, observation.local.get(name), name in evidence) for name in ctx.items)
-    found = ctx.plugins.collect("localizers")
-    chosen = next(f for f in found if f.value.name == LOCALIZER)
-    answer: Localisation | None = None
-    with ctx.plugins.guard(chosen.provider, f"localizer {LOCALIZER}", allow=(TrtdebugError,)):
-        answer = chosen.value.run(ctx.items, test, weights)
+    test = _Test(ctx, signature, fast, frozenset(evidence), healthy)
+    nodes = _branchwise(ctx)
+    weights = tuple(_weight(ctx, observation.local.get(name), name in evidence) for name in nodes)
+    name = LOCALIZER
+    answer = _ask(ctx, name, nodes, test, weights)
+    if answer is not None and not ctx.candidate.deterministic and test.contradicts(answer):
+        name = NOISY_LOCALIZER
+        answer = _ask(ctx, name, nodes, test, weights)
     if answer is None:
-        return Located((), None, (f"the localizer {LOCALIZER} broke; see `trtdebug ext list`",))
+        return Located((), None, (f"the localizer {name} broke; see `trtdebug ext list`",))
     located = _located(ctx, answer, evidence)
+    located = _without_ill_conditioned(ctx, located, observation, evidence)
     if _is_drift(ctx, located, observation):
         located = _drifting(ctx, located, observation)
+    if test.gave_up:
+        line = (
+            f"{test.untestable} mixtures of precisions in a row could not be tested, and no more were tried"
+        )
+        located = replace(located, unknown=(*located.unknown, line))
     if unjudged:
         line = f"of {unjudged} suspects it could not be seen by substitution whether they matter"
         located = replace(located, unknown=(*located.unknown, line))
     return located
+
+
+def _ask(
+    ctx: Context, name: str, nodes: tuple[str, ...], test: _Test, weights: tuple[float, ...]
+) -> Localisation | None:
+    """The answer of the localizer of this name; None when it broke."""
+    chosen = next(f for f in ctx.plugins.collect("localizers") if f.value.name == name)
+    with ctx.plugins.guard(chosen.provider, f"localizer {name}", allow=(TrtdebugError,)):
+        return chosen.value.run(nodes, test, weights)  # type: ignore[no-any-return]
+    return None
+
+
+def _branchwise(ctx: Context) -> tuple[str, ...]:
+    """The items in a topological order that keeps branches together: splits follow the graph."""
+    order, items = ctx.index.order, frozenset(ctx.items)
+    number = {name: i for i, name in enumerate(order)}
+    edges = [(number[before], number[name]) for name in order for before in ctx.index.predecessors(name)]
+    return tuple(order[i] for i in branchwise(len(order), edges) if order[i] in items)
 
 
 def _weight(ctx: Context, local: LocalError | None, convicted: bool) -> float:
@@ -71,27 +116,58 @@ def _weight(ctx: Context, local: LocalError | None, convicted: bool) -> float:
 class _Test:
     """The question that localisers ask, as a trial: does the case fail when exactly these nodes are low?
 
-    What is known already costs no trial: a set that holds a node which was shown to fail alone fails, too.
+    What is known already costs no trial: a set that holds a node which was shown to fail alone fails, too, and
+    a set within one that was shown to pass passes.
     """
 
-    def __init__(self, ctx: Context, signature: Signature, fast: bool, convicted: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        signature: Signature,
+        fast: bool,
+        convicted: frozenset[str],
+        passing: frozenset[str],
+    ) -> None:
         self.ctx, self.signature, self.fast = ctx, signature, fast
-        self.convicted = frozenset(convicted)
-        self.healthy: set[str] = set()
+        self.convicted, self.passing = convicted, passing
+        self.healthy: set[str] = set(passing)
+        self.untestable = 0
+        self.told: list[tuple[frozenset[str], Verdict]] = [(frozenset(ctx.items), "fail")]
 
-    def __call__(self, low: frozenset[str]) -> Verdict:
-        if not low:
+    def __call__(self, low: frozenset[str], again: int = 0) -> Verdict:
+        if low <= self.passing:
             return "pass"
         if low & self.convicted or len(low) == len(self.ctx.items):
             return "fail"
         self._tell_progress()
-        nodes = [n for n in self.ctx.items if n in low]
-        purpose = f"{len(nodes)} of {len(self.ctx.items)} nodes in {self.ctx.low}"
-        job = self.ctx.candidate_job(purpose, self.ctx.exposing(nodes), fast=self.fast)
+        if self.gave_up:
+            return "untestable"
+        job = replace(self.ctx.low_job(low, self.fast), repeat=again)
         verdict = _evidence(self.ctx.session.run(job), self.signature)
+        self.untestable = self.untestable + 1 if verdict == "untestable" else 0
+        self.told.append((low, verdict))
         if verdict == "pass":
             self.healthy |= low
         return verdict
+
+    @property
+    def gave_up(self) -> bool:
+        """So many trials in a row could not be tested that no more are made."""
+        return self.untestable >= _MOST_UNTESTABLE
+
+    def contradicts(self, answer: Localisation) -> bool:
+        """Builds again what the answer rests on: the culprits together fail, and all but the pins passes.
+
+        An answer that rests on what was shown without a build needs none.
+        """
+        unsure = frozenset(n for nodes in answer.culprits for n in nodes) - self.convicted
+        if not unsure or answer.protect is None:
+            return False
+        expected: tuple[tuple[frozenset[str], Verdict], ...] = (
+            (frozenset(self.ctx.items).difference(answer.protect), "pass"),
+            (unsure, "fail"),
+        )
+        return any(self(low, again=1) not in (verdict, "untestable") for low, verdict in expected)
 
     def _tell_progress(self) -> None:
         left = len(self.ctx.items) - len(self.healthy | self.convicted)
@@ -108,8 +184,9 @@ def _evidence(outcome: Outcome, signature: Signature) -> Verdict:
 
 
 def _located(ctx: Context, answer: Localisation, evidence: dict[str, str]) -> Located:
-    ordered = sorted(answer.culprits, key=lambda nodes: ctx.items.index(nodes[0]))
-    culprits = tuple(Culprit(nodes, "precision", _known_by(nodes, evidence)) for nodes in ordered)
+    position = {name: i for i, name in enumerate(ctx.items)}
+    answer = _ordered(answer, position)
+    culprits = tuple(Culprit(nodes, "precision", _known_by(nodes, evidence)) for nodes in answer.culprits)
     unknown: tuple[str, ...] = (answer.note,) if answer.note else ()
     if answer.unresolved:
         culprits += (Culprit(answer.unresolved, "precision", answer.note or "not told apart", proven=False),)
@@ -118,6 +195,35 @@ def _located(ctx: Context, answer: Localisation, evidence: dict[str, str]) -> Lo
     if answer.protect and not useful:
         unknown += ("no set of pins smaller than the whole model is known to help: build in FP32",)
     return Located(culprits, answer.protect if useful else None, unknown)
+
+
+def _ordered(answer: Localisation, position: Mapping[str, int]) -> Localisation:
+    """The same, all names in the order of the items."""
+
+    def ordered(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(names, key=position.__getitem__))
+
+    culprits = sorted(map(ordered, answer.culprits), key=lambda nodes: position[nodes[0]])
+    protect = None if answer.protect is None else ordered(answer.protect)
+    return replace(answer, culprits=tuple(culprits), protect=protect, unresolved=ordered(answer.unresolved))
+
+
+def _without_ill_conditioned(
+    ctx: Context, located: Located, observation: Observation, evidence: Collection[str]
+) -> Located:
+    """Nodes that only answer to rounding as the mathematics does are no culprits: they are findings."""
+    ill = ill_conditioned(ctx, [s for s in observation.suspects if s.node in evidence])
+    if not ill:
+        return located
+    excused = [c for c in located.culprits if c.proven and amplified(ctx, c.nodes, ill, observation)]
+    are = "node is" if len(ill) == 1 else "nodes are"
+    line = f"{len(ill)} {are} ill-conditioned (see the findings): rounding before that is enough to fail"
+    return replace(
+        located,
+        culprits=tuple(c for c in located.culprits if c not in excused),
+        unknown=(*located.unknown, line),
+        findings=tuple(finding(ctx, s) for s in ill.values()),
+    )
 
 
 def _is_drift(ctx: Context, located: Located, observation: Observation) -> bool:

@@ -6,7 +6,7 @@ faults at once; it can't see faults that need fusion, nor drift that no single n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,8 +51,12 @@ class Observation:
         return tuple(e for e in self.local.values() if e.error.status == "fail")
 
 
-def observe(ctx: Context, nodes: Sequence[str] | None = None) -> Observation:
-    """Local errors of `nodes` (default: all whose precision matters)."""
+def observe(ctx: Context, nodes: Sequence[str] | None = None, foreseen_by: str | None = None) -> Observation:
+    """Local errors of `nodes` (default: all whose precision matters).
+
+    Args:
+        foreseen_by: a backend that stands in for the candidate; what it says is no trial.
+    """
     wanted = list(nodes if nodes is not None else ctx.items)
     ctx.report_progress(Progress("observe", f"{len(wanted)} nodes, each fed by the reference", len(wanted)))
     tensors = {t for n in wanted for t in (*ctx.index.node(n).inputs, *ctx.index.node(n).outputs) if t}
@@ -62,7 +66,7 @@ def observe(ctx: Context, nodes: Sequence[str] | None = None) -> Observation:
     unobserved: dict[str, str] = {}
     batches = [wanted]
     while batches:
-        _observe_batch(ctx, batches.pop(), local, unobserved, batches)
+        _observe_batch(ctx, batches.pop(), foreseen_by, local, unobserved, batches)
     order = [n for n in wanted if n in local]
     return Observation({n: local[n] for n in order}, unobserved)
 
@@ -70,18 +74,23 @@ def observe(ctx: Context, nodes: Sequence[str] | None = None) -> Observation:
 def _observe_batch(
     ctx: Context,
     nodes: list[str],
+    foreseen_by: str | None,
     local: dict[str, LocalError],
     unobserved: dict[str, str],
     batches: list[list[str]],
 ) -> None:
     """One build; when it can't be built, its halves are put back into `batches`."""
-    isolated = isolate(ctx.model, ctx.types, nodes, constants=_small_integers(ctx))
+    isolated = isolate(ctx.model, ctx.types, nodes, constants=small_integers(ctx))
     unobserved.update(isolated.skipped)
     if not isolated.outputs:
         return
     job = _job(ctx, isolated)
+    if foreseen_by is not None:
+        job = replace(
+            job, backend=foreseen_by, role="reference", fast=False, purpose="nodes isolated, foreseen"
+        )
     outcome = ctx.session.run(job)
-    if outcome.status == "untestable":
+    if outcome.status == "untestable" and not outcome.tensors:
         if len(nodes) > _SMALLEST_BATCH:
             middle = len(nodes) // 2
             batches += [nodes[middle:], nodes[:middle]]
@@ -90,17 +99,21 @@ def _observe_batch(
         return
     refused = set(outcome.engine.refused) if outcome.engine else set()
     unobserved.update(dict.fromkeys(refused, "the engine computes it in another precision than asked"))
+    local.update((n, e) for n, e in local_errors(isolated, outcome.tensors, job).items() if n not in refused)
+
+
+def local_errors(isolated: Isolated, errors: Iterable[TensorError], job: Job) -> dict[str, LocalError]:
+    """The worst error by node, of the errors of a job on isolated nodes; those of other tensors are left out."""
+    local: dict[str, LocalError] = {}
+    alone = [e for e in errors if e.tensor in isolated.outputs]
     names = {out: tensor for out, (tensor, _) in isolated.outputs.items()}
-    for kept_as, error in zip(
-        (e.tensor for e in outcome.tensors), rename(outcome.tensors, names), strict=True
-    ):
+    for kept_as, error in zip((e.tensor for e in alone), rename(alone, names), strict=True):
         node = isolated.outputs[kept_as][1]
-        if node in refused:
-            continue
         ref = TensorRef(kept_as, job.sha256) if error.status == "fail" else None
         other = local.get(node)
         if other is None or _worse(error, other.error):
             local[node] = LocalError(node, error, ref)
+    return local
 
 
 def _worse(a: TensorError, b: TensorError) -> bool:
@@ -119,12 +132,14 @@ def _job(ctx: Context, isolated: Isolated) -> Job:
         options=replace(ctx.case.options, profiles={}),
         feeds={name: TensorRef(tensor) for name, tensor in isolated.feeds.items()},
         expected={name: TensorRef(tensor) for name, (tensor, _) in isolated.outputs.items()},
+        choices={name: ctx.choices[t] for name, (t, _) in isolated.outputs.items() if t in ctx.choices},
+        limits=ctx.limits.renamed({name: tensor for name, (tensor, _) in isolated.outputs.items()}),
         keep="failing",
         isolated=True,
     )
 
 
-def _small_integers(ctx: Context) -> dict[str, Tensor]:
+def small_integers(ctx: Context) -> dict[str, Tensor]:
     """Recorded integers of rank 0 and 1 that are the same in all samples: shapes, indices, axes.
 
     Builders want them as constants.

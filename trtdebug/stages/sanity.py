@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trtdebug.core.diagnosis import Verdict
@@ -9,8 +10,14 @@ from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.rounding import calibrated, emulated_rounding
+from trtdebug.stages.rows import uneven_rows
+
+AS_BUILT, FORCED = "as built", "forced"
+"""Purposes of the trials that the verdict is made of. Their outputs are kept: `trtdebug reverdict` needs them."""
 
 _LATENCY_RUNS = 20
+_BUILDS = 2
 
 
 @dataclass(frozen=True)
@@ -19,9 +26,10 @@ class Sanity:
 
     Attributes:
         natural: the candidate built as the user does, `case.builds` times.
-        forced: every float node in low precision; None where there is no low precision.
+        forced: every float node in low precision; None where there is no low precision, or no need to try.
         pinned: the same build with every node pinned to FP32; None when it was not needed.
         fast: the failure also shows with the cheap settings for searching.
+        steady: two runs of the reference agree; else nothing can be compared with it.
     """
 
     verdict: Verdict
@@ -32,6 +40,12 @@ class Sanity:
     pinned: Outcome | None = None
     fast: bool = False
     findings: tuple[Finding, ...] = ()
+    steady: bool = True
+
+    @property
+    def failing(self) -> bool:
+        """The candidate, built as the user does, was wrong at least once."""
+        return any(o.status == "fail" for o in self.natural)
 
     @property
     def searchable(self) -> bool:
@@ -45,53 +59,80 @@ class Sanity:
 
 
 def sanity(ctx: Context) -> Sanity:
-    """Reference twice, candidate n times as the user builds it, once forced, once all pinned."""
+    """Reference twice, candidate `case.builds` times as the user builds it (none: the verdict is left open)."""
     ctx.report_progress(Progress("sanity", "reference"))
     ctx.record()
     unsteady = _nondeterministic_reference(ctx)
     if unsteady is not None:
-        return Sanity("untestable", None, unsteady.message, (), findings=(unsteady,))
-    natural = tuple(_natural(ctx, i) for i in range(ctx.case.builds))
+        return Sanity("untestable", None, unsteady.message, (), findings=(unsteady,), steady=False)
+    natural, found = calibrated(ctx, _as_built(ctx, ctx.case.builds))
+    found += uneven_rows(ctx, natural) + emulated_rounding(ctx, natural)
+    return Sanity(*overall(natural, None), natural, findings=found)
+
+
+def with_forced(ctx: Context, sane: Sanity) -> Sanity:
+    """Adds the build with every node in low precision, and, where it fails, the one with every node pinned.
+
+    Where it does not fail, and nothing was built as the user does yet, that is done too: it is the last to know.
+    """
     forced, fast = _forced(ctx)
-    verdict, signature, reason = _verdict(natural, forced)
+    natural = sane.natural
+    if not natural and (forced is None or forced.status != "fail"):
+        natural = _as_built(ctx, _BUILDS)
     pinned = None
-    if forced is not None and forced.status == "fail" and verdict in ("diverges", "fragile"):
+    if forced is not None and forced.status == "fail":
         ctx.report_progress(Progress("sanity", "everything pinned to FP32"))
         pinned = ctx.session.run(ctx.candidate_job("all pinned", ctx.exposing(()), fast=fast))
-    return Sanity(verdict, signature, reason, natural, forced, pinned, fast)
+    found = sane.findings
+    if forced is not None and not sane.failing:
+        found += emulated_rounding(ctx, [forced])
+    return Sanity(*overall(natural, forced), natural, forced, pinned, fast, found)
 
 
-def _natural(ctx: Context, number: int) -> Outcome:
-    ctx.report_progress(Progress("sanity", f"build {number + 1} of {ctx.case.builds} as you build it"))
-    runs = _LATENCY_RUNS if number == 0 else 0
-    return ctx.session.run(ctx.candidate_job("as built", repeat=number, time_runs=runs))
-
-
-def _forced(ctx: Context) -> tuple[Outcome | None, bool]:
-    """The forced build, with the cheap settings first: enough when it fails there."""
+def can_force(ctx: Context) -> bool:
+    """Whether there is a low precision that the candidate can be forced into."""
     of_two_models = ctx.case.candidate_model is not None  # its nodes are not the reference's: nothing to pin
-    if ctx.low is None or of_two_models or "ForcePrecision" not in ctx.candidate.realises:
-        return None, False
-    ctx.report_progress(Progress("sanity", f"every node forced to {ctx.low.upper()}"))
-    interventions = ctx.exposing(ctx.items)
-    if ctx.candidate.deterministic:
-        return ctx.session.run(ctx.candidate_job("forced", interventions)), False
-    cheap = ctx.session.run(ctx.candidate_job("forced", interventions, fast=True))
-    if cheap.status == "fail":
-        return cheap, True
-    own = ctx.session.run(ctx.candidate_job("forced", interventions))
-    return (own, False) if own.status != "untestable" else (cheap, True)
+    return ctx.low is not None and not of_two_models and "ForcePrecision" in ctx.candidate.realises
 
 
-def _verdict(natural: tuple[Outcome, ...], forced: Outcome | None) -> tuple[Verdict, Signature | None, str]:
+def overall(natural: Sequence[Outcome], forced: Outcome | None) -> tuple[Verdict, Signature | None, str]:
+    """The session's verdict, its signature and its reason from the builds as the user makes them and the forced."""
     failing = [o for o in natural if o.status == "fail"]
     if failing:
         return "diverges", failing[0].signature, failing[0].reason
     if forced is not None and forced.status == "fail":
         return "fragile", forced.signature, forced.reason
+    if not natural:
+        return "untestable", None, "the candidate was not built as you build it"
     if all(o.status == "untestable" for o in natural):
         return "untestable", natural[0].signature, natural[0].reason
     return "matches", None, ""
+
+
+def _as_built(ctx: Context, builds: int) -> tuple[Outcome, ...]:
+    return tuple(_natural(ctx, number, builds) for number in range(builds))
+
+
+def _natural(ctx: Context, number: int, builds: int) -> Outcome:
+    ctx.report_progress(Progress("sanity", f"build {number + 1} of {builds} as you build it"))
+    runs = _LATENCY_RUNS if number == 0 else 0
+    job = ctx.candidate_job(AS_BUILT, repeat=number, time_runs=runs, keep="all")
+    return ctx.session.run(replace(job, equal_rows=number == 0))
+
+
+def _forced(ctx: Context) -> tuple[Outcome | None, bool]:
+    """The forced build, with the cheap settings first: enough when it fails there."""
+    if not can_force(ctx):
+        return None, False
+    ctx.report_progress(Progress("sanity", f"every node forced to {(ctx.low or '').upper()}"))
+    interventions = ctx.exposing(ctx.items)
+    if ctx.candidate.deterministic:
+        return ctx.session.run(ctx.candidate_job(FORCED, interventions, keep="all")), False
+    cheap = ctx.session.run(ctx.candidate_job(FORCED, interventions, fast=True, keep="all"))
+    if cheap.status == "fail":
+        return cheap, True
+    own = ctx.session.run(ctx.candidate_job(FORCED, interventions, keep="all"))
+    return (own, False) if own.status != "untestable" else (cheap, True)
 
 
 def _nondeterministic_reference(ctx: Context) -> Finding | None:

@@ -1,0 +1,131 @@
+"""The short way: what the emulator foresees is confirmed by one build, and what it can't foresee is found as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted_graphs import BrokenKernels, Planted, planted_graph
+
+from trtdebug.backends.base import BuildRequest, Engine
+from trtdebug.core.case import BuildOptions
+from trtdebug.core.diagnosis import Diagnosis
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.intervention import PinPrecision
+from trtdebug.debugger import Debugger
+from trtdebug.graph.load import load_model, save_model
+from trtdebug.plugins.builtin import BUILTINS
+from trtdebug.plugins.manager import PluginManager
+from trtdebug.plugins.spec import hookimpl
+from trtdebug.session.executor import InProcess
+from trtdebug.session.session import Session
+from trtdebug.stages.context import Context
+from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+
+
+class Stubborn(BrokenKernels):
+    """Builds all nodes in low precision, or none, or the model with nothing said; no mixture."""
+
+    name = "moody"
+    deterministic = False
+
+    @hookimpl
+    def trtdebug_backends(self) -> list[Stubborn]:
+        return [self]
+
+    def build(self, request: BuildRequest) -> Engine:
+        pins = {n for i in request.interventions if isinstance(i, PinPrecision) for n in i.nodes}
+        nodes = {n.name for n in load_model(request.model).graph.node if n.op_type != "Constant"}
+        if pins and pins < nodes:
+            raise BuildFailure("Could not find any implementation for node {ForeignNode[a...z]}.")
+        return super().build(request)
+
+
+class Moody(BrokenKernels):
+    """Like a real builder it promises nothing of its next build, so that the emulator is asked first."""
+
+    name = "moody"
+    deterministic = False
+
+    @hookimpl
+    def trtdebug_backends(self) -> list[Moody]:
+        return [self]
+
+
+def diagnose(
+    planted: Planted, folder: Path, builds: int = 1, backend: type[BrokenKernels] = Moody
+) -> Diagnosis:
+    save_model(planted.model, folder / "model.onnx")
+    np.savez(folder / "inputs.npz", x=np.random.default_rng(1).standard_normal((4, 16)).astype(np.float32))
+    plugins = PluginManager.load(builtins=[*BUILTINS, backend(planted.wrong)], third_party=False)
+    request = CaseRequest(
+        folder / "model.onnx",
+        BuildOptions("fp16"),
+        candidate="moody",
+        inputs=folder / "inputs.npz",
+        builds=builds,
+    )
+    prepared = prepare(request, plugins)
+    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
+    store_samples(prepared, session.tensors)
+    session.store_case(prepared.case)
+    return Debugger(Context(session, prepared.case, plugins), until="fix").run()
+
+
+def planted(foreseeable: bool) -> Planted:
+    """The first planted graph that has, or has not, only faults that the emulator knows (overflows)."""
+    graphs = (planted_graph(seed, 40, 3) for seed in range(100))
+    return next(g for g in graphs if (not g.wrong) == foreseeable)
+
+
+def named(diagnosis: Diagnosis) -> frozenset[str]:
+    return frozenset(n for c in diagnosis.culprits for n in c.nodes if c.proven)
+
+
+def trials(diagnosis: Diagnosis) -> dict[str, int]:
+    return {s.name: s.trials for s in diagnosis.stages}
+
+
+def test_what_is_foreseen_takes_one_build(tmp_path: Path) -> None:
+    graph = planted(foreseeable=True)
+    diagnosis = diagnose(graph, tmp_path)
+    assert (diagnosis.verdict, named(diagnosis)) == ("diverges", graph.culprits)
+    assert diagnosis.fixes[-1].verified
+    spent = trials(diagnosis)
+    assert spent["sanity"] == 1  # as the user builds it: nothing more is needed
+    assert (spent["observe"], spent["localise"]) == (1, 0)
+
+
+def test_without_own_builds_the_cause_is_named_and_the_open_question_too(tmp_path: Path) -> None:
+    graph = planted(foreseeable=True)
+    diagnosis = diagnose(graph, tmp_path, builds=0)
+    assert (diagnosis.verdict, named(diagnosis)) == ("fragile", graph.culprits)
+    assert diagnosis.builds == 0
+    assert any("not built as you build it" in line for line in diagnosis.unknown)
+
+
+@pytest.mark.parametrize("builds", [0, 1])
+def test_what_the_emulator_cannot_know_is_found_by_the_long_way(tmp_path: Path, builds: int) -> None:
+    graph = planted(foreseeable=False)
+    diagnosis = diagnose(graph, tmp_path, builds)
+    assert named(diagnosis) == graph.culprits
+    assert diagnosis.fixes[-1].verified
+
+
+@pytest.mark.parametrize("builds", [0, 2])
+def test_a_healthy_model_is_built_as_the_user_does_before_it_is_called_so(
+    tmp_path: Path, builds: int
+) -> None:
+    graph = planted_graph(7, 30, 0)
+    diagnosis = diagnose(graph, tmp_path, builds)
+    assert (diagnosis.verdict, diagnosis.builds) == ("matches", 2)
+
+
+def test_a_builder_that_takes_no_mixture_is_not_asked_for_ever(tmp_path: Path) -> None:
+    graph = planted_graph(1, 80, 2)
+    diagnosis = diagnose(graph, tmp_path, backend=Stubborn)
+    assert diagnosis.verdict == "diverges"
+    assert diagnosis.trials.untestable <= 40
+    assert not any(c.proven and not set(c.nodes) & graph.culprits for c in diagnosis.culprits)
+    assert any("could not be tested" in line for line in diagnosis.unknown)
