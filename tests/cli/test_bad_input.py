@@ -216,6 +216,7 @@ CASES: dict[str, tuple[Callable[[Path], None] | None, str, tuple[str, ...]]] = {
     ),
     "a folder of other things for the demo": (None, "demo --session .", ("folder . ", "no session")),
     "an endless timeout": (None, "run good.onnx --timeout inf", ("--timeout",)),
+    "a memory that is no size": (None, "run good.onnx --worker-memory 8Q", ("--worker-memory", "8G")),
     "a session of another model": (session, "run shapes.onnx --session s", ("session s ", "good.onnx")),
     "a session of another case": (session, "run good.onnx --session s --seed 9", ("session s ", "case")),
     "resume with another model": (session, "resume s --model shapes.onnx", ("session s ", "good.onnx")),
@@ -345,7 +346,7 @@ def test_plugin_libraries_that_nobody_reads_are_said(folder: Path) -> None:
 
 
 def test_other_built_in_plugins_can_be_left_out(folder: Path) -> None:
-    words = [w for name in ("checks", "fixes", "inputs", "metrics") for w in ("-p", f"no:{name}")]
+    words = [w for name in ("checks", "fixes", "inputs") for w in ("-p", f"no:{name}")]
     done = CliRunner().invoke(app, [*words, "run", "good.onnx", "--session", "s", "--quiet"])
     assert done.exit_code == 0, done.output
 

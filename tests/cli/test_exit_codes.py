@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from command_line import events, group_members, start, trtdebug, wait_for
+from command_line import events, session_members, start, trtdebug, wait_for
 from onnx import TensorProto
 from planted_graphs import planted_graph
 from seed_models import identity_add_identity, mnist, unsorted_with_dead_ends
@@ -66,9 +66,9 @@ def test_interrupted_is_130_and_says_how_to_go_on(name: str, tmp_path: Path) -> 
     assert stderr.splitlines()[-1] == "interrupted; resume with: trtdebug resume 'my session'"
     assert "Traceback" not in stderr
     deadline = time.monotonic() + 5
-    while group_members(process.pid) and time.monotonic() < deadline:
+    while session_members(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert group_members(process.pid) == []
+    assert session_members(process.pid) == []
     assert events(tmp_path / "my session")[-1]["event"] == "interrupted"
     done = trtdebug("resume", "my session", "--quiet", cwd=tmp_path)
     assert done.returncode == 1

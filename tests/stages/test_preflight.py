@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_backend import FakeBackend
+from onnx import helper
 from seed_models import clamped_gemm, identity_add_identity, shape_arithmetic
 
 from trtdebug.backends.tensorrt.probe import probe
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import UserError
 from trtdebug.graph.load import save_model
-from trtdebug.plugins.builtin import load_plugins
+from trtdebug.plugins.builtin import BUILTINS, load_plugins
+from trtdebug.plugins.manager import PluginManager
+from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.job import TensorRef
 from trtdebug.session.session import Session
 from trtdebug.stages.preflight import CaseRequest, Prepared, prepare, store_samples
@@ -64,6 +68,50 @@ def test_a_profile_is_run_at_what_it_is_tuned_for(folder: Path) -> None:
     assert case.findings == ()
     explicit = prepared(folder, "shapes.onnx", **profile, input_shapes=["tensor0:4x3x9x5"])
     assert explicit.samples[0]["tensor0"].shape == (4, 3, 9, 5)
+
+
+def test_a_profile_holds_for_every_input_with_its_named_dimension(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info
+    inputs = [value("a", 1, ["n", 3]), value("b", 1, ["n", "m"]), value("c", 1, [2])]
+    nodes = [helper.make_node("Relu", [i], [f"{i}_out"], i) for i in "abc"]
+    outputs = [value(f"{i}_out", 1, None) for i in "abc"]
+    save_model(helper.make_model(helper.make_graph(nodes, "g", inputs, outputs)), tmp_path / "two.onnx")
+    both = {"min_shapes": ["a:1x3"], "opt_shapes": ["a:2x3"], "max_shapes": ["a:8x3"]}
+    case = prepared(tmp_path, "two.onnx", **both)
+    assert case.case.options.profiles["b"] == Profile((1, 64), (2, 64), (8, 64))
+    assert "c" not in case.case.options.profiles
+    both["min_shapes"] += ["b:1x4"]
+    both["max_shapes"] += ["b:4x4"]
+    with pytest.raises(UserError, match=r"'n' is \[1,2,8\] .* of 'a' but \[1,4,4\] in that of 'b'"):
+        prepared(tmp_path, "two.onnx", **both, input_shapes=["a:4x3", "b:4x4"])
+
+
+def test_a_candidate_may_refuse_options_before_anything_is_built(folder: Path) -> None:
+    class Picky(FakeBackend):
+        def check_options(self, options: BuildOptions, model: Path) -> None:
+            raise UserError(f"no {options.precision} for {model.name}")
+
+    class Registers:
+        @hookimpl
+        def trtdebug_backends(self) -> list[Picky]:
+            return [Picky()]
+
+    plugins = PluginManager.load(builtins=[*BUILTINS, Registers()], third_party=False)
+    with pytest.raises(UserError, match=r"no fp16 for model\.onnx"):
+        prepare(CaseRequest(folder / "model.onnx", BuildOptions("fp16"), candidate="fake"), plugins)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "int8", "calibration_cache": "nowhere"}, "there is no calibration cache nowhere"),
+        ({"precision": "fp16", "calibration_cache": __file__}, "Give --int8 with it"),
+        ({"plugins": ("nowhere.so",)}, "there is no plugin library nowhere.so"),
+    ],
+)
+def test_files_of_the_build_have_to_be_there(folder: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        prepare(CaseRequest(folder / "model.onnx", BuildOptions(**options)), PLUGINS)
 
 
 def test_a_profile_without_its_optimum_is_tuned_for_its_maximum(folder: Path) -> None:

@@ -19,6 +19,7 @@ from trtdebug.cli.errors import user_errors
 from trtdebug.cli.fix import fix
 from trtdebug.cli.inspect import inspect
 from trtdebug.cli.repro import repro
+from trtdebug.cli.reverdict import reverdict
 from trtdebug.cli.run import run
 from trtdebug.cli.sessions import log, resume, status
 
@@ -31,7 +32,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run, check, compare, bisect, fix, repro, inspect, resume, log, status, doctor, demo):
+for command in (
+    run,
+    check,
+    compare,
+    bisect,
+    fix,
+    repro,
+    inspect,
+    resume,
+    reverdict,
+    log,
+    status,
+    doctor,
+    demo,
+):
     app.command(cls=Command)(command)
 app.add_typer(ext.app, name="ext")
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from trtdebug.cli.console import say, say_json
-from trtdebug.cli.errors import UNTESTABLE, user_errors
+from trtdebug.cli.errors import UNTESTABLE, show, user_errors
+from trtdebug.cli.inspect_engine import unloadable
 from trtdebug.cli.opening import need_reference, opened
 from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.profiling import RUNS, Profile, ProfileRuns
+from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
     from trtdebug.core.outcome import TensorError
@@ -23,26 +28,45 @@ def compare(
     failing: Annotated[
         bool, typer.Option("--failing", help="Only tensors that break the tolerance.")
     ] = False,
+    engine: Annotated[
+        Optional[Path],  # noqa: UP045 - typer evaluates this on Python 3.10
+        typer.Option(
+            metavar="FILE",
+            help="A serialized TensorRT engine as the candidate; only its outputs are compared.",
+        ),
+    ] = None,
+    profile: Profile = False,
+    profile_runs: ProfileRuns = RUNS,
 ) -> None:
     """The error of every tensor, layer by layer.
 
     In the whole candidate (propagated), and of its node by itself (local).
     """
+    from trtdebug.report.engine_text import render_engine
     from trtdebug.stages.table import layer_table
 
-    with opened(options) as case:
+    if engine is not None:
+        if options.candidate_model is not None:
+            raise UserError("--engine and --candidate-model exclude each other.", "Give one candidate.")
+        options = replace(options, candidate_model=engine)
+    with opened(options, engines=True) as case:
         need_reference(case)
-        table = layer_table(case.ctx)
-        if options.json:
+        table = layer_table(case.ctx, profile_runs if profile else 0)
+        if case.ctx.candidate_is_engine and table.plain.status == "untestable":
+            show(unloadable(Path(case.ctx.case.candidate_model or ""), table.plain.reason))
+        elif options.json:
             say_json(_data(table, case.ctx.limits.describe()))
         else:
-            _print(table, failing, case.ctx.limits.describe())
+            _print(table, failing, case.ctx.limits.describe(), case.ctx.candidate_is_engine)
             for finding in case.findings:
                 say(f"{finding.severity}: {finding.message}")
+            if profile and table.plain.engine is not None:
+                say()
+                say(render_engine(table.plain.engine))
     raise typer.Exit({"pass": 0, "fail": 1, "untestable": UNTESTABLE}[table.plain.status])
 
 
-def _print(table: Table, failing: bool, rule: str) -> None:
+def _print(table: Table, failing: bool, rule: str, engine: bool) -> None:
     if table.outcome.status == "untestable":
         say(f"not every tensor can be observed: {table.outcome.reason}")
     say(f"{'propagated':>11} {'local':>11} {'max abs':>11} {'NaN/Inf':>8}  op, tensor")
@@ -60,7 +84,8 @@ def _print(table: Table, failing: bool, rule: str) -> None:
     for tensor in table.unmatched:
         say(f"{'-':>11} {'-':>11} {'-':>11} {'-':>8}  only the reference has {tensor}")
     say(f"rule: {rule}; errors are relative RMS")
-    say(f"the outputs as you build: {table.plain.status}{_because(table.plain.reason)}")
+    built = "the outputs of the engine" if engine else "the outputs as you build"
+    say(f"{built}: {table.plain.status}{_because(table.plain.reason)}")
 
 
 def _fails(error: TensorError | None) -> bool:
@@ -76,6 +101,7 @@ def _data(table: Table, rule: str) -> dict[str, Any]:
 
     return {
         "status": table.plain.status,
+        "engine": to_data(table.plain.engine),
         "reason": table.plain.reason,
         "rule": rule,
         "marked": table.outcome.status,

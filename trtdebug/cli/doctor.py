@@ -50,10 +50,12 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
 def _examine() -> dict[str, Any]:
     import platform
 
+    from trtdebug.backends.base import TriesOut
+
     plugins = load()
     backends = {}
     for name, backend in plugins.backends().items():
-        found = backend.probe()
+        found = backend.try_out() if isinstance(backend, TriesOut) else backend.probe()
         backends[name] = {
             "ok": found.ok,
             "version": found.version,

@@ -49,6 +49,6 @@ def load() -> PluginManager:
     if needed:
         raise UserError(
             f"the built-in plugin {needed[0]!r} cannot be left out: nothing runs without it.",
-            "Leave out extensions, or the built-in checks, fixes, inputs or metrics.",
+            "Leave out extensions, or the built-in checks, fixes or inputs.",
         )
     return manager

@@ -10,6 +10,7 @@ import typer
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.limits import WorkerMemory
 from trtdebug.cli.opening import reopened
 from trtdebug.core.errors import UserError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from trtdebug.debugger import Until
     from trtdebug.session.session import Session
 
-_Folder = Annotated[
+SessionFolder = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Argument(metavar="[DIR]", help="Session folder. Default: the newest.", show_default=False),
 ]
@@ -25,12 +26,13 @@ _Folder = Annotated[
 
 @user_errors
 def resume(
-    folder: _Folder = None,
+    folder: SessionFolder = None,
     model: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="FILE", help="The model, to be sure that the session is its own."),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
+    worker_memory: WorkerMemory = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -38,22 +40,22 @@ def resume(
 
     No finished trial is repeated.
     """
-    chosen = _chosen(folder)
+    chosen = chosen_session(folder)
     if model is not None:
         _same_model(chosen, model)
-    with reopened(chosen, timeout, quiet) as case:
+    with reopened(chosen, timeout, worker_memory, quiet) as case:
         code = diagnose(case, _until(case.ctx.session), json)
     raise typer.Exit(code)
 
 
 @user_errors
 def log(
-    folder: _Folder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+    folder: SessionFolder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """The journal of a session: trials and verdicts."""
     from trtdebug.session.session import Session
 
-    session = Session(_chosen(folder))
+    session = Session(chosen_session(folder))
     session.case()
     events = list(session.journal.read())
     if json:
@@ -68,7 +70,7 @@ def log(
 
 @user_errors
 def status(
-    folder: _Folder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+    folder: SessionFolder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Sessions: finished or not, and what they found."""
     from trtdebug.session.session import list_sessions
@@ -119,7 +121,8 @@ def _until(session: Session) -> Until:
     return wanted[-1] if wanted else "repro"
 
 
-def _chosen(folder: Path | None) -> Path:
+def chosen_session(folder: Path | None) -> Path:
+    """The folder given, else the newest session. Raises `UserError` where there is none."""
     from trtdebug.session.session import list_sessions
 
     if folder is not None:

@@ -10,7 +10,6 @@ BUILTINS = (
     "trtdebug.backends.builtin",
     "trtdebug.checks",
     "trtdebug.fixes",
-    "trtdebug.session.metrics",
     "trtdebug.session.executors",
     "trtdebug.stages.localizers",
     "trtdebug.stages.inputs",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,10 +167,17 @@ class ReportFormat:
 
 
 class LocaliserTest(Protocol):
-    """What a localiser asks: does the case fail when exactly these nodes work in low precision?"""
+    """What a localiser asks: does the case fail when exactly these nodes work in low precision?
 
-    def __call__(self, low: frozenset[str]) -> Status:
-        """Returns "pass", "fail" or "untestable"."""
+    Attributes:
+        told: all verdicts so far, also those of localisers that were asked before.
+    """
+
+    @property
+    def told(self) -> Sequence[tuple[frozenset[str], Status]]: ...
+
+    def __call__(self, low: frozenset[str], again: int = 0) -> Status:
+        """Returns "pass", "fail" or "untestable"; `again` > 0: of the so-manieth fresh build of the same."""
         ...
 
 
@@ -214,13 +221,23 @@ class Executor(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Startable(Protocol):
+    """An executor that can get ready before its first job."""
+
+    def start(self, reference: str, candidate: str) -> None:
+        """Starts what these backends need, and returns at once."""
+        ...
+
+
 @dataclass(frozen=True)
 class ExecutorFactory:
     """Makes an executor.
 
     Attributes:
         create: `create(folder, timeout, environment)`: the session's folder, seconds a trial may take, and
-            environment variables for processes that load plugins (which ones are left out).
+            environment variables for processes that load plugins: which ones are left out, and in
+            TRTDEBUG_WORKER_MEMORY the bytes of host memory that a worker may hold, where the user set them.
     """
 
     name: str
@@ -272,6 +289,7 @@ __all__ = [
     "Sample",
     "SessionEvent",
     "Severity",
+    "Startable",
     "Tensor",
     "TrialEvent",
 ]

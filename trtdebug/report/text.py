@@ -13,6 +13,9 @@ _VERDICTS = {
     "diverges": "DIVERGES: the candidate does not agree with the reference",
     "untestable": "UNTESTABLE: nothing could be compared",
 }
+_FRAGILE_UNBUILT = (
+    "FRAGILE: a build that takes low precision in the wrong place does not agree with the reference"
+)
 _MOST_NODES = 40
 _MOST_OF_A_RULE = 3
 _MOST_PINS = 20
@@ -30,7 +33,8 @@ def render_text(report: Mapping[str, Any]) -> str:
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     model, candidate, reference = report["model"], report["candidate"], report["reference"]
     options = candidate["options"]
-    yield _VERDICTS[report["verdict"]]
+    unbuilt = report["verdict"] == "fragile" and not report["flaky"]["builds"]
+    yield _FRAGILE_UNBUILT if unbuilt else _VERDICTS[report["verdict"]]
     if report["reason"]:
         yield f"  {_short(report['reason'])}"
     yield ""

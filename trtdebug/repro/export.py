@@ -100,7 +100,8 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
     shutil.copyfile(script.__file__, folder / "repro.py")
     ops = {name: index.node(name).op for name in index.order}
     can_be_low = lowerable(piece, index.order, "fp16")
-    floats = [name for name in index.order if name in can_be_low]
+    # TensorRT has no layer of a node with a body, only of what is in there.
+    floats = [name for name in index.order if name in can_be_low and not index.node(name).has_body]
     (folder / "README.md").write_text(
         readme(manifest, ops, floats, spec.versions, _rms(wanted)), encoding="utf-8"
     )

@@ -45,6 +45,7 @@ def export_nodes(
         return ReproResult(
             str(folder), len(nodes), False, f"not written: the piece does not fail by itself: {said}"
         )
+    limits = ctx.limits.of(writes[0]) if len(writes) == 1 else ctx.limits
     paths = {t: ctx.session.tensors.path(sample, TensorRef(t)) for t in (*reads, *writes)}
     spec = ReproSpec(
         model=Path(ctx.case.model),
@@ -52,9 +53,9 @@ def export_nodes(
         inputs={t: paths[t] for t in reads},
         expected={t: paths[t] for t in writes},
         signature=outcome.signature,
-        limit=ctx.limits.rms,
-        atol=ctx.limits.atol,
-        rtol=ctx.limits.rtol,
+        limit=limits.rms,
+        atol=limits.atol,
+        rtol=limits.rtol,
         precision=ctx.case.options.precision,
         candidate=ctx.case.candidate,
         options=replace(ctx.case.options, profiles={}),

@@ -21,7 +21,14 @@ def first_divergence(
     if propagated is None:
         return None
     error = first_failing(propagated)
-    return _divergence(ctx, error.tensor, None, error) if error else None
+    return _divergence(ctx, error.tensor, _own(ctx, observation, error.tensor), error) if error else None
+
+
+def _own(ctx: Context, observation: Observation | None, tensor: str) -> TensorError | None:
+    """The error of the node that writes the tensor by itself, where it is this tensor that was the worst."""
+    node = ctx.index.producer.get(tensor)
+    local = observation.local.get(node) if observation and node else None
+    return local.error if local and local.error.tensor == tensor else None
 
 
 def _of(propagated: Propagated | None, tensor: str) -> TensorError | None:

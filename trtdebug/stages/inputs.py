@@ -84,6 +84,44 @@ def check_profiles(model: onnx.ModelProto, profiles: Mapping[str, Profile]) -> N
                 )
 
 
+def complete_profiles(
+    model: onnx.ModelProto, profiles: Mapping[str, Profile], samples: Samples
+) -> dict[str, Profile]:
+    """The profiles, and one for each other input that has a named dimension of theirs: one name, one size.
+
+    Its other dimensions are those of the samples.
+
+    Raises:
+        UserError: two profiles give one named dimension different sizes.
+    """
+    types = input_types(model)
+    bound: dict[int | str | None, tuple[int, int, int]] = {}
+    where: dict[str, str] = {}
+    for name, profile in profiles.items():
+        sizes = zip(profile.min, profile.opt, profile.max, strict=True)
+        for dim, given in zip(types[name].shape or (), sizes, strict=False):
+            if not isinstance(dim, str):
+                continue
+            if bound.setdefault(dim, given) != given:
+                raise UserError(
+                    f"dimension {dim!r} is {_show(bound[dim])} (min, opt, max) in the profile of {where[dim]!r} but "
+                    f"{_show(given)} in that of {name!r}.",
+                    "The model uses one name for both, so they have to be equal.",
+                )
+            where.setdefault(dim, name)
+    complete = dict(profiles)
+    for name, type_ in types.items():
+        if name not in profiles and type_.shape is not None and any(dim in bound for dim in type_.shape):
+            seen = zip(*(sample[name].shape for sample in samples), strict=True)
+            spans = [
+                bound.get(dim) or (min(sizes), sizes[0], max(sizes))
+                for dim, sizes in zip(type_.shape, seen, strict=True)
+            ]
+            low, opt, high = zip(*spans, strict=True)
+            complete[name] = Profile(low, opt, high)
+    return complete
+
+
 def _fits(shape: Shape, wanted: Sequence[int | str | None]) -> bool:
     return len(shape) == len(wanted) and all(
         size == dim for size, dim in zip(shape, wanted, strict=True) if isinstance(dim, int)

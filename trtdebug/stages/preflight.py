@@ -10,7 +10,8 @@ from pathlib import Path
 
 import onnx
 
-from trtdebug.backends.base import Availability, Backend
+from trtdebug.backends.base import Availability, Backend, ChecksOptions
+from trtdebug.backends.tensorrt.engine_file import engine_sha256, is_engine_file
 from trtdebug.core.case import BuildOptions, Case, Profile, Tolerance
 from trtdebug.core.errors import TrtdebugError, UserError
 from trtdebug.core.finding import Finding
@@ -22,7 +23,14 @@ from trtdebug.plugins.types import CheckContext
 from trtdebug.session.job import TensorRef
 from trtdebug.session.tensors import TensorStore
 from trtdebug.stages.context import Context
-from trtdebug.stages.inputs import Samples, check_profiles, check_samples, generated, read_samples
+from trtdebug.stages.inputs import (
+    Samples,
+    check_profiles,
+    check_samples,
+    complete_profiles,
+    generated,
+    read_samples,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,9 @@ class CaseRequest:
     ranges: Sequence[str] = ()
     seed: int = 0
     builds: int = 2
+    fix_builds: int = 2
     command: str = ""
+    max_memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,18 +72,27 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         UserError: something does not exist, can't be read or does not fit.
     """
     model = load_model(request.model)
-    _check_plugins(request.options.plugins)
+    _check_files(request.options)
     shapes = parse_shapes(request.input_shapes)
     profiles = _profiles(request)
     check_profiles(model, profiles)
+    check_tolerance(request.tolerance, [o.name for o in model.graph.output])
     samples, findings = _samples(request, model, {n: p.opt for n, p in profiles.items()} | shapes, plugins)
     check_samples(model, samples, profiles)
-    if request.candidate_model is not None:
+    profiles = complete_profiles(model, profiles, samples)
+    engine = request.candidate_model is not None and is_engine_file(request.candidate_model)
+    candidate_sha256 = None
+    if request.candidate_model is not None and not engine:
         _check_candidate_model(request.candidate_model, samples)
+        candidate_sha256 = content_sha256(request.candidate_model)
+    elif request.candidate_model is not None:
+        candidate_sha256 = engine_sha256(request.candidate_model)
     reference = _backend(request.reference, plugins, "reference")
     _require(reference, reference.probe())
-    candidate, notes = choose_candidate(request.candidate, plugins)
+    candidate, notes = choose_candidate(_engines_backend(request) if engine else request.candidate, plugins)
     _check_precision(candidate, request.options)
+    if isinstance(candidate, ChecksOptions) and not engine:
+        candidate.check_options(request.options, request.candidate_model or request.model)
     case = Case(
         model=str(request.model.resolve()),
         sha256=content_sha256(request.model),
@@ -86,9 +105,11 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         inputs_sha256=_hash(samples),
         seed=request.seed,
         builds=request.builds,
+        fix_builds=request.fix_builds,
         command=request.command,
+        max_memory=request.max_memory,
         candidate_model=str(request.candidate_model.resolve()) if request.candidate_model else None,
-        candidate_sha256=content_sha256(request.candidate_model) if request.candidate_model else None,
+        candidate_sha256=candidate_sha256,
     )
     return Prepared(case, samples, findings + notes + _vacuous(candidate, request))
 
@@ -153,6 +174,27 @@ def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[
     return backend, (note,)
 
 
+def _engines_backend(request: CaseRequest) -> str:
+    """The backend that loads engine files. Raises `UserError` where another one was asked for."""
+    if request.candidate not in ("auto", "tensorrt"):
+        raise UserError(
+            f"{request.candidate} loads no serialized engine such as {request.candidate_model}.",
+            "Leave --candidate out.",
+        )
+    return "tensorrt"
+
+
+def check_tolerance(tolerance: Tolerance, outputs: Sequence[str]) -> None:
+    """Raises `UserError` for a tolerance of an output that the model does not have."""
+    for name in tolerance.outputs:
+        if name not in outputs:
+            near = difflib.get_close_matches(name, outputs, n=1) or list(outputs)
+            raise UserError(
+                f"a tolerance names {name!r}, which is no output of the model.",
+                f"Did you mean {near[0]}?" if len(near) == 1 else f"There are: {', '.join(near)}.",
+            )
+
+
 def _backend(name: str, plugins: PluginManager, role: str) -> Backend:
     backends = plugins.backends()
     if name in backends:
@@ -175,10 +217,15 @@ def _check_precision(candidate: Backend, options: BuildOptions) -> None:
         )
 
 
-def _check_plugins(plugins: Sequence[str]) -> None:
-    for plugin in plugins:
+def _check_files(options: BuildOptions) -> None:
+    for plugin in options.plugins:
         if not Path(plugin).is_file():
             raise UserError(f"there is no plugin library {plugin}.", "Check --plugins.")
+    cache = options.calibration_cache
+    if cache is not None and not Path(cache).is_file():
+        raise UserError(f"there is no calibration cache {cache}.", "Check --calibration-cache.")
+    if cache is not None and options.precision != "int8":
+        raise UserError("--calibration-cache says something of INT8 only.", "Give --int8 with it.")
 
 
 def _check_candidate_model(path: Path, samples: Samples) -> None:

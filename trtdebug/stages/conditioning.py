@@ -1,0 +1,146 @@
+"""Conditioning: does a node's own error come from the node, or only from how sensitive it is to its inputs?
+
+The reference computes each suspect once more from its recorded inputs, each element moved by one unit roundoff
+of the low precision, up or down at random: what storing the inputs in that precision does to them. Where that
+alone makes an error like the candidate's, no kernel of that precision could do better: the node is
+ill-conditioned (differences of near equals, a logarithm near 1, the softmax of large logits), and it is no
+culprit, nor are the healthy nodes before it whose rounding it amplifies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trtdebug.core.case import BuildOptions
+from trtdebug.core.finding import Finding
+from trtdebug.core.intervention import LowPrecision
+from trtdebug.graph.isolate import isolate
+from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.oracle.conditioning import ROUNDOFF, explains, leaves_range, perturbed
+from trtdebug.session.job import Job, TensorRef
+from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.observe import LocalError, Observation
+
+_DRAWS = 2
+_ROUNDS = 8
+"""Own errors up to this many unit roundoffs are what a healthy kernel makes."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """How a node answers to rounded inputs.
+
+    Attributes:
+        local: the candidate's relative RMS error, fed with the reference's inputs.
+        rounded: the reference's, fed with inputs that are off by one unit roundoff.
+        amplification: `rounded` in unit roundoffs; about 1 for a well-conditioned node.
+    """
+
+    node: str
+    local: float
+    rounded: float
+    amplification: float
+
+
+def ill_conditioned(ctx: Context, suspects: Iterable[LocalError]) -> dict[str, Sensitivity]:
+    """The suspects whose error their inputs' rounding explains, by node. One run of the reference a draw.
+
+    What became NaN or Inf, or was one rounding away from it, is never explained so: that is the range of the
+    precision, not its digits.
+    """
+    if ctx.low is None:
+        return {}
+    finite = [s for s in suspects if s.error.kind == "mismatch" and np.isfinite(s.error.rms_rel)]
+    asked = [s for s in finite if not _leaves_range(ctx, s.node, ctx.low)]
+    if not asked:
+        return {}
+    message = f"{len(asked)} suspects, fed with inputs that are off by rounding"
+    ctx.report_progress(Progress("localise", message))
+    rounded = _rounded_errors(ctx, [s.node for s in asked])
+    found = {}
+    for suspect in asked:
+        error = rounded.get(suspect.error.tensor, 0.0)
+        if explains(error, suspect.error.rms_rel):
+            amplification = error / ROUNDOFF[ctx.low]
+            found[suspect.node] = Sensitivity(suspect.node, suspect.error.rms_rel, error, amplification)
+    return found
+
+
+def amplified(ctx: Context, nodes: Iterable[str], ill: Mapping[str, Sensitivity], seen: Observation) -> bool:
+    """Whether each of these nodes is ill-conditioned, or a healthy one whose rounding such a node amplifies."""
+    return all(
+        n in ill or (_only_rounds(ctx, n, seen) and ctx.index.descendants([n]) & ill.keys()) for n in nodes
+    )
+
+
+def finding(ctx: Context, found: Sensitivity) -> Finding:
+    """`ill-conditioned`: what is known of such a node."""
+    op = ctx.index.node(found.node).op
+    low = (ctx.low or "").upper()
+    return Finding(
+        "ill-conditioned",
+        "warning",
+        f"{op} {found.node!r} is ill-conditioned: inputs off by one rounding of {low} move its output by "
+        f"{found.rounded:.2g} ({found.amplification:.0f} roundings); the candidate is off by {found.local:.2g}",
+        found.node,
+        "No kernel of this precision can do better: keep what computes its inputs, and it, in FP32, or rewrite it.",
+    )
+
+
+def _leaves_range(ctx: Context, node: str, low: LowPrecision) -> bool:
+    fed = [t for t in ctx.index.node(node).reads if t in ctx.index.inputs or t in ctx.index.producer]
+    values = (v for sample in ctx.case.samples for v in ctx.reference(fed, sample).values())
+    return any(leaves_range(v, low) for v in values)
+
+
+def _only_rounds(ctx: Context, node: str, seen: Observation) -> bool:
+    local = seen.local.get(node)
+    if local is None or ctx.low is None:
+        return False
+    return not local.error.nonfinite and local.error.rms_rel <= _ROUNDS * ROUNDOFF[ctx.low]
+
+
+def _rounded_errors(ctx: Context, nodes: list[str]) -> dict[str, float]:
+    """By tensor that the nodes write: the largest relative RMS error of the draws; those that are finite."""
+    isolated = isolate(ctx.model, ctx.types, nodes)
+    path = ctx.session.folder / "work" / "conditioning.onnx"
+    save_model(isolated.model, path)
+    sha256 = content_sha256(path)
+    worst: dict[str, float] = {}
+    for draw in range(_DRAWS):
+        scope = f"rounding{draw}-{ctx.low}"
+        _store_perturbed(ctx, dict.fromkeys(isolated.feeds.values()), scope, draw)
+        job = replace(
+            ctx.reference_job(isolated.outputs),
+            purpose="suspects with rounded inputs",
+            model=str(path),
+            model_sha256=sha256,
+            options=BuildOptions(plugins=ctx.case.options.plugins),
+            feeds={name: TensorRef(tensor, scope) for name, tensor in isolated.feeds.items()},
+            expected={name: TensorRef(tensor) for name, (tensor, _) in isolated.outputs.items()},
+            keep="none",
+            record=False,
+        )
+        for tensor, error in _errors(ctx, job, {n: t for n, (t, _) in isolated.outputs.items()}):
+            worst[tensor] = max(worst.get(tensor, 0.0), error)
+    return worst
+
+
+def _errors(ctx: Context, job: Job, names: Mapping[str, str]) -> Iterable[tuple[str, float]]:
+    for error in ctx.session.run(job).tensors:
+        if not error.nonfinite and np.isfinite(error.rms_rel):
+            yield names[error.tensor], error.rms_rel
+
+
+def _store_perturbed(ctx: Context, tensors: Iterable[str], scope: str, seed: int) -> None:
+    assert ctx.low is not None
+    names = list(tensors)
+    ctx.reference([t for t in names if t in ctx.index.producer])
+    for sample in ctx.case.samples:
+        for place, name in enumerate(names):
+            value = ctx.session.tensors.get(sample, TensorRef(name))
+            moved = perturbed(value, ROUNDOFF[ctx.low], seed=seed + _DRAWS * place)
+            ctx.session.tensors.put(sample, TensorRef(name, scope), moved)
