@@ -75,7 +75,7 @@ class Debugger:
         if not sane.steady:
             return self._diagnosis(sane)
         self.findings += flaky_builds(sane.natural)
-        if sane.failing or not sane.natural:
+        if sane.presumed:
             short = self._shortcut()
             if short is not None:
                 return self._confirmed(sane, short)
@@ -87,6 +87,8 @@ class Debugger:
         if sane.verdict in ("matches", "untestable"):
             self._say_what_was_not_tested(sane)
             return self._diagnosis(sane)
+        if not sane.natural:
+            self._say_that_it_was_not_built()
         if sane.searchable:
             return self._low_precision(sane)
         return self._other(sane)
@@ -103,9 +105,7 @@ class Debugger:
     def _confirmed(self, sane: Sanity, short: Shortcut) -> Diagnosis:
         """Each convicted node fails by itself, and with all of them pinned the candidate passes."""
         if not sane.natural:
-            self.unknown.append(
-                "not built as you build it: whether your own builds fail is not known (--builds N)"
-            )
+            self._say_that_it_was_not_built()
             sane = replace(sane, verdict="fragile", signature=short.signature, reason=short.reason)
         signature = sane.signature or short.signature
         return self._located(sane, signature, short.observation, True, short.healthy)
@@ -114,7 +114,7 @@ class Debugger:
         """Everything low fails, everything pinned passes: find what has to be pinned."""
         assert sane.forced is not None
         assert sane.forced.signature is not None
-        short = None if sane.failing else self._shortcut()  # where it fails, that was tried before
+        short = None if sane.presumed else self._shortcut()  # else it was tried before
         observation = (
             short.observation if short is not None else self._try("observe", lambda: observe(self.ctx))
         )
@@ -191,6 +191,11 @@ class Debugger:
                     fixes += (try_fix(self.ctx, proposal, sane.natural, self.ctx.case.fix_builds),)
         culprits = (suspected(found, switch),) if found.nodes else ()
         return self._diagnosis(sane, Located(culprits, None), fixes, None, Propagated(found.errors, failing))
+
+    def _say_that_it_was_not_built(self) -> None:
+        self.unknown.append(
+            "not built as you build it: whether your own builds fail is not known (--builds N)"
+        )
 
     def _say_what_was_not_tested(self, sane: Sanity) -> None:
         untestable = [o for o in sane.natural if o.status == "untestable"]

@@ -111,6 +111,8 @@ def test_what_the_emulator_cannot_know_is_found_by_the_long_way(tmp_path: Path, 
     diagnosis = diagnose(graph, tmp_path, builds)
     assert named(diagnosis) == graph.culprits
     assert diagnosis.fixes[-1].verified
+    assert [s.name for s in diagnosis.stages].count("foresee") == 1
+    assert any("not built as you build it" in line for line in diagnosis.unknown) == (builds == 0)
 
 
 @pytest.mark.parametrize("builds", [0, 2])

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 Tensor = NDArray[np.generic]
 T = TypeVar("T")
 
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 """Elements a block: small enough for its buffers to stay in the cache, and large enough for threads, which meet at
 the interpreter's lock after each of numpy's loops, not to wait for each other."""
 
-_MOST_THREADS = 4
-"""What memory can feed, and the buffers of blocks may hold (12 MiB a thread)."""
+_MOST_THREADS = 2
+"""What the buffers of blocks may hold (24 MiB a thread); more of them wait for each other rather than for memory."""
 
 
 def map_blocks(work: Callable[[Tensor, Tensor], T], reference: Tensor, candidate: Tensor) -> list[T]:

@@ -48,6 +48,11 @@ class Sanity:
         return any(o.status == "fail" for o in self.natural)
 
     @property
+    def presumed(self) -> bool:
+        """That it fails need not be shown any more: it was seen, or taken for granted."""
+        return self.failing or not self.natural
+
+    @property
     def searchable(self) -> bool:
         """Low precision alone makes the failure: forced fails, everything pinned passes."""
         return (
