@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,9 @@ def _flat(r: Tensor, c: Tensor) -> tuple[Tensor, Tensor] | None:
 
 
 def _buffered(r: Tensor, c: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    flags = ["external_loop", "buffered", "refs_ok", "zerosize_ok"]
-    with np.nditer([r, c], flags, [["readonly"], ["readonly"]], buffersize=BLOCK) as walk:  # type: ignore[arg-type]
+    flags: Any = ["external_loop", "buffered", "refs_ok", "zerosize_ok"]
+    readonly: Any = [["readonly"], ["readonly"]]
+    with np.nditer([r, c], flags, readonly, buffersize=BLOCK) as walk:
         yield from walk
 
 

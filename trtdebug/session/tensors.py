@@ -64,7 +64,8 @@ def _write(file: BinaryIO, value: Tensor) -> None:
         np.save(file, value, allow_pickle=False)
         return
     header = {"descr": dtype.str, "fortran_order": False, "shape": value.shape}
-    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+    write_header: Any = np.lib.format.write_array_header_1_0  # typed by some releases of numpy only
+    write_header(file, header)
     flags: Any = ["external_loop", "buffered", "zerosize_ok"]
     blocks: Any = np.nditer(value, flags, op_dtypes=[dtype], casting="unsafe", order="C", buffersize=_BLOCK)
     with blocks:
