@@ -21,19 +21,18 @@ from trtdebug.core.diagnosis import (
 )
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
-from trtdebug.core.intervention import Intervention, MarkOutputs
+from trtdebug.core.intervention import Intervention, Knob
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
-from trtdebug.plugins.types import FixProposal
 from trtdebug.repro.of_case import export_repro
 from trtdebug.stages.axes import axes, cure
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.divergence import first_divergence
-from trtdebug.stages.fix import fix, try_fix
+from trtdebug.stages.fix import fix
 from trtdebug.stages.flaky import flaky_builds
 from trtdebug.stages.localise import Located, localise
-from trtdebug.stages.narrow import heisenbug, narrow, suspected
+from trtdebug.stages.narrow import Narrowed, heisenbug, narrow, suspected
 from trtdebug.stages.observe import Observation, observe
 from trtdebug.stages.preflight import run_checks
 from trtdebug.stages.propagate import Propagated, first_failing, propagate
@@ -140,12 +139,7 @@ class Debugger:
         )
         self.unknown += located.unknown
         self.findings += located.findings
-        fixes: tuple[Fix, ...] = ()
-        if self.until != "localise":
-            with self._stage("fix"):
-                fixes = fix(
-                    self.ctx, signature, located, self.findings, sane.natural, self.ctx.case.fix_builds
-                )
+        fixes = self._fixes(sane, signature, located)
         return self._diagnosis(sane, located, fixes, observation, propagated)
 
     def _other(self, sane: Sanity) -> Diagnosis:
@@ -154,43 +148,38 @@ class Debugger:
         with self._stage("axes"):
             tried = axes(self.ctx)
         cured = cure(tried)
-        fixes: tuple[Fix, ...] = ()
-        if cured is not None and self.until != "localise":
-            with self._stage("fix"):
-                knob = cured.knob
-                proposal = FixProposal("knob", f"build with {knob.name}={knob.value}", (knob,))
-                fixes = (try_fix(self.ctx, proposal, sane.natural, self.ctx.case.fix_builds),)
-        switch = cured.knob.name if cured else None
+        knobs = (cured.knob,) if cured else ()
         failing = next((o for o in sane.natural if o.status == "fail"), None)
         if failing is not None and self._must_not_be_perturbed():
-            return self._narrowed(sane, failing, switch, fixes)
+            return self._narrowed(sane, failing, knobs)
         propagated = self._failing(())
-        located = Located(self._first_wrong(propagated, switch), None)
+        switch = cured.knob.name if cured else None
+        located = Located(self._first_wrong(propagated, switch), None, knobs=knobs)
+        fixes = self._fixes(sane, sane.signature, located)
         return self._diagnosis(sane, located, fixes, None, propagated)
+
+    def _fixes(self, sane: Sanity, signature: Signature | None, located: Located) -> tuple[Fix, ...]:
+        """All fixes that were tried, where the pipeline goes so far."""
+        if self.until == "localise" or signature is None:
+            return ()
+        with self._stage("fix"):
+            return fix(self.ctx, signature, located, self.findings, sane.natural, self.ctx.case.fix_builds)
 
     def _must_not_be_perturbed(self) -> bool:
         """Whether looking at tensors changes the engine: real builders fuse, and have their moods."""
         return not self.ctx.candidate.deterministic and self.ctx.case.candidate_model is None
 
-    def _narrowed(
-        self, sane: Sanity, failing: Outcome, switch: str | None, fixes: tuple[Fix, ...]
-    ) -> Diagnosis:
+    def _narrowed(self, sane: Sanity, failing: Outcome, knobs: tuple[Knob, ...]) -> Diagnosis:
         found = self._try("observe", lambda: narrow(self.ctx, failing))
-        if found is None:
-            return self._diagnosis(sane, None, fixes)
+        found = found or Narrowed({}, None, ())
         if found.unbuilt:
             self.unknown.append(f"some tensors could not be observed: {found.unbuilt}")
         if found.cured_by:
             self.findings += (heisenbug(found, failing),)
-            if self.until != "localise" and not any(f.verified for f in fixes):
-                with self._stage("fix"):
-                    marks = MarkOutputs(found.cured_by)
-                    proposal = FixProposal(
-                        "fusion", f"mark {len(found.cured_by)} tensors as outputs", (marks,)
-                    )
-                    fixes += (try_fix(self.ctx, proposal, sane.natural, self.ctx.case.fix_builds),)
-        culprits = (suspected(found, switch),) if found.nodes else ()
-        return self._diagnosis(sane, Located(culprits, None), fixes, None, Propagated(found.errors, failing))
+        culprits = (suspected(found, knobs[0].name if knobs else None),) if found.nodes else ()
+        located = Located(culprits, None, knobs=knobs, marks=found.cured_by)
+        fixes = self._fixes(sane, sane.signature, located)
+        return self._diagnosis(sane, located, fixes, None, Propagated(found.errors, failing))
 
     def _say_that_it_was_not_built(self) -> None:
         self.unknown.append(

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trtdebug.core.intervention import PinPrecision
+from trtdebug.fixes.fusion import mark_tensors
+from trtdebug.fixes.knobs import turn_knobs
+from trtdebug.fixes.pins import pin_culprits
+from trtdebug.fixes.tactics import ban_tactics
 from trtdebug.plugins.spec import hookimpl
-from trtdebug.plugins.types import FixContext, FixProposal, FixProposer
-
-
-def pin_culprits(context: FixContext) -> Iterable[FixProposal]:
-    """Pins the smallest set of nodes that the search found to make the case pass."""
-    if not context.pins:
-        return
-    nodes = context.pins
-    names = ", ".join(nodes[:4]) + (f" and {len(nodes) - 4} more" if len(nodes) > 4 else "")
-    plural = "node" if len(nodes) == 1 else "nodes"
-    yield FixProposal(
-        "pin",
-        f"pin {len(nodes)} {plural} to FP32: {names}",
-        (PinPrecision(nodes, "fp32"),),
-        float(len(nodes)),
-    )
+from trtdebug.plugins.types import FixProposer
 
 
 @hookimpl
 def trtdebug_fixes() -> Iterable[FixProposer]:
     return (
         FixProposer("pin-culprits", "pins the smallest set of nodes that has to work in FP32", pin_culprits),
+        FixProposer("turn-knobs", "sets the global builder switches that cure the case", turn_knobs),
+        FixProposer(
+            "mark-tensors", "makes outputs of the tensors whose marking cures the case", mark_tensors
+        ),
+        FixProposer("ban-tactics", "keeps the builder from the tactics that fail", ban_tactics),
     )

@@ -85,6 +85,10 @@ class FixContext:
             the search found none.
         findings: what the checks reported.
         realises: class names of the interventions that the candidate can realise.
+        knobs, marks, bans: global switches, marked tensors (ONNX names) and tactics that the search saw to cure
+            the case; empty where there are none.
+        keep_model: saves a rewritten model in the session, and gives the intervention that builds it instead;
+            before the candidate builds it, the reference has to give the same outputs for it.
     """
 
     case: Case
@@ -95,6 +99,10 @@ class FixContext:
     pins: tuple[str, ...] | None
     findings: tuple[Finding, ...] = ()
     realises: frozenset[str] = frozenset()
+    knobs: tuple[Knob, ...] = ()
+    marks: tuple[str, ...] = ()
+    bans: tuple[BanTactic, ...] = ()
+    keep_model: Callable[[onnx.ModelProto], ReplaceGraph] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from functools import partial
+
+import onnx
 
 from trtdebug.core.diagnosis import Fix
 from trtdebug.core.finding import Finding
-from trtdebug.core.intervention import PinPrecision
+from trtdebug.core.intervention import PinPrecision, ReplaceGraph
 from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.plugins.types import FixContext, FixProposal
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.localise import Located
@@ -39,13 +43,25 @@ def fix(
         pins=located.pins,
         findings=tuple(findings),
         realises=ctx.candidate.realises,
+        knobs=located.knobs,
+        marks=located.marks,
+        bans=located.bans,
+        keep_model=partial(_keep_model, ctx),
     )
     tried: list[Fix] = []
     for proposal in _proposals(ctx, context):
-        tried.append(try_fix(ctx, proposal, natural, builds))
+        tried.append(_try_fix(ctx, proposal, natural, builds))
         if tried[-1].verified:
             break
     return tuple(tried)
+
+
+def _keep_model(ctx: Context, model: onnx.ModelProto) -> ReplaceGraph:
+    """Saves a rewritten model in the session."""
+    folder = ctx.session.folder / "work" / "rewrites"
+    path = folder / f"{len(list(folder.glob('*.onnx')))}.onnx"
+    save_model(model, path)
+    return ReplaceGraph(str(path), content_sha256(path))
 
 
 def _proposals(ctx: Context, context: FixContext) -> list[FixProposal]:
@@ -60,7 +76,7 @@ def _proposals(ctx: Context, context: FixContext) -> list[FixProposal]:
     return list(distinct.values())
 
 
-def try_fix(ctx: Context, proposal: FixProposal, natural: Sequence[Outcome], builds: int) -> Fix:
+def _try_fix(ctx: Context, proposal: FixProposal, natural: Sequence[Outcome], builds: int) -> Fix:
     """Builds with the fix as the user builds; stops at the first build that does not pass."""
     kinds = {type(i).__name__ for i in proposal.interventions}
     beyond = sorted(kinds - ctx.candidate.realises)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.errors import TrtdebugError
 from trtdebug.core.finding import Finding
+from trtdebug.core.intervention import BanTactic, Knob
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import same_failure
 from trtdebug.plugins.types import Localisation
@@ -34,6 +35,9 @@ class Located:
 
     Attributes:
         pins: nodes that have to work in FP32, None where no such set was found.
+        knobs: the fewest global switches that were seen to cure the case together; empty where none did.
+        marks: tensors whose marking as outputs was seen to cure it; empty where none did.
+        bans: tactics without which it was seen to pass; empty where none are known.
         unknown: what could not be decided, one line each.
         findings: the nodes that are ill-conditioned, and so no culprits.
     """
@@ -42,6 +46,9 @@ class Located:
     pins: tuple[str, ...] | None
     unknown: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    knobs: tuple[Knob, ...] = ()
+    marks: tuple[str, ...] = ()
+    bans: tuple[BanTactic, ...] = ()
 
 
 def localise(

@@ -1,0 +1,16 @@
+"""Bans: tactics that the builder must not choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trtdebug.plugins.types import FixContext, FixProposal
+
+
+def ban_tactics(context: FixContext) -> Iterable[FixProposal]:
+    """Bans the tactics without which the case was seen to pass."""
+    if context.bans:
+        layers = dict.fromkeys(b.layer for b in context.bans)
+        plural = "tactic" if len(context.bans) == 1 else "tactics"
+        told = f"ban {len(context.bans)} {plural} of {', '.join(layers)}"
+        yield FixProposal("tactic", told, context.bans, float(len(context.bans)))
