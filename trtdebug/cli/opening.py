@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ import typer
 from trtdebug.cli.console import ProgressLines
 from trtdebug.cli.errors import UNTESTABLE, show
 from trtdebug.cli.options import CaseOptions
-from trtdebug.cli.plugins import load
+from trtdebug.cli.plugins import load, selection
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 _EXECUTOR = "worker"
+_SLOW = "tensorrt"
+"""A backend, and the module that it needs."""
 _WITHOUT_LIBRARIES = ("emulator", "onnxruntime")
 _MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx")
 """Files of which a session has one, from its first instant on."""
@@ -52,16 +54,18 @@ def opened(options: CaseOptions, engines: bool = False) -> Iterator[Opened]:
     Args:
         engines: the candidate may be a serialized engine, of which nothing but the outputs can be had.
     """
-    from trtdebug.session.session import Session, create_folder, new_folder
+    with _started_early(options) as early:
+        from trtdebug.session.session import Session, create_folder, new_folder
 
-    plugins = load()
-    if not engines:
-        _refuse_engine(options.candidate_model)
-    folder = options.session or new_folder(options.model)
-    session = Session(folder)
-    start_executor(session, plugins, options.timeout, options.worker_memory)
+        plugins = load()
+        if not engines:
+            _refuse_engine(options.candidate_model)
+        folder = options.session or new_folder(options.model)
+        session = Session(folder)
+        start_executor(session, plugins, options.timeout, options.worker_memory)
+        if early:
+            _start_workers(session, options.reference, early)
     with closing(session):
-        _start_early(session, options)
         from trtdebug.session.lock import locked
         from trtdebug.stages.preflight import prepare, store_samples
 
@@ -79,13 +83,30 @@ def opened(options: CaseOptions, engines: bool = False) -> Iterator[Opened]:
                 yield Opened(ctx, prepared.findings)
 
 
-def _start_early(session: Session, options: CaseOptions) -> None:
-    """TensorRT takes seconds to start, once a process: it does so while the case is still being read."""
+@contextmanager
+def _started_early(options: CaseOptions) -> Iterator[str]:
+    """TensorRT takes seconds to start, once a process: it does so from here on, while the case is being read.
+
+    Gives the backend that is being started, "" for none.
+    """
+    from trtdebug.session.ahead import end_waiting, start_ahead
+
+    wanted = options.candidate in ("auto", _SLOW) and find_spec(_SLOW) is not None
+    if not wanted or not options.model.is_file():
+        yield ""
+        return
+    start_ahead(_environment(selection(), options.worker_memory), _SLOW)
+    try:
+        yield _SLOW
+    finally:
+        end_waiting()  # where the executor did not take it
+
+
+def _start_workers(session: Session, reference: str, candidate: str) -> None:
     from trtdebug.plugins.types import Startable
 
-    wanted = options.candidate in ("auto", "tensorrt") and find_spec("tensorrt") is not None
-    if wanted and options.model.is_file() and isinstance(session.executor, Startable):
-        session.executor.start(options.reference, "tensorrt")
+    if isinstance(session.executor, Startable):
+        session.executor.start(reference, candidate)
 
 
 def need_reference(case: Opened) -> None:
@@ -123,11 +144,10 @@ def reopened(folder: Path, timeout: float, memory: int | None, quiet: bool) -> I
 
 @contextmanager
 def _running(session: Session, case: Case, plugins: PluginManager, quiet: bool) -> Iterator[Context]:
-    from trtdebug.plugins.types import Startable, TrialEvent
+    from trtdebug.plugins.types import TrialEvent
     from trtdebug.stages.context import Context
 
-    if isinstance(session.executor, Startable):
-        session.executor.start(case.reference, case.candidate)
+    _start_workers(session, case.reference, case.candidate)
     session.journal.write("opened", model=case.model)
     session.listeners.append(
         lambda job, outcome, cached: plugins.emit("trial_finished", TrialEvent(job.sha256, outcome, cached))
@@ -147,12 +167,15 @@ def _running(session: Session, case: Case, plugins: PluginManager, quiet: bool) 
 
 def start_executor(session: Session, plugins: PluginManager, timeout: float, memory: int | None) -> None:
     """Gives the session what runs its jobs. `memory`: bytes that a worker may hold; None = the default."""
+    create = plugins.executors()[_EXECUTOR].create
+    session.executor = create(session.folder.resolve(), timeout, _environment(plugins.to_env(), memory))
+
+
+def _environment(selection: Mapping[str, str], memory: int | None) -> dict[str, str]:
+    """Of the workers: which plugins are left out, and the memory that they may hold."""
     from trtdebug.session.limits import MEMORY_VARIABLE
 
-    environment = dict(plugins.to_env())
-    if memory is not None:
-        environment[MEMORY_VARIABLE] = str(memory)
-    session.executor = plugins.executors()[_EXECUTOR].create(session.folder.resolve(), timeout, environment)
+    return {**selection, **({} if memory is None else {MEMORY_VARIABLE: str(memory)})}
 
 
 def _refuse_engine(candidate: Path | None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from trtdebug.backends.base import Backend
 from trtdebug.core.jsonable import loads, to_data
 from trtdebug.core.outcome import Outcome
+from trtdebug.session.ahead import take
 from trtdebug.session.child import Child, Died, HeldTooMuch, TookTooLong
 from trtdebug.session.death import exit_words, held_too_much, of_death, spoiled, took_too_long
 from trtdebug.session.job import Job
@@ -205,7 +206,8 @@ class WorkerProcess:
         )
 
     def _new(self) -> Child:
-        return Child(self.environment, self.backend if self._warm else "")
+        warm = self.backend if self._warm else ""
+        return take(self.environment, warm) or Child(self.environment, warm)
 
     def _drop(self) -> None:
         if self._child is not None:

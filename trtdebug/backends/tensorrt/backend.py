@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 from trtdebug.backends.base import Availability, BuildRequest, Engine
@@ -33,13 +35,21 @@ class TensorrtBackend:
         return try_out()
 
     def warm_up(self) -> None:
-        """Makes a builder and keeps it: unpacking the kernels takes 8.6 six seconds of the CPU, once a process."""
-        if probe().ok:
-            import tensorrt as trt
+        """Makes a builder and keeps it: unpacking the kernels takes 8.6 six seconds of the CPU, once a process.
 
-            from trtdebug.backends.tensorrt.logger import trt_logger
+        Meanwhile what a build needs is imported.
+        """
+        if not probe().ok:
+            return
+        import tensorrt as trt
 
-            self._warm = trt.Builder(trt_logger())
+        from trtdebug.backends.tensorrt.logger import trt_logger
+
+        with ThreadPoolExecutor(1) as thread:
+            builder = thread.submit(trt.Builder, trt_logger())
+            for module in ("polygraphy.backend.trt", "trtdebug.backends.tensorrt.build"):
+                import_module(module)
+            self._warm = builder.result()
 
     def check_options(self, options: BuildOptions, model: Path) -> None:
         from trtdebug.backends.tensorrt.check import check_options
