@@ -35,6 +35,11 @@ CHECKS: tuple[Check, ...] = (
     _check("dimensions", "operators whose inputs' dimensions do not fit together"),
     _check("half-weights", "weights that overflow or vanish in FP16"),
     _check("wide-numbers", "INT64 values and FP64 tensors, which TensorRT narrows"),
+    _check("unknown-shapes", "inputs of which not even the number of dimensions is known"),
+    _check("data-dependent", "operators whose output's size depends on values"),
+    _check("branches", "If nodes whose branches give tensors of other types"),
+    _check("quantisation", "Q/DQ pairs that TensorRT does not take, or that leave a layer in floating point"),
+    _check("calibration", "INT8 without anything that says the scales"),
     _check("silent-outputs", "outputs that are constant, saturated or not finite: a pass there says little"),
 )
 

@@ -45,6 +45,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
             f"{len(partly)} weights have values below {_NORMAL:.3g}, which lose digits in FP16; most so "
             f"{name!r} of {node!r}: {share:.2%}.",
             node,
+            "Mostly harmless; where the outputs are wrong, scale these weights or keep their nodes in FP32.",
         )
 
 

@@ -18,7 +18,8 @@ _PLUGIN = "Name the library that implements it with --plugins; a reference has t
 def run(context: CheckContext) -> Iterator[Finding]:
     """`unknown-operator` in ONNX's own domain, `custom-operator` in others; one finding for each kind.
 
-    Operators that the model defines itself as functions are known. A node in a body is reported by the node
+    Operators that the model defines itself as functions are known, and where plugin libraries are given, those of
+    other domains are taken to be theirs. A node in a body is reported by the node
     of the graph that holds the body.
     """
     opset = next((opset.version for opset in context.model.opset_import if opset.domain in _ONNX), 1)
@@ -31,6 +32,8 @@ def run(context: CheckContext) -> Iterator[Finding]:
                 continue
             seen.add(kind)
             if node.domain not in _ONNX:
+                if context.case is not None and context.case.options.plugins:
+                    continue
                 yield _custom(holder.name, *kind)
             elif not _known(node.op_type, opset):
                 yield _unknown(holder.name, node.op_type, opset, context.index)

@@ -29,6 +29,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
                     "info",
                     f"Constant {name!r} of {readers[0]!r} is beyond INT32; TensorRT before 9 clamps it.",
                     readers[0],
+                    "Where the exact number matters, make it fit INT32, or use TensorRT 10.",
                 )
     types = tensor_types(context.model)
     for name in (*context.index.inputs, *context.index.tensors):
@@ -38,5 +39,6 @@ def run(context: CheckContext) -> Iterator[Finding]:
                 "info",
                 f"Tensor {name!r} is float64; TensorRT computes it in float32.",
                 context.index.producer.get(name, name),
+                "Where FP64 matters nothing helps but the reference; else export in float32.",
             )
             return

@@ -18,6 +18,7 @@ def check(
     model: Annotated[Path, typer.Argument(help="ONNX model.", show_default=False)],
     fp16: Annotated[bool, typer.Option("--fp16", help="Check for a build in FP16.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Check for a build in BF16.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Check for a build in INT8.")] = False,
     inputs: Annotated[Optional[Path], typer.Option(metavar="FILE|DIR", help="Real inputs.")] = None,  # noqa: UP045
     input_shapes: Annotated[Optional[list[str]], typer.Option(metavar="NAME:SHAPE")] = None,  # noqa: UP045
     val_range: Annotated[Optional[list[str]], typer.Option(metavar="[NAME:][LOW,HIGH]")] = None,  # noqa: UP045
@@ -35,7 +36,7 @@ def check(
 
     request = CaseRequest(
         model=model,
-        options=BuildOptions(precision=precision_of(fp16=fp16, bf16=bf16)),
+        options=BuildOptions(precision=precision_of(fp16=fp16, bf16=bf16, int8=int8)),
         inputs=inputs,
         input_shapes=input_shapes or (),
         ranges=val_range or (),

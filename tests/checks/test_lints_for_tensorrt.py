@@ -1,0 +1,242 @@
+"""What onnxruntime runs and TensorRT may refuse: each check with a model that triggers it, and a near miss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from seed_models import model_of, node, value, weight
+
+from trtdebug.checks import CHECKS
+from trtdebug.core.case import BuildOptions, Case, Tolerance
+from trtdebug.core.errors import UserError
+from trtdebug.core.finding import Finding
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model
+from trtdebug.plugins.types import CheckContext
+
+
+def found(
+    model: onnx.ModelProto, only: str, precision: str = "fp32", options: BuildOptions | None = None
+) -> list[Finding]:
+    case = None
+    if options is not None:
+        case = Case("m", "", 0, options, Tolerance(), "onnxruntime", "tensorrt", (), "")
+    context = CheckContext(Path("m.onnx"), model, GraphIndex(model), precision, case=case)
+    [check] = [c for c in CHECKS if c.name == only]
+    findings = list(check.run(context))
+    assert all(f.mitigation for f in findings)
+    return findings
+
+
+def ids(findings: list[Finding]) -> list[tuple[str, str | None]]:
+    return [(f.id, f.node) for f in findings]
+
+
+# shapes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shape", "expected"), [(None, [("missing-shape", "x")]), (["N", None], [])])
+def test_an_input_without_a_shape(shape, expected):
+    model = model_of([node("Relu", ["x"], ["y"], "relu")], [value("x", shape)], [value("y", shape)])
+    assert ids(found(model, "unknown-shapes")) == expected
+
+
+@pytest.mark.parametrize(("op", "expected"), [("NonZero", [("data-dependent-shape", "find")]), ("Shape", [])])
+def test_a_size_that_depends_on_data(op, expected):
+    model = model_of(
+        [node(op, ["x"], ["y"], "find")], [value("x", [4])], [value("y", None, TensorProto.INT64)]
+    )
+    assert ids(found(model, "data-dependent")) == expected
+
+
+def test_a_size_that_depends_on_data_in_a_branch_is_told_of_the_node_that_holds_it():
+    branch = helper.make_graph(
+        [node("NonZero", ["x"], ["t"], "inner")], "then", [], [value("t", None, TensorProto.INT64)]
+    )
+    model = model_of(
+        [node("If", ["c"], ["y"], "choose", then_branch=branch, else_branch=branch)],
+        [value("c", [], TensorProto.BOOL), value("x", [4])],
+        [value("y", None, TensorProto.INT64)],
+    )
+    assert ids(found(model, "data-dependent")) == [("data-dependent-shape", "choose")]
+
+
+# branches ------------------------------------------------------------------------------------------------
+
+
+def if_of(then: tuple[int, list[int]], other: tuple[int, list[int]]) -> onnx.ModelProto:
+    """An If whose branches give constants of these (element type, shape)."""
+
+    def branch(name: str, kind: int, shape: list[int]) -> onnx.GraphProto:
+        zeros = np.zeros(shape, helper.tensor_dtype_to_np_dtype(kind))
+        made = helper.make_node("Constant", [], [name], f"make_{name}", value=weight("", zeros))
+        return helper.make_graph([made], name, [], [value(name, shape, kind)])
+
+    return model_of(
+        [node("If", ["c"], ["y"], "choose", then_branch=branch("t", *then), else_branch=branch("e", *other))],
+        [value("c", [], TensorProto.BOOL)],
+        [value("y", None, then[0])],
+    )
+
+
+@pytest.mark.parametrize(
+    ("then", "other", "severity"),
+    [
+        ((TensorProto.FLOAT, [2]), (TensorProto.FLOAT, [3]), None),
+        ((TensorProto.FLOAT, [2]), (TensorProto.INT64, [2]), "error"),
+        ((TensorProto.FLOAT, [2]), (TensorProto.FLOAT, [2, 1]), "warning"),
+    ],
+)
+def test_branches_of_different_type(then, other, severity):
+    findings = found(if_of(then, other), "branches")
+    assert [(f.severity, f.id, f.node) for f in findings] == (
+        [(severity, "if-branch-types", "choose")] if severity else []
+    )
+
+
+# operators -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [(BuildOptions(), [("custom-operator", "own")]), (BuildOptions(plugins=("own.so",)), [])],
+)
+def test_a_custom_operator_wants_a_plugin_library(options, expected):
+    own = helper.make_node("Own", ["x"], ["y"], "own", domain="com.example")
+    model = model_of([own], [value("x", [2])], [value("y", [2])])
+    assert ids(found(model, "operators", options=options)) == expected
+
+
+# quantisation --------------------------------------------------------------------------------------------
+
+
+def quantised(
+    *,
+    zero: int = 0,
+    kind: type[np.generic] = np.int8,
+    weight_pair: bool = True,
+    weight_axis: int = 0,
+    data_scales: int = 1,
+    weight_scales: int = 4,
+    partner: str = "DequantizeLinear",
+) -> onnx.ModelProto:
+    """Conv of a quantised input [1, 4, 8, 8] by a quantised weight [4, 4, 3, 3]."""
+    scale = np.full(data_scales, 0.1, np.float32) if data_scales > 1 else np.float32(0.1)
+    points = np.full(data_scales, zero, kind) if data_scales > 1 else np.array(zero, kind)
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], ["xq"], "q"),
+        node(partner, ["xq", "s", "z"] if partner == "DequantizeLinear" else ["xq"], ["xd"], "dq"),
+    ]
+    if partner == "Cast":
+        nodes[-1] = node("Cast", ["xq"], ["xd"], "dq", to=TensorProto.FLOAT)
+    if weight_pair:
+        nodes.append(node("DequantizeLinear", ["wq", "ws", "wz"], ["w"], "wdq", axis=weight_axis))
+    nodes.append(node("Conv", ["xd", "w"], ["y"], "conv", pads=[1, 1, 1, 1]))
+    weights = [
+        weight("s", scale),
+        weight("z", points),
+        weight("ws", np.full(weight_scales, 0.1, np.float32)),
+        weight("wz", np.zeros(weight_scales, np.int8)),
+        weight("wq", np.ones((4, 4, 3, 3), np.int8))
+        if weight_pair
+        else weight("w", np.ones((4, 4, 3, 3), np.float32)),
+    ]
+    return model_of(nodes, [value("x", [1, 4, 8, 8])], [value("y", [1, 4, 8, 8])], weights)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"kind": np.uint8}, []),  # 0 of unsigned bytes is taken for 0 of signed ones
+        ({"zero": 3}, [("quantise-zero-point", "q"), ("quantise-zero-point", "dq")]),
+        ({"kind": np.uint8, "zero": 128}, [("quantise-zero-point", "q"), ("quantise-zero-point", "dq")]),
+        ({"weight_pair": False}, [("quantise-one-side", "conv")]),
+        ({"weight_axis": 1}, [("quantise-axis", "wdq")]),
+        ({"weight_axis": -4}, []),
+        ({"data_scales": 4}, [("quantise-axis", "dq")]),
+        ({"partner": "Cast"}, [("quantise-alone", "q"), ("quantise-one-side", "conv")]),
+    ],
+)
+def test_quantised_convolution(changes, expected):
+    assert ids(found(quantised(**changes), "quantisation")) == expected
+
+
+def test_integers_that_no_quantise_node_made():
+    model = model_of(
+        [node("DequantizeLinear", ["x", "s"], ["y"], "dq")],
+        [value("x", [4], TensorProto.INT8)],
+        [value("y", [4])],
+        [weight("s", np.float32(0.1))],
+    )
+    assert ids(found(model, "quantisation")) == [("quantise-alone", "dq")]
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(0.1, []), (0.0, [("quantise-scale", "q")])])
+def test_scales_have_to_be_positive(scale, expected):
+    model = model_of(
+        [
+            node("QuantizeLinear", ["x", "s", "z"], ["q8"], "q"),
+            node("DequantizeLinear", ["q8", "one", "z"], ["y"], "dq"),
+        ],
+        [value("x", [4])],
+        [value("y", [4])],
+        [weight("s", np.float32(scale)), weight("one", np.float32(1)), weight("z", np.int8(0))],
+    )
+    assert ids(found(model, "quantisation")) == expected
+
+
+def test_scales_that_are_computed():
+    model = model_of(
+        [
+            node("ReduceMax", ["x"], ["s"], "largest", keepdims=0),
+            node("QuantizeLinear", ["x", "s", "z"], ["q8"], "q"),
+            node("DequantizeLinear", ["q8", "s", "z"], ["y"], "dq"),
+        ],
+        [value("x", [4])],
+        [value("y", [4])],
+        [weight("z", np.int8(0))],
+    )
+    assert ids(found(model, "quantisation")) == [("quantise-scale", "q"), ("quantise-scale", "dq")]
+
+
+@pytest.mark.parametrize(
+    ("precision", "options", "build", "expected"),
+    [
+        ("int8", None, "plain", 1),
+        ("fp16", None, "plain", 0),
+        ("int8", None, "quantised", 0),
+        ("int8", BuildOptions("int8"), "plain", 1),
+        ("int8", BuildOptions("int8", calibration_cache="scales.cache"), "plain", 0),
+    ],
+)
+def test_int8_without_scales(precision, options, build, expected):
+    plain = model_of([node("Relu", ["x"], ["y"], "relu")], [value("x", [2])], [value("y", [2])])
+    model = plain if build == "plain" else quantised()
+    findings = found(model, "calibration", precision, options)
+    assert [f.id for f in findings] == ["int8-without-scales"] * expected
+
+
+# files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_external_data_that_is_missing(tmp_path: Path, there: bool):
+    """The model cannot be read without, so this is no finding but the one line that the command ends with."""
+    model = model_of(
+        [node("Add", ["x", "w"], ["y"], "add")],
+        [value("x", [4096])],
+        [value("y", [4096])],
+        [weight("w", np.ones(4096, np.float32))],
+    )
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="m.weights", size_threshold=0)
+    if there:
+        assert load_model(tmp_path / "m.onnx").graph.node[0].name == "add"
+        return
+    (tmp_path / "m.weights").unlink()
+    with pytest.raises(UserError, match=r"m\.weights"):
+        load_model(tmp_path / "m.onnx")

@@ -1,0 +1,23 @@
+"""INT8 without anything that says the scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trtdebug.core.finding import Finding
+from trtdebug.plugins.types import CheckContext
+
+
+def run(context: CheckContext) -> Iterator[Finding]:
+    """`int8-without-scales`: no Q/DQ in the model, no calibration cache: nothing runs in INT8."""
+    given = context.case is not None and context.case.options.calibration_cache is not None
+    quantised = any(n.op in ("QuantizeLinear", "DequantizeLinear") for n in context.index.nodes)
+    if context.precision == "int8" and not quantised and not given:
+        yield Finding(
+            "int8-without-scales",
+            "warning",
+            "The build is to be INT8, but the model has no QuantizeLinear/DequantizeLinear and no calibration "
+            "cache was given: no layer will run in INT8.",
+            None,
+            "Give --calibration-cache FILE (TensorRT before 11), or quantise the model with Q/DQ (all versions).",
+        )

@@ -1,0 +1,143 @@
+"""Q/DQ pairs that TensorRT does not take, or that leave a layer in floating point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from trtdebug.core.finding import Finding
+from trtdebug.graph.constants import constant_tensors
+from trtdebug.graph.index import GraphIndex, Node
+from trtdebug.graph.types import dtype_name
+from trtdebug.plugins.types import CheckContext
+
+_Q, _DQ = "QuantizeLinear", "DequantizeLinear"
+_CHANNELS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1}
+"""Axis of the weight along which output channels lie."""
+
+
+@dataclass(frozen=True)
+class _Model:
+    index: GraphIndex
+    constants: dict[str, onnx.TensorProto]
+    axes: dict[str, int]
+    """Attribute `axis` by node, 1 where it is not given, as in ONNX."""
+
+    def producer(self, tensor: str) -> Node | None:
+        name = self.index.producer.get(tensor)
+        return self.index.node(name) if name is not None else None
+
+    def values(self, tensor: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None:
+        proto = self.constants.get(tensor)
+        return numpy_helper.to_array(proto) if proto is not None else None
+
+
+def run(context: CheckContext) -> Iterator[Finding]:
+    """`quantise-zero-point`, `quantise-scale`, `quantise-alone`, `quantise-one-side`, `quantise-axis`."""
+    axes = {n.name: next((a.i for a in n.attribute if a.name == "axis"), 1) for n in context.model.graph.node}
+    model = _Model(context.index, constant_tensors(context.model), axes)
+    for node in context.index.nodes:
+        if node.domain not in ("", "ai.onnx"):
+            continue
+        if node.op in (_Q, _DQ):
+            yield from _parameters(model, node)
+            yield from _partner(model, node)
+        elif node.op in (*_CHANNELS, "Gemm"):
+            yield from _operands(model, node)
+
+
+def _parameters(model: _Model, node: Node) -> Iterator[Finding]:
+    zero = node.inputs[2] if len(node.inputs) > 2 else ""
+    proto, values = model.constants.get(zero), model.values(zero)
+    if values is not None and np.any(values.astype(np.float64) != 0):
+        kind = dtype_name(proto.data_type) if proto is not None else ""
+        yield Finding(
+            "quantise-zero-point",
+            "warning",
+            f"{node.name!r} ({node.op}) has a {kind} zero point other than 0; TensorRT's quantisation is symmetric.",
+            node.name,
+            "Quantise symmetrically to INT8 (onnxruntime: activation_type=QInt8, ActivationSymmetric=True).",
+        )
+    scale = model.values(node.inputs[1])
+    if scale is None or not np.all(scale.astype(np.float64) > 0):
+        what = "computed at run time" if scale is None else "not positive"
+        yield Finding(
+            "quantise-scale",
+            "warning",
+            f"The scale of {node.name!r} ({node.op}) is {what}; TensorRT wants a positive constant.",
+            node.name,
+            "Export with constant scales; dynamic quantisation (DynamicQuantizeLinear) does not build.",
+        )
+
+
+def _partner(model: _Model, node: Node) -> Iterator[Finding]:
+    if node.op == _Q:
+        readers = [model.index.node(n) for n in model.index.consumers.get(node.outputs[0], ())]
+        other = next((r for r in readers if r.op != _DQ), None)
+        if other is None and node.outputs[0] not in model.index.outputs:
+            return
+        where = f"{other.name!r} ({other.op}) reads" if other else "the graph's output is"
+        yield Finding(
+            "quantise-alone",
+            "warning",
+            f"{where} the integers that {node.name!r} (QuantizeLinear) writes, without a DequantizeLinear between.",
+            node.name,
+            "Put a DequantizeLinear of the same scale behind it: TensorRT fuses pairs, and only these.",
+        )
+    elif node.inputs[0] not in model.constants:
+        before = model.producer(node.inputs[0])
+        if before is None or before.op != _Q:
+            yield Finding(
+                "quantise-alone",
+                "warning",
+                f"{node.name!r} (DequantizeLinear) reads {node.inputs[0]!r}, which no QuantizeLinear writes.",
+                node.name,
+                "Put a QuantizeLinear of the same scale before it.",
+            )
+
+
+def _operands(model: _Model, node: Node) -> Iterator[Finding]:
+    data, weight = (model.producer(t) for t in node.inputs[:2])
+    quantised = [p is not None and p.op == _DQ for p in (data, weight)]
+    if any(quantised) and not all(quantised):
+        operand = node.inputs[quantised.index(False)]
+        yield Finding(
+            "quantise-one-side",
+            "warning",
+            f"{node.name!r} ({node.op}) reads one quantised operand, but {operand!r} is not: it does not run in INT8.",
+            node.name,
+            f"Put a QuantizeLinear and DequantizeLinear pair on {operand!r}, or none on the other one.",
+        )
+    if data is not None and quantised[0] and _channels(model, data) > 1:
+        yield _axis(
+            data, f"feeds {node.name!r} ({node.op}) with a scale a channel; activations take one scale"
+        )
+    right = _CHANNELS.get(node.op)
+    if weight is not None and quantised[1] and right is not None and _channels(model, weight) > 1:
+        axis, rank = model.axes[weight.name], _rank(model, weight)
+        if rank and axis % rank != right % rank:
+            told = f"scales the weight of {node.name!r} ({node.op}) along axis {axis}"
+            yield _axis(weight, f"{told}; its output channels lie along axis {right % rank}")
+
+
+def _axis(node: Node, what: str) -> Finding:
+    advice = "Quantise weights per output channel, activations per tensor."
+    return Finding("quantise-axis", "warning", f"{node.name!r} {what}.", node.name, advice)
+
+
+def _channels(model: _Model, node: Node) -> int:
+    """Number of scales; 1 where it is not known."""
+    scale = model.constants.get(node.inputs[1])
+    return int(np.prod(scale.dims)) if scale is not None else 1
+
+
+def _rank(model: _Model, dequantize: Node) -> int:
+    """Rank of the constant weight behind a DequantizeLinear, 0 where there is none."""
+    source = dequantize.inputs[0]
+    before = model.producer(source)
+    tensor = before.inputs[0] if before is not None and before.op == _Q else source
+    return len(model.constants[tensor].dims) if tensor in model.constants else 0
