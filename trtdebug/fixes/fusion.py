@@ -1,18 +1,40 @@
-"""Fusion breakers: tensors whose marking as outputs keeps the builder from a fusion that goes wrong."""
+"""Fusion breakers: a node that does nothing, or an extra output, where the builder would fuse and go wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trtdebug.core.intervention import MarkOutputs
+from trtdebug.core.intervention import BreakFusion, MarkOutputs
 from trtdebug.plugins.types import FixContext, FixProposal
+
+_NEUTRAL_NODE = 0.9
+"""Price of a neutral node against an extra output, 1: the engine keeps its outputs, and so does what calls it."""
+
+
+def break_fusions(context: FixContext) -> Iterable[FixProposal]:
+    """Breaks fusions across the tensors whose marking was seen to cure the case, by neutral nodes in the graph."""
+    if context.marks:
+        yield FixProposal(
+            "fusion",
+            f"keep {_tensors(context.marks)} out of fusions by a node that changes nothing",
+            tuple(BreakFusion(tensor) for tensor in context.marks),
+            _NEUTRAL_NODE * len(context.marks),
+        )
 
 
 def mark_tensors(context: FixContext) -> Iterable[FixProposal]:
     """Marks the tensors whose marking was seen to cure the case."""
     if context.marks:
-        plural = "tensor as an output" if len(context.marks) == 1 else "tensors as outputs"
-        marks = MarkOutputs(context.marks)
         yield FixProposal(
-            "fusion", f"mark {len(context.marks)} {plural}", (marks,), float(len(context.marks))
+            "fusion",
+            f"make {_tensors(context.marks)} an output of the engine"
+            if len(context.marks) == 1
+            else f"make {_tensors(context.marks)} outputs of the engine",
+            (MarkOutputs(context.marks),),
+            float(len(context.marks)),
         )
+
+
+def _tensors(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,0 +1,84 @@
+"""Repeated: whether interventions cure the case in every one of several fresh builds. One build is no evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from trtdebug.core.intervention import Intervention
+from trtdebug.core.outcome import Outcome
+from trtdebug.search.types import Verdict
+from trtdebug.stages.context import Context, Progress
+
+_FEWEST = 2
+"""Builds that have to pass where builds differ: the same command is right in one and wrong in the next."""
+_MOST = 8
+_BY_CHANCE = 0.05
+
+
+def enough(natural: Sequence[Outcome], at_least: int) -> int:
+    """How many builds have to pass before something counts as a cure: so many pass by chance in 1 of 20 cases.
+
+    Args:
+        natural: builds as the user makes them; how many of them failed says how often one does.
+        at_least: what is enough where all of them failed.
+    """
+    tested = [o for o in natural if o.status != "untestable"]
+    failed = sum(o.status == "fail" for o in tested)
+    if not failed or failed == len(tested):
+        return at_least
+    by_chance = math.log(_BY_CHANCE) / math.log(1 - failed / len(tested))
+    return max(at_least, min(_MOST, math.ceil(by_chance)))
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Builds of the case with these interventions, up to the first that does not pass."""
+
+    interventions: tuple[Intervention, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """pass: all builds did. One build that fails is enough to fail."""
+        return self.outcomes[-1].status
+
+    @property
+    def by_chance(self) -> int:
+        """How many builds passed before one failed; 0 where none did."""
+        return len(self.outcomes) - 1 if self.verdict == "fail" else 0
+
+
+@dataclass
+class Repeated:
+    """Tries interventions, each set once.
+
+    Attributes:
+        stage: told in progress lines.
+        builds: that have to pass; at least two on a builder that chooses by timing.
+        describe: interventions in words, for progress lines and purposes.
+        done: everything tried, in order.
+    """
+
+    ctx: Context
+    stage: str
+    builds: int
+    describe: Callable[[tuple[Intervention, ...]], str]
+    done: dict[tuple[Intervention, ...], Tried] = field(default_factory=dict)
+
+    def __call__(self, interventions: tuple[Intervention, ...]) -> Verdict:
+        if interventions not in self.done:
+            self.done[interventions] = Tried(interventions, self._build(interventions))
+        return self.done[interventions].verdict
+
+    def _build(self, interventions: tuple[Intervention, ...]) -> tuple[Outcome, ...]:
+        words = self.describe(interventions)
+        wanted = 1 if self.ctx.candidate.deterministic else max(_FEWEST, self.builds)
+        outcomes: list[Outcome] = []
+        for number in range(wanted):
+            self.ctx.report_progress(Progress(self.stage, words))
+            outcomes.append(self.ctx.session.run(self.ctx.candidate_job(words, interventions, repeat=number)))
+            if outcomes[-1].status != "pass":
+                break
+        return tuple(outcomes)
