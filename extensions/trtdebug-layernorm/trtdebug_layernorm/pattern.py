@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from trtdebug.graph.index import GraphIndex, Node
-from trtdebug.plugins.types import Tensor
+from trtdebug.graph.moments import square_of
+from trtdebug.graph.view import GraphView
 
 _SHAPING = {"Reshape", "Expand", "Squeeze", "Unsqueeze", "Identity", "Cast"}
 _REDUCTIONS = {"ReduceMean", "ReduceSum"}
@@ -39,7 +38,7 @@ class Norm:
 
 def find_norms(model: onnx.ModelProto, index: GraphIndex) -> tuple[Norm, ...]:
     """All decomposed norms of the top-level graph, topological order."""
-    finder = _Finder(model, index)
+    finder = _Finder(GraphView(model, index))
     found = (finder.norm_at(index.node(name)) for name in index.order)
     return tuple(norm for norm in found if norm is not None)
 
@@ -54,15 +53,14 @@ class _Variance:
 
 
 class _Finder:
-    def __init__(self, model: onnx.ModelProto, index: GraphIndex) -> None:
-        self._index = index
-        self._constants = dict(_small_constants(model.graph))
+    def __init__(self, view: GraphView) -> None:
+        self._view, self._index = view, view.index
 
     def norm_at(self, root: Node) -> Norm | None:
         """The norm whose square root is `root`."""
         if root.op != "Sqrt":
             return None
-        add = self._producer(root.inputs[0], "Add")
+        add = self._view.writer(root.inputs[0], "Add")
         if add is None:
             return None
         split = self._split(add)
@@ -99,7 +97,7 @@ class _Finder:
         minus_mean = reduced = scaled = False
         mean_square: Node | None = None
         while True:
-            node = self._producer(tensor)
+            node = self._view.writer(tensor)
             if node is None:
                 return None
             nodes.add(node.name)
@@ -120,7 +118,7 @@ class _Finder:
                     return None
                 scaled, tensor = scaled or node.op in ("Mul", "Div"), split[0]
             elif node.op == "Sub" and not reduced and not minus_mean:
-                mean_square = self._producer(self._same(node.inputs[1]))
+                mean_square = self._view.writer(self._same(node.inputs[1]))
                 if mean_square is None or self._squared(mean_square) is None:
                     return None
                 nodes.add(mean_square.name)
@@ -140,20 +138,20 @@ class _Finder:
                 elif node.op == "Reciprocal" and not inverse:
                     todo.append((node.outputs[0], True))
                 elif node.op == "Div" and not inverse and node.inputs[1] == tensor:
-                    if node.inputs[0] in self._constants:
+                    if self._view.is_constant(node.inputs[0]):
                         todo.append((node.outputs[0], True))
                     else:
                         yield node.inputs[0]
                 elif node.op == "Mul" and inverse:
                     other = node.inputs[1] if node.inputs[0] == tensor else node.inputs[0]
-                    if other in self._constants:
+                    if self._view.is_constant(other):
                         todo.append((node.outputs[0], True))
                     else:
                         yield other
 
     def _centred(self, tensor: str) -> str | None:
         """x, where `tensor` is x - mean(x)."""
-        node = self._producer(self._same(tensor), "Sub")
+        node = self._view.writer(self._same(tensor), "Sub")
         if node is None or not self._is_mean_of(node.inputs[1], node.inputs[0]):
             return None
         return node.inputs[0]
@@ -161,7 +159,7 @@ class _Finder:
     def _is_mean_of(self, tensor: str | None, x: str) -> bool:
         """Whether `tensor` is a mean of x over some axes, as ReduceMean or as a scaled ReduceSum."""
         while tensor is not None:
-            node = self._producer(tensor)
+            node = self._view.writer(tensor)
             if node is None:
                 return False
             if node.op in _REDUCTIONS:
@@ -172,16 +170,13 @@ class _Finder:
 
     def _squared(self, node: Node) -> str | None:
         """x, where the node computes x * x or Pow(x, 2)."""
-        if node.op == "Mul" and node.inputs[0] == node.inputs[1]:
-            return node.inputs[0]
-        if node.op == "Pow" and self._scalar(node.inputs[1]) == 2:
-            return node.inputs[0]
-        return None
+        squared = square_of(self._view, node.outputs[0])
+        return squared[0] if squared is not None else None
 
     def _split(self, node: Node) -> tuple[str, float] | None:
         """The one input that is no constant, and the first constant, a scalar; of Div that is the divisor."""
-        variable = [name for name in node.inputs if name and name not in self._constants]
-        scalars = [self._scalar(name) for name in node.inputs if name in self._constants]
+        variable = [name for name in node.inputs if name and not self._view.is_constant(name)]
+        scalars = [self._view.number(name) for name in node.inputs if self._view.is_constant(name)]
         if len(variable) != 1 or not scalars or scalars[0] is None:
             return None
         if node.op == "Div" and node.inputs[0] != variable[0]:
@@ -190,34 +185,8 @@ class _Finder:
 
     def _same(self, tensor: str) -> str:
         """The tensor that this one only reshapes or casts."""
-        node = self._producer(tensor)
+        node = self._view.writer(tensor)
         while node is not None and node.op in _SHAPING:
             tensor = node.inputs[0]
-            node = self._producer(tensor)
+            node = self._view.writer(tensor)
         return tensor
-
-    def _producer(self, tensor: str, op: str | None = None) -> Node | None:
-        name = self._index.producer.get(tensor)
-        if name is None:
-            return None
-        node = self._index.node(name)
-        return node if node.domain in ("", "ai.onnx") and op in (None, node.op) else None
-
-    def _scalar(self, tensor: str) -> float | None:
-        value = self._constants.get(tensor)
-        return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
-
-
-def _small_constants(graph: onnx.GraphProto) -> Iterator[tuple[str, Tensor]]:
-    """Initialisers and Constant nodes. Of more than one element only the name matters: an empty array."""
-    for tensor in graph.initializer:
-        yield tensor.name, _values(tensor)
-    for node in graph.node:
-        if node.op_type == "Constant":
-            tensors = [attribute.t for attribute in node.attribute if attribute.name == "value"]
-            numbers = [onnx.helper.get_attribute_value(a) for a in node.attribute if a.name != "value"]
-            yield node.output[0], _values(tensors[0]) if tensors else np.asarray(numbers[0])
-
-
-def _values(tensor: onnx.TensorProto) -> Tensor:
-    return numpy_helper.to_array(tensor) if int(np.prod(tensor.dims)) == 1 else np.empty(0)
