@@ -16,11 +16,11 @@ from trtdebug_rtx.backend import RtxBackend, _probe
 from trtdebug_rtx.engine import BuiltEngine, RunningEngine
 from trtdebug_rtx.request import prepare
 
-from trtdebug.backends.base import BuildRequest
+from trtdebug.backends.base import BuildRequest, TellsSupport
 from trtdebug.backends.tensorrt.probe import probe as tensorrt_probe
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import BuildFailure
-from trtdebug.core.intervention import BanTactic, ForcePrecision, Knob, MarkOutputs, PinPrecision
+from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, PinPrecision
 from trtdebug.core.outcome import EngineInfo
 from trtdebug.graph.load import save_model
 from trtdebug.graph.names import name_nodes
@@ -83,9 +83,9 @@ def types(model: onnx.ModelProto) -> dict[str, int]:
 
 def test_precision_is_said_by_casts(norm: Path) -> None:
     half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
-    plain = prepare(request(norm, options=BuildOptions())).model
-    low = prepare(request(norm)).model
-    pinned = prepare(request(norm, ForcePrecision("fp16"), PinPrecision(("node_of_s",)))).model
+    plain = prepare(request(norm, options=BuildOptions())).model.proto
+    low = prepare(request(norm)).model.proto
+    pinned = prepare(request(norm, ForcePrecision("fp16"), PinPrecision(("node_of_s",)))).model.proto
     assert [n.op_type for n in plain.graph.node] == ["Pow", "Sqrt", "Div"]
     assert half not in types(plain).values()
     assert types(low)["s__fp16"] == half
@@ -96,17 +96,19 @@ def test_precision_is_said_by_casts(norm: Path) -> None:
 def test_marked_tensors_are_outputs(norm: Path) -> None:
     found = prepare(request(norm, MarkOutputs(("s",)), outputs=("y", "r")))
     assert found.outputs == ("y", "r", "s")
-    assert [o.name for o in found.model.graph.output] == ["y", "r", "s"]
+    assert [o.name for o in found.model.proto.graph.output] == ["y", "r", "s"]
 
 
 @pytest.mark.parametrize(
     ("interventions", "options", "says"),
     [
         ((PinPrecision(("nobody",)),), FP16, "'nobody', which is no node"),
-        ((MarkOutputs(("nothing",)),), FP16, "'nothing' is written by no node"),
+        ((MarkOutputs(("nothing",)),), FP16, "'nothing' is no tensor"),
         ((PinPrecision(("node_of_s",), "bf16"),), FP16, "not fp16 and bf16 at once"),
         ((PinPrecision(("node_of_s",), "int8"),), FP16, "int8"),
-        ((Knob("build_route", "x"),), FP16, "cannot realise"),
+        ((Knob("build_route", "x"),), FP16, "build_route is -option=value"),
+        ((Knob("strong_typing", "off"),), FP16, "only strongly typed"),
+        ((Knob("tactic_sources", "CUBLAS"),), FP16, "no tactic source 'CUBLAS'"),
         ((BanTactic("layer", "0x1"),), FP16, "cannot realise"),
         ((), BuildOptions(plugins=("lib.so",)), "plugin"),
     ],
@@ -114,6 +116,22 @@ def test_marked_tensors_are_outputs(norm: Path) -> None:
 def test_what_it_does_not_have_is_refused(norm: Path, interventions, options, says: str) -> None:
     with pytest.raises(BuildFailure, match=says):
         prepare(request(norm, *interventions, options=options))
+
+
+def test_the_knobs_that_it_offers_build_all_at_once(rtx: RtxBackend, norm: Path) -> None:
+    offers = rtx.knobs(BuildOptions(), ["Conv"])
+    assert {"tf32", "strict_nans", "tactic_sources"} <= {k.name for k in offers}
+    assert rtx.build(request(norm, *offers)).info().backend == "tensorrt-rtx"
+    with pytest.raises(BuildFailure, match="does not take the build route"):
+        rtx.build(request(norm, Knob("build_route", "-conv_lowering=off")))
+
+
+def test_fusions_are_broken_by_neutral_nodes_and_where_that_cannot_be_by_outputs(
+    rtx: RtxBackend, norm: Path
+) -> None:
+    assert rtx.build(request(norm, BreakFusion("s"))).info().notes == ()
+    with pytest.raises(BuildFailure, match="'x' is written by no node"):
+        rtx.build(request(norm, BreakFusion("x")))
 
 
 def test_it_builds_without_a_gpu_and_says_why_it_does_not_run(rtx: RtxBackend, norm: Path) -> None:
@@ -126,6 +144,14 @@ def test_it_builds_without_a_gpu_and_says_why_it_does_not_run(rtx: RtxBackend, n
         engine.run({"x": np.ones((4, 8), np.float32)})
 
 
+def test_without_a_gpu_the_obstacle_is_that_there_is_none(
+    rtx: RtxBackend, norm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trtdebug_rtx.backend.device_name", lambda: "")
+    with pytest.raises(BuildFailure, match="cannot run it here: there is no GPU here"):
+        rtx.build(request(norm)).run({"x": np.ones((4, 8), np.float32)})
+
+
 def test_what_the_parser_refuses_names_the_node(rtx: RtxBackend, tmp_path: Path) -> None:
     model = written(
         """<ir_version: 8, opset_import: ["" : 17]> g (float[2, 2] x) => (float y) { r = Relu(x) y = Det(r) }""",
@@ -134,6 +160,18 @@ def test_what_the_parser_refuses_names_the_node(rtx: RtxBackend, tmp_path: Path)
     with pytest.raises(BuildFailure, match="Det") as failure:
         rtx.build(request(model))
     assert failure.value.node == "node_of_y"
+
+
+def test_its_parser_tells_what_it_takes_without_building(rtx: RtxBackend, norm: Path, tmp_path: Path) -> None:
+    assert isinstance(rtx, TellsSupport)
+    assert rtx.support(request(norm)).parsed
+    mixed = written(
+        """<ir_version: 8, opset_import: ["" : 17]> g (float[2, 2] x) => (float y) { r = Relu(x) y = Det(r) }""",
+        tmp_path,
+    )
+    found = rtx.support(request(mixed))
+    assert (found.parsed, [e.node for e in found.errors]) == (False, ["node_of_y"])
+    assert [s.nodes for s in found.subgraphs] == [("node_of_r",)]
 
 
 def test_a_dynamic_input_wants_a_profile(rtx: RtxBackend, norm: Path) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
-from trtdebug.backends.base import Availability, BuildRequest, Engine
+from trtdebug.backends.apart import build_apart
+from trtdebug.backends.base import Availability, BuildRequest, Engine, Support
 from trtdebug.backends.tensorrt.device import device_name
+from trtdebug.backends.tensorrt.knobs import offered
+from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import BuildFailure
+from trtdebug.core.intervention import Knob
 from trtdebug.core.outcome import EngineInfo
 from trtdebug_rtx.module import installed, last_words, logger, said, tensorrt_rtx
+from trtdebug_rtx.request import VERSION, Prepared, prepare
 
 _MISSING = "TensorRT-RTX is not installed (pip install tensorrt_rtx)"
 
@@ -27,29 +33,47 @@ class RtxBackend:
     def probe(self) -> Availability:
         return _probe()
 
+    def support(self, request: BuildRequest) -> Support:
+        found = _probe()
+        if not found.ok:
+            raise BuildFailure(found.reason)
+        from trtdebug_rtx.support import support
+
+        return support(request)
+
+    def knobs(self, options: BuildOptions, operators: Collection[str]) -> tuple[Knob, ...]:
+        # build routes are taken, and not kept
+        offers = offered(options, operators, VERSION)
+        return tuple(k for k in offers if k.name != "build_route") if _probe().ok else ()
+
     def build(self, request: BuildRequest) -> Engine:
         found = _probe()
         if not found.ok:
             raise BuildFailure(found.reason)
-        from trtdebug_rtx.build import serialise
         from trtdebug_rtx.engine import BuiltEngine, RunningEngine
-        from trtdebug_rtx.request import prepare
 
-        prepared = prepare(request)
-        notes = (
-            [f"no low precision in ONNX for {', '.join(prepared.unlowered)}"] if prepared.unlowered else []
-        )
-        info = EngineInfo(
-            self.name, found.version, found.device, unverified=prepared.pinned, notes=tuple(notes)
-        )
-        engine, obstacle = _load(serialise(request, prepared))
+        (prepared, serialised), relaxed = build_apart(request, lambda asked: _built(prepare(asked), asked))
+        notes = [relaxed] if relaxed else []
+        if prepared.model.unlowered:
+            notes.append(f"no low precision in ONNX for {', '.join(prepared.model.unlowered)}")
+        pinned = tuple(prepared.plan.pins)
+        info = EngineInfo(self.name, found.version, found.device, unverified=pinned, notes=tuple(notes))
+        engine, obstacle = _load(serialised)
         if engine is None:
             return BuiltEngine(info, obstacle)
         return RunningEngine(engine, prepared.outputs, info)
 
 
+def _built(prepared: Prepared, request: BuildRequest) -> tuple[Prepared, bytes]:
+    from trtdebug_rtx.build import serialise
+
+    return prepared, serialise(request, prepared)
+
+
 def _load(serialised: bytes) -> tuple[Any | None, str]:
     """The deserialised engine, or why it does not load here."""
+    if not device_name():
+        return None, "there is no GPU here. Running it takes one that TensorRT-RTX supports."
     trt: Any = tensorrt_rtx()
     said.clear()
     runtime = trt.Runtime(logger())

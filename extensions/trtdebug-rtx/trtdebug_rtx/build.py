@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from trtdebug.backends.base import BuildRequest
+from trtdebug.backends.tensorrt.complaints import builder_error, parse_failure, parser_error
+from trtdebug.backends.tensorrt.graph_input import onnx_source
+from trtdebug.backends.tensorrt.knobs import apply_knobs
+from trtdebug.backends.tensorrt.layers import layer_names, owners, read_layers
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure
-from trtdebug.graph.load import save_model
 from trtdebug_rtx.module import last_words, logger, said, tensorrt_rtx
 from trtdebug_rtx.request import Prepared
-
-_PROTOBUF_LIMIT = 1_900_000_000
 
 
 def serialise(request: BuildRequest, prepared: Prepared) -> bytes:
@@ -24,52 +27,53 @@ def serialise(request: BuildRequest, prepared: Prepared) -> bytes:
     """
     trt: Any = tensorrt_rtx()
     said.clear()
-    try:
-        builder = trt.Builder(logger())
-    except TypeError as error:  # what the bindings make of a builder that cannot be had
-        raise BuildFailure(
-            f"TensorRT-RTX makes no builder here: {last_words('it does not say why')}"
-        ) from error
+    builder = new_builder()
     network = builder.create_network(0)
     parser = trt.OnnxParser(network, logger())
-    _parse(parser, prepared, request.workdir)
+    _parse(parser, prepared.model.proto, request.workdir)
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
-    if not prepared.tf32:
+    plan = prepared.plan
+    if not plan.tf32:
         config.clear_flag(trt.BuilderFlag.TF32)
-    if prepared.level is not None:
-        config.builder_optimization_level = prepared.level
-    if request.options.workspace is not None:
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request.options.workspace)
+    if plan.optimization_level is not None:
+        config.builder_optimization_level = plan.optimization_level
+    if plan.workspace is not None:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, plan.workspace)
+    apply_knobs(trt, config, plan.settings)
     profile = builder.create_optimization_profile()
-    _set_shapes(profile, network, {**request.options.profiles, **request.profiles})
+    _set_shapes(profile, network, plan.profiles)
     config.add_optimization_profile(profile)
     said.clear()
     serialised = builder.build_serialized_network(network, config)
     if serialised is None:
-        raise BuildFailure(f"TensorRT-RTX does not build it: {last_words('it does not say why')}")
+        why = last_words("it does not say why")
+        layers = read_layers(network, ask_shapes=False)
+        error = builder_error(why, layer_names(layers, owners(layers, prepared.model.ops)))
+        raise BuildFailure(f"TensorRT-RTX does not build it: {why}", node=error.node, errors=(error,))
     return bytes(serialised)
 
 
-def _parse(parser: Any, prepared: Prepared, workdir: Path) -> None:
-    if prepared.model.ByteSize() < _PROTOBUF_LIMIT:
-        parsed = parser.parse(prepared.model.SerializeToString())
-    else:
-        save_model(prepared.model, workdir / "rtx.onnx")
-        parsed = parser.parse_from_file(str(workdir / "rtx.onnx"))
-    if parsed:
+def new_builder() -> Any:
+    """A builder; works without a GPU.
+
+    Raises:
+        BuildFailure: none can be had here.
+    """
+    try:
+        return tensorrt_rtx().Builder(logger())
+    except TypeError as error:  # what the bindings make of a builder that cannot be had
+        why = last_words("it does not say why")
+        raise BuildFailure(f"TensorRT-RTX makes no builder here: {why}") from error
+
+
+def _parse(parser: Any, model: onnx.ModelProto, workdir: Path) -> None:
+    source = onnx_source(model, workdir)
+    if parser.parse(source) if isinstance(source, bytes) else parser.parse_from_file(str(source)):
         return
-    errors = [parser.get_error(index) for index in range(parser.num_errors)]
-    if not errors:
-        raise BuildFailure(f"TensorRT-RTX's parser refuses the model: {last_words('it does not say why')}")
-    first = errors[0]
-    names = [node.name for node in prepared.model.graph.node]
-    index = first.node()
-    node = first.node_name() or (names[index] if 0 <= index < len(names) else "")
-    raise BuildFailure(
-        f"TensorRT-RTX's parser refuses node {node!r} ({first.node_operator()}): {' '.join(first.desc().split())}",
-        node=node or None,
-    )
+    names, operators = [n.name for n in model.graph.node], [n.op_type for n in model.graph.node]
+    errors = [parser_error(parser.get_error(i), names, operators, said) for i in range(parser.num_errors)]
+    raise parse_failure(errors, said[0] if said else "", "TensorRT-RTX")
 
 
 def _set_shapes(profile: Any, network: Any, profiles: Mapping[str, Profile]) -> None:

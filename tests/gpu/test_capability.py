@@ -1,0 +1,144 @@
+"""What TensorRT's own parser takes, by the real one on a GPU: 8.6's supports_model, and whatever newer is installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+from capability_models import MODELS, POLYGRAPHY
+
+from trtdebug.backends.base import BuildRequest
+from trtdebug.backends.tensorrt.backend import TensorrtBackend
+from trtdebug.core.case import BuildOptions
+from trtdebug.graph.names import node_names
+from trtdebug.plugins.builtin import load_plugins
+from trtdebug.session.limits import WorkerLimits
+from trtdebug.stages.capability_case import CapabilityRequest, examine
+
+pytestmark = pytest.mark.gpu
+
+DIRECT = """
+import json, sys
+import tensorrt as trt
+
+class Silent(trt.ILogger):
+    def __init__(self):
+        trt.ILogger.__init__(self)
+    def log(self, severity, message):
+        pass
+
+logger = Silent()
+builder = trt.Builder(logger)
+trt.init_libnvinfer_plugins(logger, "")
+explicit = trt.NetworkDefinitionCreationFlag.__members__.get("EXPLICIT_BATCH")
+flags = 1 << int(explicit) if explicit is not None else 0
+for line in sys.stdin:
+    with open(line.strip(), "rb") as file:
+        data = file.read()
+    network = builder.create_network(flags)
+    parser = trt.OnnxParser(network, logger)
+    parsed = parser.parse(data)
+    errors = [parser.get_error(index) for index in range(parser.num_errors)]
+    said = [[error.code().name, error.node(), " ".join(error.desc().split())] for error in errors]
+    other = builder.create_network(flags)
+    parser = trt.OnnxParser(other, logger)
+    cut = []
+    if hasattr(parser, "supports_model"):
+        cut = [[list(nodes), bool(taken)] for nodes, taken in parser.supports_model(data)[1]]
+    print("said", json.dumps([parsed, said, cut]), flush=True)
+"""
+"""TensorRT's own word, without any code of ours."""
+
+
+def direct(paths: list[Path]) -> list:
+    done = subprocess.run(
+        [sys.executable, "-c", DIRECT],
+        input="\n".join(map(str, paths)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("said ")]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, model_path) -> dict[str, Path]:
+    """All models by name; those of Polygraphy where they are at hand."""
+    folder = tmp_path_factory.mktemp("models")
+    found = {}
+    for name, make in MODELS.items():
+        found[name] = folder / f"{name}.onnx"
+        onnx.save(make(), found[name])
+    for name in POLYGRAPHY:
+        try:
+            found[name] = model_path(f"polygraphy/{name}.onnx")
+        except pytest.skip.Exception:
+            continue
+    return found
+
+
+def test_it_says_what_the_parser_says(files: dict[str, Path], tmp_path: Path) -> None:
+    """All in one test: a builder takes seconds to start."""
+    own = dict(zip(files, direct(list(files.values())), strict=True))
+    backend = TensorrtBackend()
+    for name, path in files.items():
+        found = backend.support(BuildRequest(path, BuildOptions(), tmp_path))
+        parsed, errors, cut = own[name]
+        names = node_names(onnx.load(path))
+        assert found.parsed == (parsed and not errors), name
+        assert [(e.code, e.message) for e in found.errors] == [(c, m) for c, _, m in errors], name
+        if not found.parsed and cut:
+            assert [(list(s.nodes), s.supported) for s in found.subgraphs] == [
+                ([names[n] for n in nodes], taken) for nodes, taken in cut
+            ], name
+
+
+def test_what_is_called_supported_is_taken_by_itself(files: dict[str, Path], tmp_path: Path) -> None:
+    """Through the worker, as the command does it; each saved part is shown to TensorRT's parser again."""
+    plugins, verdicts = load_plugins(third_party=False), {}
+    taken, refused = [], []
+    for name, path in files.items():
+        request = CapabilityRequest(path, "tensorrt", out=tmp_path / name, run=True)
+        examined = examine(request, plugins, WorkerLimits(120.0, 16 << 30))
+        verdicts[name] = examined.found.verdict
+        assert not any(ran.same is False for ran in examined.runs.values()), (name, examined.runs)
+        nodes = sorted(n for s in examined.found.segments for n in s.nodes)
+        assert nodes == sorted(node_names(onnx.load(path))), name
+        if examined.saved is not None:
+            for segment, file in zip(examined.found.segments, examined.saved.segments, strict=True):
+                where = taken if segment.verdict == "supported" else refused
+                if file.model and segment.verdict != "unknown":
+                    where.append(tmp_path / name / file.model)
+            if examined.saved.largest is not None:
+                taken.append(tmp_path / name / examined.saved.largest.model)
+    print(verdicts)
+    assert {"unknown_operator", "custom_operator", "deform_conv2d"} <= {
+        n for n, verdict in verdicts.items() if verdict == "unsupported"
+    }
+    assert {"mnist", "linear", "clamped_gemm"} <= {
+        n for n, verdict in verdicts.items() if verdict == "supported"
+    }
+    assert all(word[0] and not word[1] for word in direct(taken))
+    assert not any(word[0] and not word[1] for word in direct(refused))
+
+
+def test_three_parts_around_an_unknown_operator(files: dict[str, Path], tmp_path: Path) -> None:
+    request = CapabilityRequest(files["unknown_operator"], "tensorrt", out=tmp_path / "out")
+    found = examine(request, load_plugins(third_party=False), WorkerLimits(120.0, 16 << 30)).found
+    assert [(s.verdict, s.first, s.last) for s in found.segments] == [
+        ("supported", 0, 0),
+        ("unsupported", 1, 1),
+        ("supported", 2, 2),
+    ]
+    [error] = found.segments[1].errors
+    assert (error.node, error.operator) == ("unknown", "UnknownNode")
+    assert error.code
+    assert {p.name for p in (tmp_path / "out").glob("*subgraph-nodes*")} == {
+        "supported_subgraph-nodes-0-0.onnx",
+        "unsupported_subgraph-nodes-1-1.onnx",
+        "supported_subgraph-nodes-2-2.onnx",
+    }
