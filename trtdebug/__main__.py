@@ -1,3 +1,3 @@
-from trtdebug.cli.app import main
+from trtdebug.cli.start import main
 
 main()

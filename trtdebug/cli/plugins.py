@@ -34,13 +34,6 @@ def choose(disabled: list[str], third_party: bool) -> None:
     _chosen.disabled, _chosen.third_party = tuple(names), third_party
 
 
-def selection() -> dict[str, str]:
-    """Environment variables that give a worker the plugins of this invocation; none of them is looked for yet."""
-    from trtdebug.plugins.discovery import Selection
-
-    return Selection.of(_chosen.disabled, _chosen.third_party).to_env()
-
-
 def load() -> PluginManager:
     """The plugin manager for this invocation.
 

@@ -54,7 +54,7 @@ class Child:
                 "-m",
                 "trtdebug.session.worker",
                 str(write),
-                *(["--warm", warm] if warm else []),
+                warm,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -118,10 +118,15 @@ class Child:
         with contextlib.suppress(ProcessLookupError):  # it makes a process group of its own when it starts
             os.killpg(self.pid, signal.SIGKILL)
 
-    def end(self) -> None:
-        """Kills it and all that it started; on return its memory is free, that on a GPU too."""
+    def end(self, patience: float | None = None) -> None:
+        """Kills it and all that it started; on return its memory is free, that on a GPU too.
+
+        Args:
+            patience: seconds to wait for that, at most. A worker with a TensorRT in it takes most of a second.
+        """
         self.kill()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._startup.close()

@@ -5,7 +5,6 @@ What a backend takes to get ready comes first, since a parent may be waiting for
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import faulthandler
 import logging
@@ -17,28 +16,27 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """`python -m trtdebug.session.worker ANSWER_FD [--warm BACKEND]`"""
+    """`python -m trtdebug.session.worker ANSWER_FD BACKEND`; BACKEND is made ready first, "" = none."""
     _die_with_parent()
     os.setpgid(0, 0)  # what it starts ends with it
-    parser = argparse.ArgumentParser()
-    parser.add_argument("answers", type=int)
-    parser.add_argument("--warm", default="")
-    arguments = parser.parse_args()
+    descriptor, warm = int(sys.argv[1]), sys.argv[2]
     faulthandler.enable()  # a crash in a library leaves a traceback in the log
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # ... and does not lose what was printed
     logging.basicConfig(format="%(message)s")  # to stderr
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session handles Ctrl-C
-    os.set_inheritable(arguments.answers, False)  # else a process that a backend starts could hold the pipe
-    answers = os.fdopen(arguments.answers, "w", encoding="utf-8")
+    os.set_inheritable(descriptor, False)  # else a process that a backend starts could hold the pipe
+    answers = os.fdopen(descriptor, "w", encoding="utf-8")
     from trtdebug.plugins.builtin import load_plugins
 
     plugins = load_plugins()
     backends = plugins.backends()
-    if arguments.warm in backends:
-        _warm_up(backends[arguments.warm])
+    if warm in backends:
+        _warm_up(backends[warm])
     from trtdebug.session.serve import serve
 
-    serve(sys.stdin, answers, backends, {m.name: m.compute for m in plugins.metrics().values()})
+    metrics = {m.name: m.compute for m in plugins.metrics().values()}
+    operators = {found.value.name: found.value for found in plugins.collect("operators")}
+    serve(sys.stdin, answers, backends, metrics, operators)
 
 
 def _warm_up(backend: object) -> None:

@@ -1,0 +1,44 @@
+"""Starts TensorRT before anything else: the seconds that it takes, once a process, pass while the rest is read.
+
+It goes by the raw words of the command line. Where it guesses wrong, a process is ended that nobody needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+SLOW = "tensorrt"
+"""A backend, and the module that it needs."""
+_COMMANDS = ("run", "bisect", "fix", "repro", "compare")
+
+
+def wants_tensorrt(candidate: str) -> bool:
+    """Whether this candidate may turn out to be TensorRT, and TensorRT is there."""
+    return candidate in ("auto", SLOW) and find_spec(SLOW) is not None
+
+
+def start_early(words: Sequence[str]) -> None:
+    """Starts a worker for what `words` (without the program's name) are going to ask. Returns at once."""
+    if not any(w in _COMMANDS for w in words) or not any(Path(w).is_file() for w in words):
+        return
+    if not wants_tensorrt(_value(words, "--candidate") or "auto"):
+        return
+    from trtdebug.plugins.selection import Selection
+    from trtdebug.session.ahead import start_ahead
+
+    left_out = [_after(words, i, "-p").removeprefix("no:") for i, w in enumerate(words) if w == "-p"]
+    selection = Selection.of(left_out, "--no-plugins" not in words)
+    start_ahead(selection.to_env(), SLOW)
+
+
+def _value(words: Sequence[str], option: str) -> str:
+    """The last value of an option, in either spelling; "" where it is not given."""
+    found = [w.partition("=")[2] for w in words if w.startswith(f"{option}=")]
+    found += [_after(words, i, option) for i, w in enumerate(words) if w == option]
+    return found[-1] if found else ""
+
+
+def _after(words: Sequence[str], position: int, option: str) -> str:
+    return words[position + 1] if position + 1 < len(words) else ""

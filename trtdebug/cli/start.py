@@ -1,0 +1,19 @@
+"""The console script: starts what is slow, then imports and runs the command line."""
+
+from __future__ import annotations
+
+import sys
+
+from trtdebug.cli.early import start_early
+
+
+def main() -> None:
+    """`trtdebug ...`, and `python -m trtdebug ...`."""
+    start_early(sys.argv[1:])
+    from trtdebug.cli.app import main as run
+    from trtdebug.session.ahead import end_waiting
+
+    try:
+        run()
+    finally:
+        end_waiting()
