@@ -1,0 +1,245 @@
+"""build.py of a fix folder: on a real TensorRT as far as there is one without a GPU, and what it says when it can't."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bindings
+import onnx
+import pytest
+
+from trtdebug.core.errors import BuildFailure, UserError
+from trtdebug.core.intervention import BanTactic, UseTactic
+from trtdebug.export.scripts.config import choice_of, tactic_notes
+from trtdebug.export.scripts.order import Order, Wanted, read_wanted
+
+CULPRITS = ["norm_pow", "norm_var", "norm_eps", "norm_sqrt"]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def folder(fixed, tmp_path: Path) -> Path:
+    """A copy of the sample's fix folder, to be changed."""
+    return Path(shutil.copytree(fixed.folder, tmp_path / "fix"))
+
+
+@pytest.fixture
+def on_rtx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs build.py where `tensorrt` is TensorRT-RTX: the API of 11, strongly typed, and it builds without a GPU."""
+    place = tmp_path / "rtx"
+    place.mkdir()
+    child = bindings.rtx(place)
+    monkeypatch.chdir(tmp_path)
+    return lambda folder, *words: child.run(str(folder / "build.py"), *map(str, words), check=False)
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    path = folder / "fix.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def pin(*nodes: str) -> dict[str, Any]:
+    return {"kind": "PinPrecision", "nodes": list(nodes), "dtype": "fp32"}
+
+
+def knob(name: str, value: str) -> dict[str, Any]:
+    return {"kind": "Knob", "name": name, "value": value}
+
+
+def test_an_engine_is_built_with_the_pins_in_the_model(on_rtx: Run, folder: Path, tmp_path: Path) -> None:
+    done = on_rtx(folder, "-o", tmp_path / "model.engine")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.engine").read_bytes()[:4] == b"vtrt"  # of TensorRT-RTX
+    assert [line for line in done.stdout.splitlines() if line.startswith("pinned")] == [
+        f"pinned: {node} to fp32 (in the model)" for node in CULPRITS
+    ]
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_fix_without_low_precision_takes_the_model_itself(
+    on_rtx: Run, folder: Path, tmp_path: Path
+) -> None:
+    plain = json.loads((folder / "fix.json").read_text())["case"]
+    plain["options"]["precision"] = "fp32"
+    edit(folder, case=plain, typed=None, interventions=[knob("tf32", "off")])
+    (folder / "mixed.onnx").unlink()
+    done = on_rtx(folder)
+    assert done.returncode == 0, done.stderr
+    assert "knob: tf32=off" in done.stdout
+    assert (tmp_path / "model.engine").stat().st_size > 0  # named for the model, where the script was started
+
+
+def test_names_of_any_kind(on_rtx: Run, fix_of, odd, tmp_path: Path) -> None:
+    fixed = fix_of(odd)
+    done = on_rtx(fixed.folder, "-o", tmp_path / "odd.engine")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert done.stdout.count("pinned:") == len(done.stdout.splitlines()) - 1 == 4
+
+
+def test_dynamic_inputs_get_their_profile(on_rtx: Run, fix_of, layernorm, tmp_path: Path) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(layernorm)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    fixed = fix_of(model, "--min-shapes", "x:[1,64]", "--opt-shapes", "x:[4,64]", "--max-shapes", "x:[8,64]")
+    folder = Path(shutil.copytree(fixed.folder, tmp_path / "fix"))
+    assert on_rtx(folder, "-o", tmp_path / "m.engine").returncode == 0
+    edit(folder, profiles={})
+    done = on_rtx(folder)
+    assert done.returncode == 2
+    assert "no profile for the dynamic input 'x'" in done.stderr
+
+
+def test_a_real_model(on_rtx: Run, fix_of, model_path, tmp_path: Path) -> None:
+    """magika: a dynamic batch, and two pins in a LayerNorm."""
+    model = onnx.load(model_path("magika_standard_v3_3.onnx"))
+    fixed = fix_of(model, "--input-shapes", "bytes:[4,2048]")
+    done = on_rtx(fixed.folder, "-o", tmp_path / "m.engine")
+    assert done.returncode == 0, done.stderr
+    assert "LayerNorm_1/Sum_1 to fp32" in done.stdout
+    assert "LayerNorm_1/truediv_1 to fp32" in done.stdout
+
+
+def test_outputs_and_knobs_of_this_family(on_rtx: Run, folder: Path, tmp_path: Path) -> None:
+    marks = {"kind": "MarkOutputs", "tensors": ["norm_pow"]}
+    plain = json.loads((folder / "fix.json").read_text())["case"]
+    plain["options"]["precision"] = "fp32"
+    knobs = [knob("tactic_sources", "-JIT_CONVOLUTIONS"), knob("optimization_level", "1")]
+    edit(folder, interventions=[marks, *knobs], typed=None, case=plain)
+    done = on_rtx(folder, "-o", tmp_path / "m.engine")
+    assert done.returncode == 0, done.stderr
+    assert "output: norm_pow" in done.stdout
+
+
+WRONG = {
+    "another model": ({}, ["x.onnx"], "mixed.onnx was made of", 2),
+    "no strong typing": ({"typed": None, "typed_reason": "it bans tactics"}, [], "it bans tactics", 2),
+    "unknown knob": ({"interventions": [knob("magic", "on")]}, [], "the knob 'magic'", 2),
+    "odd value": ({"interventions": [knob("tf32", "maybe")]}, [], "takes on or off, not 'maybe'", 2),
+    "unknown intervention": ({"interventions": [{"kind": "Wish"}]}, [], "holds Wish", 2),
+    "file elsewhere": ({"typed": "../../../etc/passwd"}, [], "is not in", 2),
+    "mark of nothing": (
+        {"interventions": [{"kind": "MarkOutputs", "tensors": ["nothing"]}]},
+        [],
+        "'nothing', which the fix makes an output of the engine, cannot be one",
+        2,
+    ),
+    "tactics": (
+        {"interventions": [{"kind": "BanTactic", "layer": "a", "tactic": "0x1:0x2"}]},
+        [],
+        "cannot be told which tactics to use",
+        2,
+    ),
+    "no sources": ({"interventions": [knob("tactic_sources", "CUBLAS")]}, [], "no tactic source 'CUBLAS'", 1),
+    "schema": ({"schema": 7}, [], "is damaged", 2),
+    "no library": ({}, ["--plugin", __file__], "test_build_script.py cannot be loaded", 2),
+    "no plugin": ({}, ["--plugin", "/nowhere/lib.so"], "no plugin library /nowhere/lib.so", 2),
+    "nowhere to go": ({}, ["-o", "/nowhere/m.engine"], "the engine cannot go to /nowhere/m.engine", 2),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_one_line(on_rtx: Run, folder: Path, name: str) -> None:
+    changes, words, message, code = WRONG[name]
+    edit(folder, **changes)
+    done = on_rtx(folder, *words)
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert not list(folder.parent.glob("*.engine"))
+
+
+def test_a_damaged_mixed_model(on_rtx: Run, folder: Path) -> None:
+    (folder / "mixed.onnx").write_bytes((folder / "mixed.onnx").read_bytes()[:2000])
+    done = on_rtx(folder)
+    assert done.returncode == 2
+    assert "is no ONNX model" in done.stderr
+
+
+@pytest.mark.parametrize("version", bindings.TENSORRT)
+def test_without_a_gpu_it_says_so(folder: Path, tmp_path: Path, version: str) -> None:
+    child = bindings.bindings(version, tmp_path)
+    done = child.run(str(folder / "build.py"), "-o", str(tmp_path / "m.engine"), check=False)
+    assert done.returncode == 1
+    assert "TensorRT makes no builder here (is there a GPU and its driver?)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_renamed_nodes_are_found_before_tensorrt_is_started(folder: Path, tmp_path: Path) -> None:
+    """On a weakly typed TensorRT; this one could not build."""
+    child = bindings.bindings(bindings.TENSORRT[0], tmp_path)
+    edit(folder, interventions=[pin("norm_pow", "renamed", "gone")])
+    done = child.run(str(folder / "build.py"), check=False)
+    assert done.returncode == 2
+    assert "has no node 'renamed', which the fix pins (2 of 3 are missing)" in done.stderr
+
+
+def test_without_tensorrt(folder: Path) -> None:
+    line = [sys.executable, "-I", str(folder / "build.py")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=dict(os.environ))
+    if "tensorrt cannot be imported" not in done.stderr:
+        pytest.skip("there is a TensorRT here")
+    assert done.returncode == 2
+
+
+def test_what_a_fix_asks_for() -> None:
+    wanted = read_wanted(
+        [
+            pin("a"),
+            {"kind": "ForcePrecision", "dtype": "bf16"},
+            {"kind": "BreakFusion", "tensor": "t"},
+            {"kind": "MarkOutputs", "tensors": ["t", "u"]},
+            {"kind": "BanTactic", "layer": "l", "tactic": "0x1:0x2"},
+            {"kind": "UseTactic", "layer": "m", "tactic": "*:0x3"},
+            knob("tactic_sources", "-CUDNN"),
+            knob("tactic_sources", "-CUBLAS"),
+            {"kind": "ReplaceGraph", "model": "rewritten.onnx", "sha256": ""},
+        ]
+    )
+    assert wanted == Wanted(
+        {"a": "fp32"},
+        "bf16",
+        ("t", "u"),
+        (BanTactic("l", "0x1:0x2"),),
+        (UseTactic("m", "*:0x3"),),
+        {"tactic_sources": "-CUDNN,-CUBLAS"},
+    )
+
+
+def order(fix: dict[str, Any], wanted: Wanted) -> Order:
+    return Order(Path(), fix, wanted, Path("m.onnx"), False, (), {})
+
+
+SELECTING = SimpleNamespace(__version__="8.6.0", IAlgorithmSelector=object, BuilderFlag=object)
+EDITING = SimpleNamespace(__version__="11.4.0", BuilderFlag=SimpleNamespace(EDITABLE_TIMING_CACHE=1))
+
+
+def test_tactics_are_chosen_by_a_selector_or_lie_in_the_timing_cache() -> None:
+    ban = Wanted(bans=(BanTactic("conv", "0x1:0x2"),))
+    choice = choice_of(SELECTING, order({}, ban))
+    assert choice is not None
+    assert choice.rules.layers == ("conv",)
+    cache = {"timing_cache": "timing.cache"}
+    assert choice_of(EDITING, order(cache, ban)) is None
+    assert choice_of(SELECTING, order(cache, ban)) is not None  # there a cache would bind nobody
+    assert choice_of(SELECTING, order({}, Wanted())) is None
+    by_hash = Wanted(bans=(BanTactic("conv", "0xabc"),))
+    with pytest.raises(UserError, match="no timing cache"):
+        choice_of(SELECTING, order({}, by_hash))
+    with pytest.raises(UserError, match="no timing cache"):
+        choice_of(EDITING, order({}, ban))
+
+
+def test_an_engine_without_the_ban_in_it_is_none() -> None:
+    choice = choice_of(SELECTING, order({}, Wanted(bans=(BanTactic("conv", "0x1:0x2"),))))
+    with pytest.raises(BuildFailure, match="there is no such layer"):
+        tactic_notes(choice)

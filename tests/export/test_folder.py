@@ -1,0 +1,248 @@
+"""What lies in a fix folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from trtdebug.core.diagnosis import BackendInfo, Fix
+from trtdebug.core.errors import UserError
+from trtdebug.core.intervention import BanTactic, Knob, MarkOutputs, PinPrecision, ReplaceGraph
+from trtdebug.core.jsonable import dumps, to_data
+from trtdebug.export import folder as folder_module
+from trtdebug.export.folder import export_fix
+from trtdebug.export.manifest import files_of, read_manifest
+from trtdebug.graph.load import content_sha256
+
+CULPRITS = ("norm_pow", "norm_var", "norm_eps", "norm_sqrt")
+TRT = BackendInfo("tensorrt", "8.6.0", "NVIDIA H200")
+
+
+def verified(*interventions) -> Fix:
+    return Fix("pin", "a fix", interventions, True, (2, 2))
+
+
+def files(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_folder_is_complete_and_the_report_tells_of_it(fixed) -> None:
+    manifest = read_manifest(fixed.folder)
+    assert files(fixed.folder) == {
+        "README.txt",
+        "build.py",
+        "fix.json",
+        "mixed.onnx",
+        "polygraphy_constraints.py",
+        "trtexec.txt",
+        *(t.file for s in manifest.samples for t in (*s.inputs, *s.expected)),
+    }
+    assert set(files_of(manifest)) <= files(fixed.folder)
+    assert fixed.report["fix_folder"] == str(fixed.folder)
+    assert f"trtdebug verify {fixed.folder}" in fixed.done.stdout
+    readme = (fixed.folder / "README.txt").read_text()
+    assert all(
+        word in readme for word in (*CULPRITS, "python build.py", "polygraphy convert", "trtdebug verify")
+    )
+
+
+def test_interventions_come_back_as_they_were(fixed) -> None:
+    manifest = read_manifest(fixed.folder)
+    assert manifest.interventions == (PinPrecision(CULPRITS, "fp32"),)
+    told = [to_data(i) | {"kind": type(i).__name__} for i in manifest.interventions]
+    assert json.loads(json.dumps(told)) == fixed.report["fixes"][-1]["interventions"]
+    assert manifest.case.sha256 == content_sha256(fixed.model)
+    assert manifest.operators == dict(zip(CULPRITS, ("Pow", "ReduceMean", "Add", "Sqrt"), strict=True))
+
+
+def test_inputs_and_expected_outputs_are_the_references(fixed) -> None:
+    [sample] = read_manifest(fixed.folder).samples
+    feeds = {t.name: np.load(fixed.folder / t.file) for t in sample.inputs}
+    session = onnxruntime.InferenceSession(str(fixed.model), providers=["CPUExecutionProvider"])
+    for tensor in sample.expected:
+        assert np.allclose(
+            np.load(fixed.folder / tensor.file), session.run([tensor.name], feeds)[0], atol=1e-5
+        )
+
+
+def test_the_mixed_model_has_the_pins_in_fp32_and_the_rest_in_fp16(fixed) -> None:
+    path = fixed.folder / "mixed.onnx"
+    onnx.checker.check_model(str(path), full_check=True)
+    model = onnx.shape_inference.infer_shapes(onnx.load(path))
+    types = {v.name: v.type.tensor_type.elem_type for v in (*model.graph.value_info, *model.graph.output)}
+    by_node = {n.name: types[n.output[0]] for n in model.graph.node}
+    assert {by_node[n] for n in CULPRITS} == {onnx.TensorProto.FLOAT}
+    assert {by_node[n] for n in ("fc1", "fc2", "norm_div", "fc3")} == {onnx.TensorProto.FLOAT16}
+    [sample] = read_manifest(fixed.folder).samples
+    feeds = {t.name: np.load(fixed.folder / t.file) for t in sample.inputs}
+    expected = np.load(fixed.folder / sample.expected[0].file)
+    got = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, feeds)[0]
+    assert np.linalg.norm(got - expected) < 1e-2 * np.linalg.norm(expected)
+
+
+def test_a_model_that_matches_leaves_no_folder(fix_of, layernorm) -> None:
+    done = fix_of(layernorm, "--rms", "1e9", "--atol", "1e9", "--val-range", "[0,1e-3]")
+    assert not done.folder.exists()
+    assert done.report["fix_folder"] is None
+
+
+def test_an_unverified_fix_is_not_exported(fixed, tmp_path: Path) -> None:
+    fix = replace(verified(PinPrecision(CULPRITS)), verified=False)
+    with fixed.context() as ctx, pytest.raises(ValueError, match="not verified"):
+        export_fix(ctx, fix, tmp_path / "fix", TRT, {})
+    assert not (tmp_path / "fix").exists()
+
+
+def test_names_of_any_kind_stay_data(fix_of, odd) -> None:
+    fixed = fix_of(odd)
+    manifest = read_manifest(fixed.folder)
+    assert set(manifest.pins) == {n.name for n in odd.graph.node} & set(manifest.operators)
+    assert len(manifest.pins) == 4
+    assert sorted(fixed.session.parent.iterdir()) == [fixed.model, fixed.session]
+    for script in ("build.py", "polygraphy_constraints.py"):
+        text = (fixed.folder / script).read_text(encoding="utf-8")
+        compile(text, script, "exec")
+        assert not any(name in text for name in manifest.pins)
+    for name in ("README.txt", "trtexec.txt"):
+        text = (fixed.folder / name).read_text(encoding="utf-8")
+        assert "\x1b" not in text
+    trtexec = (fixed.folder / "trtexec.txt").read_text(encoding="utf-8")
+    assert "has no\n# way to write" in trtexec
+    assert "trtexec --onnx=mixed.onnx" in trtexec  # there the names do not matter
+    loose = [line for line in trtexec.splitlines() if line and not line.startswith("#")]
+    assert len(loose) == 1
+
+
+def test_layers_and_tactics_of_the_verified_build_come_along(fixed, tmp_path: Path) -> None:
+    """As a session on TensorRT leaves them."""
+    fix = verified(PinPrecision(CULPRITS), BanTactic("fc1 + relu", "0x80000009:0x0000000000000001"))
+    with fixed.context() as ctx:
+        job = ctx.candidate_job("verify fix", fix.interventions)
+        trial = ctx.session.trial_folder(job.sha256)
+        trial.mkdir()
+        (trial / "trial.json").write_text(dumps(job))
+        (trial / "outcome.json").write_text('{"status": "pass"}')
+        (trial / "tactics.json").write_text("{}")
+        layers = [{"name": "norm_pow_3", "dtype": "fp32", "outputs": 1}]
+        (trial / "pinned-layers.json").write_text(json.dumps(layers))
+        manifest = export_fix(ctx, fix, tmp_path / "fix", TRT, {})
+        (trial / "outcome.json").write_text('{"status": "fail"}')
+        without = export_fix(ctx, fix, tmp_path / "fix", TRT, {})
+    assert [x.name for x in manifest.layers] == ["norm_pow_3"]
+    assert (manifest.tactics, manifest.timing_cache) == ("tactics.json", None)
+    assert (without.layers, without.tactics) == ((), None)
+    assert "tactics.json" not in files(tmp_path / "fix")  # the old folder was replaced as a whole
+    assert "no flag for tactics" in (tmp_path / "fix" / "trtexec.txt").read_text()
+
+
+def test_exact_layer_names_go_into_the_flags(fixed, tmp_path: Path) -> None:
+    fix = verified(PinPrecision(CULPRITS[:1]))
+    with fixed.context() as ctx:
+        job = ctx.candidate_job("verify fix", fix.interventions)
+        trial = ctx.session.trial_folder(job.sha256)
+        trial.mkdir()
+        (trial / "trial.json").write_text(dumps(job))
+        (trial / "outcome.json").write_text('{"status": "pass"}')
+        layers = [{"name": n, "dtype": "fp32", "outputs": 1} for n in ("norm_pow", "norm_pow_3")]
+        (trial / "pinned-layers.json").write_text(json.dumps(layers))
+        export_fix(ctx, fix, tmp_path / "fix", TRT, {})
+    text = (tmp_path / "fix" / "trtexec.txt").read_text()
+    assert "--layerPrecisions=norm_pow:fp32,norm_pow_3:fp32 " in text
+    assert "names of the ONNX nodes" not in text
+    assert "found with tensorrt 8.6.0" in (tmp_path / "fix" / "build.py").read_text().splitlines()[0]
+
+
+def test_a_rewritten_model_lies_in_the_folder(fixed, layernorm, tmp_path: Path) -> None:
+    rewritten = tmp_path / "rewritten elsewhere.onnx"
+    onnx.save(layernorm, rewritten)
+    fix = verified(ReplaceGraph(str(rewritten), content_sha256(rewritten)))
+    with fixed.context() as ctx:
+        manifest = export_fix(ctx, fix, tmp_path / "fix", TRT, {})
+    rewritten.unlink()
+    [graph] = read_manifest(tmp_path / "fix").in_folder(tmp_path / "fix")
+    assert isinstance(graph, ReplaceGraph)
+    assert Path(graph.model).parent == tmp_path / "fix"
+    assert content_sha256(Path(graph.model)) == graph.sha256
+    assert manifest.model == "rewritten.onnx"
+
+
+def test_what_strong_typing_cannot_have_is_said(fixed, tmp_path: Path) -> None:
+    fix = verified(Knob("strong_typing", "off"))
+    with fixed.context() as ctx:
+        manifest = export_fix(ctx, fix, tmp_path / "fix", TRT, {})
+    assert manifest.typed is None
+    assert "only strongly typed" in manifest.typed_reason
+    assert "none: TensorRT 11" in (tmp_path / "fix" / "trtexec.txt").read_text()
+
+
+def test_marks_are_outputs_of_the_mixed_model(fixed, tmp_path: Path) -> None:
+    with fixed.context() as ctx:
+        export_fix(ctx, verified(MarkOutputs(("norm_pow",))), tmp_path / "fix", TRT, {})
+    model = onnx.load(tmp_path / "fix" / "mixed.onnx")
+    assert {o.name for o in model.graph.output} == {"logits", "norm_pow"}
+
+
+def test_large_samples_stay_out(fixed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_module, "_SAMPLE_BYTES", 10)
+    monkeypatch.setattr(folder_module, "_MODEL_BYTES", 10)
+    with fixed.context() as ctx:
+        manifest = export_fix(ctx, verified(PinPrecision(CULPRITS)), tmp_path / "fix", TRT, {})
+    assert (manifest.samples, manifest.typed) == ((), None)
+    assert not (tmp_path / "fix" / "tensors").exists()
+    assert "1 of 1 samples are not here" in (tmp_path / "fix" / "README.txt").read_text()
+
+
+def test_duplicate_node_names_bring_a_model_of_its_own(fix_of, layernorm, tmp_path: Path) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(layernorm)
+    for node in model.graph.node:
+        if node.name in ("norm_pow", "norm_var"):
+            node.name = "twin"
+    fixed = fix_of(model)
+    manifest = read_manifest(fixed.folder)
+    assert manifest.model == "model.onnx"
+    names = [n.name for n in onnx.load(fixed.folder / "model.onnx").graph.node]
+    assert {"twin", "twin_1"} <= set(manifest.pins) & set(names)
+
+
+def test_other_folders_are_left_alone(fixed, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious").write_text("")
+    with fixed.context() as ctx, pytest.raises(UserError, match="is no fix folder"):
+        export_fix(ctx, verified(PinPrecision(CULPRITS)), tmp_path / "mine", TRT, {})
+    assert files(tmp_path / "mine") == {"precious"}
+
+
+def test_the_output_option_says_where(fix_of, layernorm, tmp_path: Path) -> None:
+    fixed = fix_of(layernorm, "--output", tmp_path / "deep" / "fix")
+    assert fixed.report["fix_folder"] == str(tmp_path / "deep" / "fix")
+    assert not fixed.folder.exists()
+    assert "fix.json" in files(tmp_path / "deep" / "fix")
+    (tmp_path / "file").write_text("")
+    refused = fix_of(layernorm, "--output", tmp_path / "file" / "fix")
+    assert refused.done.code == 2
+    assert not refused.session.exists()
+
+
+def test_the_scripts_run_without_trtdebug(fixed) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _ALONE, str(fixed.folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["[]"]
+
+
+_ALONE = """
+import runpy, sys
+for name in ("build.py", "polygraphy_constraints.py"):
+    runpy.run_path(f"{sys.argv[1]}/{name}")
+print([m for m in sys.modules if m.partition(".")[0] in ("trtdebug", "polygraphy", "onnx", "numpy")])
+"""

@@ -1,0 +1,143 @@
+"""Command lines for trtexec and Polygraphy that build with a fix."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from trtdebug.core.case import Shape
+from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
+from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
+from trtdebug.export.manifest import FixManifest
+
+CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
+
+
+def trtexec_text(manifest: FixManifest) -> str:
+    """Content of trtexec.txt: the command for TensorRT 8.6 to 10 and that for 11, or what keeps them from being."""
+    lines = [
+        "# trtexec with this fix. Run it in this folder; it compares nothing: see README.txt for `verify`.",
+        "",
+    ]
+    lines += ["# TensorRT 8.6 to 10:", *_weak(manifest), ""]
+    lines += ["# TensorRT 11 (and 9, 10 with --stronglyTyped), where precisions stand in the model:"]
+    return "\n".join([*lines, *_strong(manifest)]) + "\n"
+
+
+def _weak(manifest: FixManifest) -> list[str]:
+    beyond = _beyond_trtexec(manifest)
+    if beyond:
+        return [f"# none: {beyond}"]
+    known = bool(manifest.layers)
+    layers = manifest.layers or [PinnedLayer(node, dtype) for node, dtype in manifest.pins.items()]
+    flags, unsayable = layer_flags(layers)
+    if unsayable:
+        return [
+            "# none: trtexec splits names at commas, and gives apostrophes and stars a meaning of their own; it has no",
+            f"# way to write {_comment(unsayable[0])}. Use build.py.",
+        ]
+    told = []
+    if flags and not known:
+        told = [
+            "# These are the names of the ONNX nodes: a node of which TensorRT makes several layers has more of them.",
+            "# `python build.py --trtexec` prints the flags with the names of the TensorRT that is installed.",
+        ]
+    precision = manifest.case.options.precision
+    words = [*_common(manifest, typed=False), *([] if precision == "fp32" else [f"--{precision}"]), *flags]
+    return [*told, _shell("trtexec", words)]
+
+
+def _strong(manifest: FixManifest) -> list[str]:
+    if manifest.typed_reason:
+        return [f"# none: {_comment(manifest.typed_reason)}"]
+    beyond = _beyond_trtexec(manifest, typed=True)
+    return [f"# none: {beyond}"] if beyond else [_shell("trtexec", _common(manifest, typed=True))]
+
+
+def _beyond_trtexec(manifest: FixManifest, typed: bool = False) -> str:
+    """What of the fix trtexec has no flag for; empty where it has all."""
+    beyond = {BanTactic: "tactics", UseTactic: "tactics", ForcePrecision: "forced precisions"}
+    if not (typed and manifest.typed):  # there the outputs stand in the model
+        beyond |= {MarkOutputs: "extra outputs", BreakFusion: "extra outputs"}
+    kinds = [beyond[type(i)] for i in manifest.interventions if type(i) in beyond]
+    if kinds:
+        return f"trtexec has no flag for {kinds[0]}. Use build.py."
+    names = [n for n in manifest.dynamic if not is_sayable(n)]
+    return f"trtexec has no way to write the input name {_comment(names[0])}. Use build.py." if names else ""
+
+
+def _common(manifest: FixManifest, typed: bool) -> list[str]:
+    options = manifest.case.options
+    knobs = {i.name: i.value for i in manifest.interventions if isinstance(i, Knob)}
+    own = manifest.typed if typed and manifest.typed else manifest.model
+    words = [f"--onnx={own or manifest.case.candidate_model or manifest.case.model}"]
+    words += ["--saveEngine=model.engine"]
+    for flag, which in (("min", 0), ("opt", 1), ("max", 2)):
+        shapes = {
+            n: (p.min, p.opt, p.max)[which] for n, p in manifest.profiles.items() if n in manifest.dynamic
+        }
+        if shapes:
+            words.append(f"--{flag}Shapes={','.join(f'{n}:{_shape(s)}' for n, s in shapes.items())}")
+    if knobs.get("tf32", "on" if options.tf32 else "off") == "off":
+        words.append("--noTF32")
+    level = knobs.get("optimization_level", options.optimization_level)
+    if level is not None:
+        words.append(f"--builderOptimizationLevel={level}")
+    if options.workspace is not None:
+        words.append(f"--memPoolSize=workspace:{options.workspace / 2**20:g}")
+    if "tactic_sources" in knobs:
+        signed = (n if n.startswith("-") else f"+{n}" for n in knobs["tactic_sources"].split(","))
+        words.append(f"--tacticSources={','.join(signed)}")
+    if "build_route" in knobs:
+        words.append(f"--setBuildRoute={knobs['build_route']}")
+    if manifest.calibration and not typed:
+        words.append(f"--calib={manifest.calibration}")
+    return [*words, *(f"--staticPlugins={library}" for library in options.plugins)]
+
+
+def polygraphy_command(manifest: FixManifest) -> str:
+    """Builds with the constraints script (TensorRT 8.6 to 10)."""
+    options = manifest.case.options
+    model = manifest.model or manifest.case.candidate_model or manifest.case.model
+    words = [model, "-o", "model.engine", "--trt-npps", CONSTRAINTS_SCRIPT]
+    if manifest.pins:
+        words += ["--precision-constraints=obey"]
+    if options.precision != "fp32":
+        words.append(f"--{options.precision}")
+    if options.tf32:
+        words.append("--tf32")
+    if options.optimization_level is not None:
+        words.append(f"--builder-optimization-level={options.optimization_level}")
+    for flag in ("min", "opt", "max"):
+        shapes = [
+            f"{n}:[{','.join(map(str, getattr(manifest.profiles[n], flag)))}]" for n in manifest.dynamic
+        ]
+        words += [f"--trt-{flag}-shapes", *shapes] if shapes else []
+    if manifest.tactics:
+        words.append(f"--load-tactics={manifest.tactics}")
+    if options.plugins:
+        words += ["--plugins", *options.plugins]
+    return _shell("polygraphy convert", words)
+
+
+def verify_command(folder: str) -> str:
+    """What tells whether the fix still holds."""
+    return _shell("trtdebug verify", [folder])
+
+
+def _shape(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _shell(program: str, words: Sequence[str]) -> str:
+    return " ".join([program, *map(shlex.quote, words)])
+
+
+def _comment(text: str) -> str:
+    """On one line, so that no name can end a comment."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def commented(lines: Iterable[str]) -> list[str]:
+    """Lines as comments of a shell."""
+    return [f"# {_comment(line)}" for line in lines]

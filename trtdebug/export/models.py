@@ -1,0 +1,47 @@
+"""The models of a fix folder: with the precisions written in, and with names where the user's file has none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import onnx
+
+from trtdebug.backends.base import BuildRequest
+from trtdebug.backends.tensorrt.graph_input import prepare
+from trtdebug.backends.tensorrt.plan import plan_build
+from trtdebug.graph.load import parse_model
+from trtdebug.graph.walk import all_tensors
+
+_STRONG, _WEAK = "11.0", "10.0"
+"""Versions of TensorRT that stand for those with strongly and with weakly typed networks."""
+
+
+def strongly_typed(request: BuildRequest) -> onnx.ModelProto | None:
+    """The model with the precisions of the request in it, by Casts; None where it needs none.
+
+    Raises:
+        BuildFailure: a strongly typed TensorRT cannot have this.
+    """
+    plan = plan_build(request, _STRONG)
+    model = prepare(plan)
+    return model.proto if plan.low is not None or model.marked else None
+
+
+def well_named(request: BuildRequest, pinned: Collection[str]) -> onnx.ModelProto | None:
+    """The model as TensorRT has to get it for the names of pinned nodes to hold; None where the file is so already.
+
+    Raises:
+        BuildFailure: the model cannot be prepared.
+    """
+    proto = prepare(plan_build(replace(request, interventions=(), outputs=None), _WEAK)).proto
+    given = parse_model(request.model)
+    pairs = [(a.name, b.name) for a, b in zip(given.graph.node, proto.graph.node, strict=True)]
+    renamed = {name for pair in pairs if pair[0] and pair[0] != pair[1] for name in pair}.intersection(pinned)
+    reshaped = list(given.graph.input) != list(proto.graph.input)
+    return proto if renamed or reshaped else None
+
+
+def weight_bytes(model: onnx.ModelProto) -> int:
+    """Bytes of all weights: what the file is at least."""
+    return sum(len(tensor.raw_data) for tensor in all_tensors(model))

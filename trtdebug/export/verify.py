@@ -1,0 +1,251 @@
+"""Does a fix still hold: with this TensorRT, this export of the model, these inputs?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from trtdebug.backends.base import Tensor
+from trtdebug.core.case import BuildOptions, Profile
+from trtdebug.core.errors import UserError
+from trtdebug.core.intervention import BreakFusion, Intervention, MarkOutputs
+from trtdebug.core.outcome import Outcome, TensorError
+from trtdebug.export.manifest import FixManifest, TensorFile
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model
+from trtdebug.session.job import TensorRef
+from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.rounding import calibrated
+from trtdebug.stages.sanity import can_force
+
+_AGAIN = "Find the fix anew for this model with `trtdebug fix`."
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What is to differ from the fix's own case; None = nothing.
+
+    Attributes:
+        plugins: paths of the plugin libraries, which may lie elsewhere here.
+    """
+
+    model: Path | None = None
+    inputs: Path | None = None
+    builds: int | None = None
+    candidate: str | None = None
+    plugins: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of it.
+
+    Attributes:
+        holds: all builds with the fix pass; None = not testable.
+        needed: the model fails without the fix; None = not tried, or not testable.
+        build: number of the build (from 1) that decided; `builds`: how many were to be made.
+        reason: why it does not hold, or can't be tested; empty where it holds.
+        outputs: of the build that decided.
+        recorded: compared with the reference's outputs in the folder, not with a new run of it.
+        version, device: of the candidate.
+    """
+
+    holds: bool | None
+    needed: bool | None
+    build: int
+    builds: int
+    reason: str
+    outputs: tuple[TensorError, ...]
+    recorded: bool
+    version: str = ""
+    device: str = ""
+
+
+def case_request(folder: Path, manifest: FixManifest, given: VerifyOptions) -> CaseRequest:
+    """The case in which the fix is to be verified.
+
+    Raises:
+        UserError: the model or the samples are not there, or the model is not one that the fix can be for.
+    """
+    case = manifest.case
+    model = _model(folder, manifest, given.model)
+    _check_names(manifest, _changed(folder, manifest, model))
+    profiles = case.options.profiles
+    low, opt, high = ([_shape(n, p, k) for n, p in profiles.items()] for k in ("min", "opt", "max"))
+    builds = given.builds or case.fix_builds
+    return CaseRequest(
+        model=model,
+        options=_options(folder, manifest, given),
+        tolerance=case.tolerance,
+        reference=case.reference,
+        candidate=given.candidate or case.candidate,
+        candidate_model=Path(case.candidate_model) if case.candidate_model else None,
+        inputs=given.inputs,
+        samples=None if given.inputs is not None else read_samples(folder, manifest),
+        min_shapes=low,
+        opt_shapes=opt,
+        max_shapes=high,
+        seed=case.seed,
+        builds=builds,
+        fix_builds=builds,
+        max_memory=case.max_memory,
+    )
+
+
+def _model(folder: Path, manifest: FixManifest, given: Path | None) -> Path:
+    """The user's model. Raises `UserError` where it is not at hand, or no other may be given."""
+    if given is not None:
+        if manifest.rewritten or manifest.case.candidate_model:
+            what = "a rewritten model" if manifest.rewritten else "for a candidate model of its own"
+            raise UserError(f"the fix is {what}: it says nothing of {given}.", _AGAIN)
+        return given
+    recorded = Path(manifest.case.model)
+    if recorded.is_file():
+        return recorded
+    if manifest.model and not manifest.rewritten:
+        return folder / manifest.model
+    raise UserError(f"the model of the fix, {recorded}, is not here.", "Say where it lies: --model FILE.")
+
+
+def _changed(folder: Path, manifest: FixManifest, model: Path) -> Path:
+    """The model whose nodes and tensors the interventions name."""
+    if manifest.rewritten:
+        return folder / manifest.rewritten.model
+    return Path(manifest.case.candidate_model) if manifest.case.candidate_model else model
+
+
+def _check_names(manifest: FixManifest, model: Path) -> None:
+    """Raises `UserError` where the model lacks what the fix names."""
+    index = GraphIndex(load_model(model))
+    nodes = set(index.order)
+    missing = [n for n in manifest.pins if n not in nodes]
+    if missing:
+        more = f" (nor {len(missing) - 1} more of the {len(manifest.pins)} pinned)" if missing[1:] else ""
+        raise UserError(f"the new export {model.name} has no node {missing[0]!r}{more}.", _AGAIN)
+    known = {*index.tensors, *index.inputs, *index.outputs}
+    marked = [t for i in manifest.interventions if isinstance(i, MarkOutputs) for t in i.tensors]
+    marked += [i.tensor for i in manifest.interventions if isinstance(i, BreakFusion)]
+    for tensor in marked:
+        if tensor not in known:
+            raise UserError(f"the new export {model.name} has no tensor {tensor!r}.", _AGAIN)
+
+
+def _options(folder: Path, manifest: FixManifest, given: VerifyOptions) -> BuildOptions:
+    options = replace(manifest.case.options, profiles={})
+    if given.plugins is not None:
+        options = replace(options, plugins=given.plugins)
+    if manifest.calibration is not None:
+        options = replace(options, calibration_cache=str((folder / manifest.calibration).resolve()))
+    return options
+
+
+def _shape(name: str, profile: Profile, which: str) -> str:
+    """As the options of the command line take it."""
+    return f"{name}:[{','.join(map(str, getattr(profile, which)))}]"
+
+
+def read_samples(folder: Path, manifest: FixManifest) -> list[dict[str, Tensor]]:
+    """The inputs that the folder holds. Raises `UserError` where it holds none, or damaged ones."""
+    if not manifest.samples:
+        raise UserError(f"{folder} holds no inputs: they were too large.", "Give them: --inputs FILE.")
+    return [{t.name: _tensor(folder, t) for t in sample.inputs} for sample in manifest.samples]
+
+
+def _tensor(folder: Path, file: TensorFile) -> Tensor:
+    path = folder / file.file
+    try:
+        value: Tensor = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        told = error.strerror if isinstance(error, OSError) and error.strerror else "it is no .npy of numbers"
+        raise UserError(
+            f"{path}, the value of {file.name!r}, can't be read: {told}.", "Export again."
+        ) from None
+    if (
+        not isinstance(value, np.ndarray)
+        or tuple(value.shape) != file.shape
+        or value.dtype.name != file.dtype
+    ):
+        raise UserError(f"{path} is not the value of {file.name!r} that was exported.", "Export again.")
+    return value
+
+
+def verify(ctx: Context, folder: Path, manifest: FixManifest, own_inputs: bool) -> Verified:
+    """Builds with the fix, and where it holds, without it.
+
+    Args:
+        ctx: the open case of `case_request`.
+        own_inputs: its samples are those of the folder.
+
+    Raises:
+        UserError: the reference cannot run the model.
+    """
+    recorded = own_inputs and ctx.case.sha256 == manifest.case.sha256
+    if recorded:
+        _recall(ctx, folder, manifest)
+    else:
+        ctx.record()
+    interventions = manifest.in_folder(folder)
+    builds = 1 if ctx.candidate.deterministic else ctx.case.fix_builds
+    beyond = sorted({type(i).__name__ for i in interventions} - ctx.candidate.realises)
+    if beyond:
+        reason = f"{ctx.candidate.name} cannot realise {', '.join(beyond)}"
+        return Verified(None, None, 0, builds, reason, (), recorded)
+    outcomes = _built(ctx, interventions, builds)
+    decided = next((o for o in outcomes if o.status == "fail"), None)
+    decided = decided or next((o for o in outcomes if o.status == "untestable"), outcomes[-1])
+    holds = {"pass": True, "fail": False, "untestable": None}[decided.status]
+    engine = decided.engine
+    return Verified(
+        holds=holds,
+        needed=_needed(ctx, builds) if holds else None,
+        build=outcomes.index(decided) + 1,
+        builds=builds,
+        reason=decided.reason,
+        outputs=decided.tensors,
+        recorded=recorded,
+        version=engine.version if engine else "",
+        device=engine.device if engine else "",
+    )
+
+
+def _recall(ctx: Context, folder: Path, manifest: FixManifest) -> None:
+    """Takes the reference's outputs from the folder."""
+    for name, sample in zip(ctx.case.samples, manifest.samples, strict=True):
+        for file in sample.expected:
+            ctx.session.tensors.put(name, TensorRef(file.name), _tensor(folder, file))
+    ctx.own_rounding.update(manifest.own_rounding)
+
+
+def _built(ctx: Context, interventions: Sequence[Intervention], builds: int) -> list[Outcome]:
+    """Fresh builds; the last one failed, or it is the last of all."""
+    outcomes: list[Outcome] = []
+    for number in range(builds):
+        ctx.report_progress(Progress("verify", f"build {number + 1} of {builds}"))
+        outcome = ctx.session.run(ctx.candidate_job("verify", interventions, repeat=number))
+        (outcome,), _ = calibrated(ctx, (outcome,))
+        outcomes.append(outcome)
+        if outcome.status == "fail":
+            break
+    return outcomes
+
+
+def _needed(ctx: Context, builds: int) -> bool | None:
+    """Whether the model fails without the fix: forced into its low precision, or as the user builds it."""
+    if can_force(ctx):
+        ctx.report_progress(Progress("verify", f"without the fix, all in {(ctx.low or '').upper()}"))
+        outcomes = [ctx.session.run(ctx.candidate_job("forced", ctx.exposing(ctx.items)))]
+        builds = 1
+    else:
+        outcomes = []
+    for number in range(builds):
+        if any(o.status == "fail" for o in outcomes):
+            return True
+        ctx.report_progress(Progress("verify", f"without the fix: build {number + 1} of {builds}"))
+        outcomes.append(ctx.session.run(ctx.candidate_job("without the fix", repeat=number)))
+    if any(o.status == "fail" for o in outcomes):
+        return True
+    return None if any(o.status == "untestable" for o in outcomes) else False
