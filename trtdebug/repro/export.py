@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from polygraphy.json import save_json
 
 from trtdebug.backends.onnxruntime import tensor_dtypes
+from trtdebug.core.case import OperatorSource
 from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps
 from trtdebug.graph.extract import extract
@@ -26,6 +26,7 @@ from trtdebug.repro import script
 from trtdebug.repro.manifest import MANIFEST, Manifest, TensorFile, safe_name
 from trtdebug.repro.spec import Repro, ReproSpec
 from trtdebug.repro.text import POLYGRAPHY_INPUTS, readme
+from trtdebug.session.files import whole_folder
 
 Tensor = NDArray[np.generic]
 
@@ -41,16 +42,8 @@ def export(spec: ReproSpec, folder: Path) -> Repro:
         UserError: a node, a recorded input or an expected output is missing or unreadable, or `folder` exists
             and is no repro.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        raise UserError(f"{folder} exists and is no repro.", "Name another folder, or remove it.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name[:100]}.{uuid.uuid4().hex}.tmp")
-    temporary.mkdir()
-    try:
+    with whole_folder(folder, MANIFEST, "repro") as temporary:
         nodes = _fill(spec, temporary)
-        _replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return Repro(folder, nodes)
 
 
@@ -85,11 +78,11 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
         candidate=spec.candidate,
         signature=spec.signature,
         limit=spec.limit,
-        inputs=_store(folder, "inputs", feeds, raw=True),
-        expected=_store(folder, "expected", wanted, raw=False),
+        inputs=store(folder, "inputs", feeds, raw=True),
+        expected=store(folder, "expected", wanted, raw=False),
         emulated=emulated,
         typed=typed,
-        options=spec.options,
+        options=replace(spec.options, operators=_copied(spec.options.operators, folder)),
         command=spec.command,
         atol=spec.atol,
         rtol=spec.rtol,
@@ -106,6 +99,26 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
         readme(manifest, ops, floats, spec.versions, _rms(wanted)), encoding="utf-8"
     )
     return len(index.order)
+
+
+def _copied(sources: tuple[OperatorSource, ...], folder: Path) -> tuple[OperatorSource, ...]:
+    """The files that custom operators come from, copied, and where they are now."""
+    copied = []
+    for position, source in enumerate(sources):
+        if source.kind == "extension":
+            copied.append(source)
+            continue
+        path = Path(source.name)
+        name = f"operators/{safe_name(position, path.stem)}{path.suffix}"
+        (folder / "operators").mkdir(exist_ok=True)
+        try:
+            shutil.copyfile(path, folder / name)
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be copied into the repro: {error.strerror}.", "Put it back."
+            ) from None
+        copied.append(replace(source, name=name))
+    return tuple(copied)
 
 
 def _cut(
@@ -142,7 +155,7 @@ def _dtypes(piece: onnx.ModelProto, workdir: Path) -> dict[str, str]:
     return dtypes
 
 
-def _store(folder: Path, kind: str, tensors: Mapping[str, Tensor], *, raw: bool) -> tuple[TensorFile, ...]:
+def store(folder: Path, kind: str, tensors: Mapping[str, Tensor], *, raw: bool) -> tuple[TensorFile, ...]:
     """Writes tensors under names that no tensor name can lead astray."""
     (folder / kind).mkdir()
     files = []
@@ -177,14 +190,3 @@ def _load(name: str, path: Path) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise UserError(f"{path}, the recorded value of {name!r}, is no single array.", "Record it as .npy.")
     return array
-
-
-def _replace(temporary: Path, folder: Path) -> None:
-    """Puts the finished folder in place of the old one, if any."""
-    if not folder.exists():
-        os.rename(temporary, folder)
-        return
-    old = temporary.with_suffix(".old")
-    os.rename(folder, old)
-    os.rename(temporary, folder)
-    shutil.rmtree(old)

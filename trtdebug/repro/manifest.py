@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cattrs
 
+from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import Precision
@@ -42,16 +43,21 @@ class Manifest:
         nodes: ONNX node names in topological order; `pinned` are those that stay in FP32.
         model: the piece as it is.
         emulated: the piece with rounding by Cast pairs, for plain onnxruntime; None where that means nothing.
+        signature: how it fails; None where it passes, and this is a unit test.
+        options: the operators among them are named relative to the folder.
         typed: the piece with the low precision written into it, for a strongly typed TensorRT; None likewise.
         limit: relative RMS error that an output may have.
         atol, rtol: the element rule |c - r| <= atol + rtol * |r|, in place of `limit` where one is given.
+        build_errors: of a model that is not built: what was said of it; a build with any of them shows the failure.
+        names: names in the model, which make no difference in what is said.
+        operators: of `nodes`, in the model's order; given where the model is not built.
     """
 
     nodes: tuple[str, ...]
     pinned: tuple[str, ...]
     precision: Precision
     candidate: str
-    signature: Signature
+    signature: Signature | None
     limit: float
     inputs: tuple[TensorFile, ...]
     expected: tuple[TensorFile, ...]
@@ -63,6 +69,9 @@ class Manifest:
     schema: int = 1
     atol: float | None = None
     rtol: float | None = None
+    build_errors: tuple[BuildError, ...] = ()
+    names: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -28,9 +28,17 @@ def export_repro(
 
 
 def export_nodes(
-    ctx: Context, nodes: Sequence[str], folder: Path, command: str, versions: Mapping[str, str]
+    ctx: Context,
+    nodes: Sequence[str],
+    folder: Path,
+    command: str,
+    versions: Mapping[str, str],
+    unit_test: bool = False,
 ) -> ReproResult:
     """Exports these nodes with recorded inputs and the reference's outputs, and verifies the folder.
+
+    Args:
+        unit_test: also where they pass: then that is what the folder is to show.
 
     Raises:
         UserError: the folder can't be written; the reference can't run.
@@ -40,17 +48,25 @@ def export_nodes(
         outcome = ctx.session.run(replace(job, samples=(sample,)))
         if outcome.status == "fail":
             break
-    if outcome.signature is None or outcome.status != "fail":
+    if not unit_test and (outcome.signature is None or outcome.status != "fail"):
         said = outcome.reason or "it passes"
         return ReproResult(
             str(folder), len(nodes), False, f"not written: the piece does not fail by itself: {said}"
         )
     limits = ctx.limits.of(writes[0]) if len(writes) == 1 else ctx.limits
-    paths = {t: ctx.session.tensors.path(sample, TensorRef(t)) for t in (*reads, *writes)}
+    recorded = [
+        *reads,
+        *(t for n in nodes for t in ctx.index.node(n).writes),
+    ]  # the ones within tell their types
+    paths = {
+        t: ctx.session.tensors.path(sample, TensorRef(t))
+        for t in recorded
+        if ctx.session.tensors.has(sample, TensorRef(t))
+    }
     spec = ReproSpec(
         model=Path(ctx.case.model),
         nodes=tuple(nodes),
-        inputs={t: paths[t] for t in reads},
+        inputs=paths,
         expected={t: paths[t] for t in writes},
         signature=outcome.signature,
         limit=limits.rms,
@@ -65,7 +81,8 @@ def export_nodes(
     repro = export(spec, folder)
     checked = verify(folder)
     note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
-    return ReproResult(str(repro.path), repro.nodes, checked.reproduced is True, note)
+    passes = outcome.signature is None
+    return ReproResult(str(repro.path), repro.nodes, checked.reproduced is True, note, passes)
 
 
 def _piece(ctx: Context, nodes: Sequence[str]) -> tuple[list[str], list[str], Job]:

@@ -13,6 +13,7 @@ failure shows, 0 it does not, 125 it can't be tested here (the reason is printed
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import math
 import sys
@@ -156,14 +157,30 @@ def run_onnxruntime(folder: Path, model: str, feeds: Mapping[str, Tensor]) -> Ru
 
 def run_reference_model(folder: Path, manifest: Mapping[str, Any], feeds: Mapping[str, Tensor]) -> Run:
     """The model as it is."""
-    return run_onnxruntime(folder, manifest["model"], feeds)
+    return _run_model(folder, manifest, manifest["model"], feeds)
 
 
 def run_emulated(folder: Path, manifest: Mapping[str, Any], feeds: Mapping[str, Tensor]) -> Run:
     """The model with every low-precision node's inputs, weights and outputs rounded (Cast pairs)."""
     if not manifest.get("emulated"):
         raise Untestable(f"there is nothing to emulate for precision {manifest['precision']}")
-    return run_onnxruntime(folder, manifest["emulated"], feeds)
+    return _run_model(folder, manifest, manifest["emulated"], feeds)
+
+
+def _run_model(folder: Path, manifest: Mapping[str, Any], model: str, feeds: Mapping[str, Tensor]) -> Run:
+    """Runs a model file on onnxruntime; one with custom operators by trtdebug, which has their implementations run."""
+    operators = manifest["options"].get("operators", [])
+    if not operators:
+        return run_onnxruntime(folder, model, feeds)
+    try:
+        from trtdebug.backends.run_file import RefusedError, run_file
+    except ImportError as error:
+        raise Untestable(f"custom operators need trtdebug ({error}): pip install trtdebug") from None
+    try:
+        version, outputs = run_file(_existing(folder, model), folder, operators, feeds)
+    except RefusedError as error:
+        raise Untestable(f"{model} does not run: {_line(error)}") from None
+    return Run(version, outputs)
 
 
 # --- TensorRT 8.6 to 11 -------------------------------------------------------------------------------------
@@ -181,10 +198,27 @@ def run_tensorrt(folder: Path, manifest: Mapping[str, Any], feeds: Mapping[str, 
     logger = trt.Logger(trt.Logger.ERROR)
     trt.init_libnvinfer_plugins(logger, "")
     for library in manifest["options"].get("plugins", []):
-        trt.get_plugin_registry().load_library(library)
+        _load_plugins(trt, library)
     plan, notes = _build(trt, logger, folder, manifest, feeds)
     outputs = _infer(trt, logger, cudart, plan, feeds)
     return Run(f"tensorrt {trt.__version__}", outputs, tuple(notes))
+
+
+def _load_plugins(trt: Any, library: str) -> None:
+    """Most libraries register their creators when they are loaded; the others offer them to the registry."""
+    registry = trt.get_plugin_registry()
+
+    def count() -> int:
+        found = getattr(registry, "all_creators", None)
+        return len(registry.plugin_creator_list if found is None else found)
+
+    before = count()
+    try:
+        ctypes.CDLL(library)
+    except OSError as error:
+        raise Untestable(f"the plugin library {library} cannot be loaded: {error}") from None
+    if count() == before:
+        registry.load_library(library)
 
 
 def _build(
@@ -390,7 +424,7 @@ def reproduce(folder: Path, backend: str | None = None) -> Result:
         try:
             run = BACKENDS[chosen](folder, manifest, feeds)
         except BuildFailed as failure:
-            known = manifest["signature"]["kind"] == "build-failure"
+            known = (manifest["signature"] or {}).get("kind") == "build-failure"
             signature = "build-failure" if known else None
             return Result(SHOWS if known else UNTESTABLE, chosen, signature, str(failure))
     except Untestable as why:

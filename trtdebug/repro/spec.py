@@ -21,7 +21,7 @@ class ReproSpec:
         inputs: recorded reference values (.npy) per tensor that the piece reads from outside and that is no
             weight, by ONNX name. More than that does no harm.
         expected: reference values (.npy) per output of the piece, by ONNX name.
-        signature: how the piece is known to fail.
+        signature: how the piece is known to fail; None = it passes, and the folder is a unit test of it.
         limit: relative RMS error ||c - r|| / ||r|| that an output may have.
         atol, rtol: where one is given, |c - r| <= atol + rtol * |r| per element takes the place of `limit`.
         precision: the low precision in which all of the piece works, but for `pinned`.
@@ -36,7 +36,7 @@ class ReproSpec:
     nodes: tuple[str, ...]
     inputs: Mapping[str, Path]
     expected: Mapping[str, Path]
-    signature: Signature
+    signature: Signature | None
     limit: float
     precision: Precision = "fp16"
     pinned: tuple[str, ...] = ()
@@ -61,7 +61,8 @@ class Verification:
     """What a fresh process made of a repro.
 
     Attributes:
-        reproduced: whether it fails as expected; None where that could not be tested.
+        reproduced: whether it fails as expected, or passes as a unit test has to; None where that could not be
+            tested.
         signature: kind of the failure seen; None where there was none.
         output: what the process found, in one sentence without its full stop.
     """

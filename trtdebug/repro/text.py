@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from trtdebug.core.outcome import Signature
 from trtdebug.repro.manifest import Manifest
 
 POLYGRAPHY_INPUTS = "inputs.json"
@@ -17,6 +18,10 @@ _HOW = """\
 * Exit code 1: the failure shows; 0: it does not; 125: it can't be tested here.
 * An output is wrong if its NaN and Inf differ from the reference's, or if it breaks
   {rule}."""
+
+_OPERATORS = """\
+The reference's custom operators are in `operators/`. `--backend emulator` and `onnxruntime` need trtdebug for them;
+`--backend tensorrt` needs the plugin library alone."""
 
 _FLAG = """\
 A precision flag alone only *allows* the builder to use it, and a small piece often gets FP32: without the
@@ -41,14 +46,14 @@ def trtexec_command(manifest: Manifest) -> str | None:
         words += [f"--layerPrecisions={layers}", f"--layerOutputTypes={layers}"]
     elif manifest.precision == "int8":
         words.append("--int8")
-    return _shell("trtexec", words)
+    return shell("trtexec", words)
 
 
 def trtexec_typed_command(manifest: Manifest) -> str | None:
     """For TensorRT 11, which reads precisions from the model; None where there is no such model."""
     if manifest.typed is None:
         return None
-    return _shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest)])
+    return shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest)])
 
 
 def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> str:
@@ -73,7 +78,7 @@ def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[s
         words += [f"{name}:{'float32' if name in manifest.pinned else low}" for name in floats]
     elif manifest.precision == "int8":
         words.append("--int8")
-    return _shell("polygraphy run", words)
+    return shell("polygraphy run", words)
 
 
 def _polygraphy_tolerance(manifest: Manifest, rms: Mapping[str, float]) -> list[str]:
@@ -97,26 +102,27 @@ def readme(
 ) -> str:
     """README.md of the folder. `ops`: operator of each node; `floats`, `rms`: see `polygraphy_command`."""
     low = manifest.precision.upper()
+    seen = f"fail as {_failure(manifest.signature)}" if manifest.signature else "pass"
     parts = [
         f"# A piece of {len(manifest.nodes)} node{'s' if len(manifest.nodes) > 1 else ''}, in {low}",
         f"`{manifest.model}` is a piece of a larger model, cut out by trtdebug, with its weights. With "
         f"{manifest.candidate}, on the inputs recorded here and with its nodes in {low}, trtdebug saw this "
-        f"piece fail as {_failure(manifest)}. This was written before a fresh process tried it again: run "
+        f"piece {seen}. This was written before a fresh process tried it again: run "
         "`repro.py` to see.",
         "## The nodes",
         "\n".join(
             ["| node | operator | precision |", "|---|---|---|", *(_row(manifest, n, ops[n]) for n in ops)]
         ),
         "## See it",
-        _block("python repro.py"),
+        block("python repro.py"),
         _HOW.format(rule=_rule(manifest)),
+        *([_OPERATORS] if manifest.options.operators else []),
         "## With trtexec and Polygraphy",
         *_trtexec_part(manifest),
-        _block(polygraphy_command(manifest, floats, rms)),
-        _STRICTER,
+        *([] if manifest.options.operators else _polygraphy_part(manifest, floats, rms)),
         _FLAG,
         "## Where it comes from",
-        "\n".join(f"* {line}" for line in _origin(manifest, versions)),
+        "\n".join(f"* {line}" for line in origin(manifest, versions)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -127,14 +133,14 @@ def _rule(manifest: Manifest) -> str:
     return f"`||c - r|| / ||r|| <= {manifest.limit:g}`"
 
 
-def _failure(manifest: Manifest) -> str:
-    outputs = f" in {', '.join(map(_code, manifest.signature.outputs))}" if manifest.signature.outputs else ""
-    return f"{manifest.signature.kind}{outputs}"
+def _failure(signature: Signature) -> str:
+    outputs = f" in {', '.join(map(code, signature.outputs))}" if signature.outputs else ""
+    return f"{signature.kind}{outputs}"
 
 
 def _row(manifest: Manifest, name: str, op: str) -> str:
     precision = "FP32 (pinned)" if name in manifest.pinned else manifest.precision.upper()
-    return f"| {_code(name)} | {op} | {precision} |"
+    return f"| {code(name)} | {op} | {precision} |"
 
 
 def _trtexec_part(manifest: Manifest) -> list[str]:
@@ -143,16 +149,22 @@ def _trtexec_part(manifest: Manifest) -> list[str]:
     if command is None:
         parts.append("trtexec has no way to write the name of a pinned node; use repro.py.")
     else:
-        parts += ["trtexec prints the outputs and compares nothing. TensorRT 8.6 to 10:", _block(command)]
+        parts += ["trtexec prints the outputs and compares nothing. TensorRT 8.6 to 10:", block(command)]
     typed = trtexec_typed_command(manifest)
     if typed is not None:
-        parts += ["TensorRT 11, where the precision stands in the model:", _block(typed)]
-    parts.append("Polygraphy compares with onnxruntime (TensorRT 8.6 to 10):")
+        parts += ["TensorRT 11, where the precision stands in the model:", block(typed)]
     return parts
 
 
-def _origin(manifest: Manifest, versions: Mapping[str, str]) -> list[str]:
-    lines = [f"found by {_code(manifest.command)}"] if manifest.command else []
+def _polygraphy_part(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> list[str]:
+    """Nothing to be had with custom operators: Polygraphy's onnxruntime takes no implementation of them."""
+    said = "Polygraphy compares with onnxruntime (TensorRT 8.6 to 10):"
+    return [said, block(polygraphy_command(manifest, floats, rms)), _STRICTER]
+
+
+def origin(manifest: Manifest, versions: Mapping[str, str]) -> list[str]:
+    """Where the piece comes from, one line each."""
+    lines = [f"found by {code(manifest.command)}"] if manifest.command else []
     lines += [f"{name} {version}" for name, version in versions.items()]
     return lines or ["not recorded"]
 
@@ -175,18 +187,20 @@ def _trtexec_name(name: str) -> str:
     return f"'{name}'" if ":" in name or "," in name else name
 
 
-def _shell(program: str, words: Sequence[str]) -> str:
+def shell(program: str, words: Sequence[str]) -> str:
+    """A command line, one word a line."""
     return " \\\n    ".join([program, *map(shlex.quote, words)])
 
 
-def _block(text: str) -> str:
+def block(text: str) -> str:
+    """A fenced block of shell commands."""
     fence = "```"
     while fence in text:
         fence += "`"
     return f"{fence}sh\n{text}\n{fence}"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Inline code that no backtick, pipe or line break in a name can end."""
     plain = " ".join(text.split()).replace("|", "\\|")
     return f"`` {plain} ``" if "`" in plain else f"`{plain}`"

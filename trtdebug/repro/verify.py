@@ -26,7 +26,8 @@ def verify(folder: Path, timeout: float = 120) -> Verification:
     Raises:
         UserError: `folder` is no repro.
     """
-    expected = read_manifest(folder).signature
+    manifest = read_manifest(folder)
+    expected, broken = manifest.signature, {error.kind for error in manifest.build_errors}
     command = [sys.executable, str(folder.resolve() / "repro.py"), "--json"]
     try:
         done = subprocess.run(
@@ -41,14 +42,20 @@ def verify(folder: Path, timeout: float = 120) -> Verification:
             env=_without_trtdebug(),
         )
     except subprocess.TimeoutExpired:
-        return _judged(expected, "timeout", f"repro.py took more than {timeout:g} s")
+        said = f"repro.py took more than {timeout:g} s"
+        return _judged(Signature("timeout") if "timeout" in broken else expected, "timeout", said)
     if done.returncode < 0:
-        return _judged(expected, "crash", f"repro.py was killed by {_signal(-done.returncode)}")
+        said = f"repro.py was killed by {_signal(-done.returncode)}"
+        return _judged(Signature("crash") if "crash" in broken else expected, "crash", said)
     if done.returncode == GONE:
-        return Verification(False, None, "the failure does not show")
+        return Verification(
+            expected is None, None, "it passes" if expected is None else "the failure does not show"
+        )
     result = _result(done.stdout)
     kind: Any = result.get("signature")
     if done.returncode == SHOWS and kind in get_args(SignatureKind):
+        if expected is None:
+            return Verification(False, kind, f"it should pass, and fails: {kind}")
         if same_failure(expected, Signature(kind)):
             return Verification(True, kind, f"the failure shows: {kind}")
         return Verification(False, kind, f"another failure shows: {kind}, not {expected.kind}")
@@ -68,9 +75,9 @@ def _without_trtdebug() -> dict[str, str]:
     return variables | ({"PYTHONPATH": os.pathsep.join(kept)} if kept else {})
 
 
-def _judged(expected: Signature, kind: SignatureKind, reason: str) -> Verification:
+def _judged(expected: Signature | None, kind: SignatureKind, reason: str) -> Verification:
     """For what only the process as a whole shows: a failure if it is the one looked for, else untestable."""
-    if expected.kind == kind:
+    if expected is not None and expected.kind == kind:
         return Verification(True, kind, f"the failure shows: {reason}")
     return Verification(None, kind, f"could not be tested: {reason}")
 

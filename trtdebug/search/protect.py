@@ -93,7 +93,7 @@ class MinimalProtect(AskTell[Facts]):
             passing = self._base | self._open & ~grown.kept
             unresolved = grown.doubtful
         else:
-            unresolved = self._open & ~passing & ~grown.kept
+            unresolved = self._open & ~passing & (~grown.kept | grown.doubtful)
         exact = not unresolved and not self.known.contradiction
         note = "contradiction: verdicts that can't all be true" if self.known.contradiction else ""
         protect = self.subset(self.everything & ~passing)

@@ -11,7 +11,8 @@ from trtdebug.search.leftmost import checked_weights, likeliest_first
 from trtdebug.search.rate import Rate
 from trtdebug.search.types import Subset, Verdict
 
-_INVERSE: dict[Verdict, Verdict] = {"pass": "fail", "fail": "pass", "untestable": "untestable"}
+OPPOSITE: dict[Verdict, Verdict] = {"pass": "fail", "fail": "pass", "untestable": "untestable"}
+"""What a verdict becomes where the question is turned around."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def smallest(
         )
         if question is None:
             break
-        facts.add(question, _INVERSE[test(items(question))])
+        facts.add(question, OPPOSITE[test(items(question))])
         trials += 1
     helping = facts.smallest_fail(everything)
     return Smallest(items(helping), helping in facts.culprits())

@@ -1,0 +1,135 @@
+"""Repros of models that are not built."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
+import pytest
+
+from trtdebug.core.build_error import BuildError, failure_key
+from trtdebug.core.case import BuildOptions, Profile
+from trtdebug.core.diagnosis import Diagnosis
+from trtdebug.core.outcome import Signature
+from trtdebug.debugger import Debugger
+from trtdebug.plugins.builtin import BUILTINS
+from trtdebug.plugins.manager import PluginManager
+from trtdebug.repro.build_script import BACKENDS, GONE, SHOWS, UNTESTABLE, Error, key, reproduce
+from trtdebug.repro.build_text import trtexec_build_command
+from trtdebug.repro.manifest import Manifest
+from trtdebug.session.executor import InProcess
+from trtdebug.session.session import Session
+from trtdebug.stages.context import Context
+from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+
+# onnxruntime loads no model with an operator that it does not know
+UNKNOWN = "g (float[2] x) => (float[2] y) <float[2] b> { a = Relu(x) b = my.Odd(a) y = Neg(b) }"
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path) -> Diagnosis:
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17, "my" : 1]> {UNKNOWN}')
+    onnx.save(model, tmp_path / "model.onnx")
+    plugins = PluginManager.load(builtins=BUILTINS, third_party=False)
+    prepared = prepare(CaseRequest(tmp_path / "model.onnx", candidate="onnxruntime"), plugins)
+    session = Session(tmp_path / "session", InProcess(tmp_path / "session", plugins.backends()))
+    store_samples(prepared, session.tensors)
+    return Debugger(Context(session, prepared.case, plugins), until="repro").run()
+
+
+def test_it_shows_the_same_failure_in_a_fresh_process(unbuilt: Diagnosis) -> None:
+    assert unbuilt.repro is not None
+    assert unbuilt.repro.verified, unbuilt.repro.note
+    folder = Path(unbuilt.repro.path)
+    assert [n.op_type for n in onnx.load(folder / "model.onnx").graph.node] == ["Odd"]
+    readme = (folder / "README.md").read_text()
+    assert "There are no recorded inputs for the piece: the reference cannot run" in readme
+    assert "trtexec \\\n    --onnx=model.onnx" in readme
+
+
+def test_its_script_tells_built_from_not_built(unbuilt: Diagnosis) -> None:
+    assert unbuilt.repro is not None
+    folder = Path(unbuilt.repro.path)
+    shows = reproduce(folder)
+    assert (shows.exit, shows.signature) == (SHOWS, "build-failure")
+    healthy = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) { y = Neg(x) }'
+    )
+    onnx.save(healthy, folder / "model.onnx")
+    assert reproduce(folder).exit == GONE
+    assert reproduce(folder, "elsewhere").exit == UNTESTABLE
+
+
+@pytest.mark.parametrize(("said", "exit_code"), [("no importer for n_z", SHOWS), ("n_y is odd", UNTESTABLE)])
+def test_another_error_than_that_of_the_search_is_no_proof(
+    said: str, exit_code: int, unbuilt: Diagnosis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert unbuilt.repro is not None
+    folder = Path(unbuilt.repro.path)
+    manifest = json.loads((folder / "repro.json").read_text())
+    manifest["build_errors"] = [asdict(BuildError("parse", "no importer for n_y", "UNSUPPORTED_NODE"))]
+    manifest["names"] += ["n_y", "n_z"]
+    (folder / "repro.json").write_text(json.dumps(manifest))
+    monkeypatch.setitem(
+        BACKENDS, "tensorrt", lambda model, _: ("1", (Error("parse", said, "UNSUPPORTED_NODE"),))
+    )
+    result = reproduce(folder, "tensorrt")
+    assert result.exit == exit_code
+    assert ("fails otherwise" in result.reason) == (exit_code == UNTESTABLE)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BuildError("parse", "no importer for 'x', node n_b: [4, 5]", "UNSUPPORTED_NODE", "n_b", "Det"),
+        BuildError("build", "[a.cpp::b::3] for node {ForeignNode[n_a...n_b]}. at /_src/x.cpp:12 0x7f", "10: Bad"),
+        BuildError("build", "ILayer n_b: n_b: failed for tensor: x.", "4: Internal Error", operator="TopK"),
+    ],
+)  # fmt: skip
+def test_the_script_and_the_search_agree_when_two_failures_are_the_same(error: BuildError) -> None:
+    names = frozenset({"n_a", "n_b", "x"})
+    assert " | ".join(key(asdict(error), names)) == failure_key(error, names)
+
+
+def test_trtexec_builds_it_as_the_user_does() -> None:
+    profile = Profile((1, 4), (2, 4), (8, 4))
+    options = BuildOptions(
+        "fp16", tf32=False, profiles={"x": profile}, optimization_level=1, plugins=("lib.so",)
+    )
+    manifest = Manifest(
+        ("a",), (), "fp16", "tensorrt", Signature("build-failure"), 1e-2, (), (), options=options
+    )
+    command = trtexec_build_command(manifest).replace(" \\\n    ", " ")
+    assert command == (
+        "trtexec --onnx=model.onnx --fp16 --minShapes=x:1x4 --optShapes=x:2x4 --maxShapes=x:8x4 --noTF32 "
+        "--builderOptimizationLevel=1 --staticPlugins=lib.so --skipInference"
+    )
+
+
+def test_recorded_inputs_lie_beside_it(tmp_path: Path) -> None:
+    """Of a piece whose inputs the reference can compute."""
+    from trtdebug.repro.of_build import export_unbuilt
+    from trtdebug.stages.unbuildable import Unbuildable
+
+    text = "g (float[2] x) => (float[2] y) { a = Relu(x) y = Neg(a) }"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    onnx.save(model, tmp_path / "model.onnx")
+    plugins = PluginManager.load(builtins=BUILTINS, third_party=False)
+    prepared = prepare(CaseRequest(tmp_path / "model.onnx", candidate="onnxruntime"), plugins)
+    session = Session(tmp_path / "session", InProcess(tmp_path / "session", plugins.backends()))
+    store_samples(prepared, session.tensors)
+    ctx = Context(session, prepared.case, plugins)
+    piece = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[2] a) => (float[2] y) { y = Neg(a) }'
+    )
+    result = export_unbuilt(
+        ctx, Unbuildable(("y",), BuildError("build", "no"), piece), tmp_path / "repro", "", {}
+    )
+    assert not result.verified  # onnxruntime does build it
+    (manifest,) = [json.loads((tmp_path / "repro" / "repro.json").read_text())]
+    assert [i["name"] for i in manifest["inputs"]] == ["a"]
+    assert np.load(tmp_path / "repro" / manifest["inputs"][0]["file"]).min() >= 0

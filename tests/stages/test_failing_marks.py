@@ -1,0 +1,111 @@
+"""Marks that cannot be outputs together: the smallest set of them, in few builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from unbuildable_graphs import Refusing, Registers, planted_model, write
+
+from trtdebug.backends.base import BuildRequest, Engine
+from trtdebug.backends.onnxruntime import OrtEngine
+from trtdebug.core.build_error import BuildError
+from trtdebug.core.case import BuildOptions
+from trtdebug.core.diagnosis import Diagnosis
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.intervention import EVERY_TENSOR, MarkOutputs
+from trtdebug.debugger import Debugger
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model
+from trtdebug.plugins.builtin import BUILTINS
+from trtdebug.plugins.manager import PluginManager
+from trtdebug.report.build import build_report
+from trtdebug.report.text import render_text
+from trtdebug.session.executor import InProcess
+from trtdebug.session.session import Session
+from trtdebug.stages.context import Context
+from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+
+
+@dataclass
+class RefusesMarks(Refusing):
+    """onnxruntime, but for builds in which all tensors of a set are marked.
+
+    Attributes:
+        marks: the sets.
+        invalid: a tensor that cannot be marked without the others of its set, for another reason.
+    """
+
+    marks: frozenset[frozenset[str]] = frozenset()
+    invalid: str = ""
+
+    def build(self, request: BuildRequest) -> Engine:
+        model = load_model(request.model)
+        asked = {t for i in request.interventions if isinstance(i, MarkOutputs) for t in i.tensors}
+        marked = set(GraphIndex(model).tensors) if EVERY_TENSOR in asked else asked
+        if any(marks <= marked for marks in self.marks):
+            said = (
+                f"Could not find any implementation for node {{ForeignNode[{min(marked)}...{max(marked)}]}}."
+            )
+            raise BuildFailure(said, errors=(BuildError("build", said, "10: Internal Error"),))
+        if self.invalid in marked:
+            raise BuildFailure("no such output", errors=(BuildError("build", "no such output"),))
+        return OrtEngine(model, request.outputs, request.workdir, self.name)
+
+
+def diagnosed(backend: RefusesMarks, marks: tuple[str, ...], model: Path, folder: Path) -> Diagnosis:
+    plugins = PluginManager.load(builtins=[*BUILTINS, Registers(backend)], third_party=False)
+    request = CaseRequest(model, BuildOptions(marks=marks), candidate=backend.name, builds=1)
+    prepared = prepare(request, plugins)
+    session = Session(folder, InProcess(folder, plugins.backends()))
+    store_samples(prepared, session.tensors)
+    diagnosis = Debugger(Context(session, prepared.case, plugins), until="localise").run()
+    assert "cannot build this model with these marks" in render_text(build_report(prepared.case, diagnosis))
+    return diagnosis
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_of_all_marks_the_smallest_failing_set_is_left(count: int, tmp_path: Path) -> None:
+    model = write(planted_model(3, 150, 1).model, tmp_path)
+    tensors = [t for t in GraphIndex(load_model(model)).tensors if t.startswith("t_")]
+    planted = frozenset(tensors[20 :: len(tensors) // 3][:count])
+    backend = RefusesMarks(frozenset(), marks=frozenset({planted}))
+    diagnosis = diagnosed(backend, (EVERY_TENSOR,), model, tmp_path / "session")
+    (culprit,) = diagnosis.culprits
+    assert frozenset(culprit.tensors) == planted
+    assert (culprit.kind, culprit.proven) == ("build", True)
+    assert len(culprit.nodes) == count
+    assert "ForeignNode" in culprit.evidence
+    assert diagnosis.unknown == ()
+    assert diagnosis.trials.total <= 12 * count + 4
+
+
+def test_of_the_marks_that_were_named_too(tmp_path: Path) -> None:
+    model = write(planted_model(5, 40, 1).model, tmp_path)
+    tensors = GraphIndex(load_model(model)).tensors[:6]
+    backend = RefusesMarks(frozenset(), marks=frozenset({frozenset(tensors[2:4])}))
+    diagnosis = diagnosed(backend, tensors, model, tmp_path / "session")
+    assert [c.tensors for c in diagnosis.culprits] == [tensors[2:4]]
+
+
+def test_marks_that_fail_otherwise_are_left_undecided(tmp_path: Path) -> None:
+    model = write(planted_model(5, 40, 1).model, tmp_path)
+    tensors = GraphIndex(load_model(model)).tensors[:6]
+    backend = RefusesMarks(frozenset(), marks=frozenset({frozenset({tensors[1]})}), invalid=tensors[4])
+    diagnosis = diagnosed(backend, tensors, model, tmp_path / "session")
+    assert [c.tensors for c in diagnosis.culprits] == [(tensors[1],)]
+    assert "fail in another way" in diagnosis.unknown[-1]
+
+
+def test_where_nearly_any_mark_will_do_one_is_named_and_the_others_are_told_of(tmp_path: Path) -> None:
+    model = write(planted_model(5, 150, 1).model, tmp_path)
+    tensors = [t for t in GraphIndex(load_model(model)).tensors if t.startswith("t_")]
+    backend = RefusesMarks(frozenset(), marks=frozenset(frozenset({t}) for t in tensors[::2]))
+    diagnosis = diagnosed(backend, (EVERY_TENSOR,), model, tmp_path / "session")
+    [culprit] = diagnosis.culprits
+    assert culprit.proven
+    assert [t for t in culprit.tensors if t in tensors[::2]] == list(culprit.tensors)
+    assert len(culprit.tensors) == 1
+    assert "there may be more such sets" in diagnosis.unknown[-1]
+    assert diagnosis.trials.total <= 14

@@ -1,0 +1,262 @@
+"""Shows that the model in this folder is not built. Needs TensorRT and cuda-python, TensorRT-RTX, or onnxruntime.
+
+    python repro.py                       # the backend with which the failure was found
+    python repro.py --backend tensorrt    # or tensorrt-rtx, onnxruntime
+    python repro.py --json                # one line of JSON
+
+Builds the model with the options in repro.json; nothing is run. Exit code: 1 it fails as it did, 0 it is built, 125
+it can't be tested here, or fails otherwise (the reason is printed).
+"""
+
+# trtdebug copies this file into repro folders as repro.py: so it imports no trtdebug, and prints.
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+SHOWS, GONE, UNTESTABLE = 1, 0, 125
+BUILD_FAILURE = "build-failure"
+
+
+class Untestable(Exception):
+    """It can't be tested here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Error:
+    """What a parser or a builder says; the fields are those of `build_errors` in repro.json."""
+
+    kind: str
+    message: str
+    code: str = ""
+    operator: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the build says. `signature` is "build-failure", None where there is none."""
+
+    exit: int
+    backend: str
+    signature: str | None = None
+    reason: str = ""
+    version: str = ""
+    errors: tuple[Error, ...] = ()
+
+
+# --- when two failures are the same one ---------------------------------------------------------------------
+
+_ANYTHING = re.compile(
+    r"\{ForeignNode\[.*?\]\}|'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\.cpp[^\]]*\]|\bat /\S+|0x[0-9a-fA-F]+|\d+(?:\.\d+)?"
+)
+_WORD = re.compile(r"[^\s,;()\[\]{}'\"`|=]+")
+
+
+def key(error: Mapping[str, Any], names: frozenset[str]) -> tuple[str, str, str, str]:
+    """Kind, code, of a parser the operator, and the message without names, numbers and places."""
+
+    def word(found: re.Match[str]) -> str:
+        text = found[0]
+        bare = text.rstrip(".:")
+        return "*" + text[len(bare) :] if text in names or bare in names else text
+
+    plain = _WORD.sub(word, " ".join(error["message"].split()))
+    nameless = " ".join(re.sub(r"\*(?:[\s,x]+\*)*", "*", _ANYTHING.sub("*", plain)).split())
+    operator = error["operator"] if error["kind"] == "parse" else ""
+    return error["kind"], error["code"], operator, nameless
+
+
+# --- backends -----------------------------------------------------------------------------------------------
+
+Built = tuple[str, tuple[Error, ...]]
+"""The backend's version, and its errors; none where it builds the model."""
+
+
+def build_onnxruntime(model: Path, manifest: Mapping[str, Any]) -> Built:
+    """Loads the model on onnxruntime's CPU provider."""
+    try:
+        import onnxruntime as ort
+    except ImportError as error:
+        raise Untestable(f"onnxruntime is not installed ({error}): pip install onnxruntime") from None
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    try:
+        ort.InferenceSession(model.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base
+        return ort.__version__, (Error("build", f"onnxruntime cannot load the model: {_line(str(error))}"),)
+    return ort.__version__, ()
+
+
+def build_tensorrt(model: Path, manifest: Mapping[str, Any]) -> Built:
+    """Builds with TensorRT 8.6 to 11."""
+    try:
+        import tensorrt as trt
+    except ImportError as error:
+        raise Untestable(f"tensorrt is not installed ({error}): pip install tensorrt cuda-python") from None
+    _need_gpu()  # TensorRT 8.6 segfaults where there is none
+    return _build(trt, model, manifest)
+
+
+def build_rtx(model: Path, manifest: Mapping[str, Any]) -> Built:
+    """Builds with TensorRT-RTX, which needs no GPU for it."""
+    for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
+        try:
+            return _build(__import__(name), model, manifest)
+        except ImportError:
+            continue
+    raise Untestable("TensorRT-RTX is not installed: pip install tensorrt_rtx")
+
+
+def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
+    options, precision, said = manifest["options"], manifest["precision"], list[str]()
+
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity.name in ("ERROR", "INTERNAL_ERROR"):
+                said.append(message)
+
+    logger = Logger()
+    if hasattr(trt, "init_libnvinfer_plugins"):
+        trt.init_libnvinfer_plugins(logger, "")
+    for library in options.get("plugins", []):
+        trt.get_plugin_registry().load_library(library)
+    builder = trt.Builder(logger)
+    explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
+    network = builder.create_network(0 if explicit is None else 1 << int(explicit))
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse_from_file(str(model)):
+        found = [parser.get_error(i) for i in range(parser.num_errors)]
+        unsaid = Error("parse", _line(said[0] if said else "it does not say why"))
+        return trt.__version__, tuple(_parser_error(e, manifest) for e in found) or (unsaid,)
+    config = builder.create_builder_config()
+    if not options.get("tf32", True):
+        config.clear_flag(trt.BuilderFlag.TF32)
+    if options.get("optimization_level") is not None:
+        config.builder_optimization_level = options["optimization_level"]
+    if options.get("workspace") is not None:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options["workspace"])
+    quantised = {"QuantizeLinear", "DequantizeLinear"} & set(manifest["operators"])
+    for flag in {precision.upper(), "INT8" if quantised else "FP32"} - {"FP32"}:
+        if hasattr(trt.BuilderFlag, flag):  # TensorRT 11 and TensorRT-RTX read the precision from the model
+            config.set_flag(getattr(trt.BuilderFlag, flag))
+    _set_profile(builder, network, config, options.get("profiles", {}))
+    said.clear()
+    if builder.build_serialized_network(network, config) is not None:
+        return trt.__version__, ()
+    return trt.__version__, (_builder_error(said[0] if said else "it does not say why"),)
+
+
+def _set_profile(builder: Any, network: Any, config: Any, profiles: Mapping[str, Any]) -> None:
+    profile, used = builder.create_optimization_profile(), False
+    for i in range(network.num_inputs):
+        tensor = network.get_input(i)
+        if -1 in tuple(tensor.shape) and tensor.name in profiles:
+            shapes = profiles[tensor.name]
+            profile.set_shape(tensor.name, shapes["min"], shapes["opt"], shapes["max"])
+            used = True
+    if used:
+        config.add_optimization_profile(profile)
+
+
+def _parser_error(error: Any, manifest: Mapping[str, Any]) -> Error:
+    """The operator is only told from TensorRT 9 on; else it is that of the node, by its number."""
+    operator = str(error.node_operator()) if hasattr(error, "node_operator") else ""
+    operators, index = manifest["operators"], int(error.node())
+    if not operator and 0 <= index < len(operators):
+        operator = operators[index]
+    return Error("parse", _line(str(error.desc())), str(error.code()).rpartition(".")[2], operator)
+
+
+def _builder_error(message: str) -> Error:
+    numbered = re.search(r"Error Code (\d+): ([A-Z][\w ]*?) \(", _line(message))
+    return Error("build", _line(message), f"{numbered[1]}: {numbered[2]}" if numbered else "")
+
+
+def _need_gpu() -> None:
+    try:
+        from cuda.bindings import runtime
+    except ImportError:
+        try:
+            from cuda import cudart as runtime
+        except ImportError as error:
+            raise Untestable(f"cuda-python is not installed ({error}): pip install cuda-python") from None
+    code, *count = runtime.cudaGetDeviceCount()
+    if int(code) != 0 or not count or not count[0]:
+        raise Untestable("there is no GPU")
+
+
+# --- the command --------------------------------------------------------------------------------------------
+
+BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], Built]] = {
+    "emulator": build_onnxruntime,
+    "onnxruntime": build_onnxruntime,
+    "tensorrt": build_tensorrt,
+    "tensorrt-rtx": build_rtx,
+}
+
+
+RETOLD = ("emulator", "onnxruntime")
+"""Backends whose errors repro.json has in other words, so that any error of theirs counts."""
+
+
+def reproduce(folder: Path, backend: str | None = None) -> Result:
+    """Builds the model in `folder`; `backend` None = the one with which the failure was found."""
+    chosen = backend or "?"
+    try:
+        manifest = json.loads((folder / "repro.json").read_text(encoding="utf-8"))
+        chosen = backend or manifest["candidate"]
+        if chosen not in BACKENDS:
+            raise Untestable(f"backend {chosen!r} can't run by itself; choose one of {', '.join(BACKENDS)}")
+        version, errors = BACKENDS[chosen](folder / manifest["model"], manifest)
+    except Untestable as why:
+        return Result(UNTESTABLE, chosen, reason=str(why))
+    except Exception as error:  # noqa: BLE001 - Python would exit 1, and that means: it shows
+        return Result(UNTESTABLE, chosen, reason=f"{type(error).__name__}: {_line(str(error))}")
+    if not errors:
+        return Result(GONE, chosen, version=version)
+    names = frozenset(manifest["names"])
+    wanted = {key(error, names) for error in manifest["build_errors"]}
+    said = "; ".join(filter(None, (f"{e.operator} {e.code}".strip() for e in errors[:1])))
+    reason = f"{said}: {errors[0].message}" if said else errors[0].message
+    if chosen in RETOLD or wanted & {key(asdict(error), names) for error in errors}:
+        return Result(SHOWS, chosen, BUILD_FAILURE, reason, version, errors)
+    return Result(UNTESTABLE, chosen, reason=f"it fails otherwise: {reason}", version=version, errors=errors)
+
+
+def main() -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--backend", choices=sorted(BACKENDS), help="default: where the failure was found")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    arguments = parser.parse_args()
+    result = reproduce(Path(__file__).resolve().parent, arguments.backend)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal can't show
+    if arguments.json:
+        print(json.dumps(asdict(result)))
+        return result.exit
+    told = {SHOWS: "it is not built", GONE: "it is built", UNTESTABLE: "can't be tested"}[result.exit]
+    text = f"{result.backend} {result.version}\n{told}{': ' if result.reason else ''}{result.reason}"
+    print("".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text))
+    return result.exit
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The repro of a model that is not built: the smallest piece of it, seen to fail again in a fresh process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from polygraphy.json import save_json
+
+from trtdebug.core.diagnosis import ReproResult
+from trtdebug.core.jsonable import dumps
+from trtdebug.core.outcome import Signature
+from trtdebug.graph.fresh import names_in
+from trtdebug.graph.load import external_files, load_model, save_model
+from trtdebug.repro import build_script
+from trtdebug.repro.build_text import build_readme
+from trtdebug.repro.export import store
+from trtdebug.repro.manifest import MANIFEST, Manifest
+from trtdebug.repro.text import POLYGRAPHY_INPUTS
+from trtdebug.repro.verify import verify
+from trtdebug.session.files import whole_folder
+from trtdebug.session.job import TensorRef
+from trtdebug.stages.context import Context
+from trtdebug.stages.piece_builds import PieceBuilds, Tensors, link_weights
+from trtdebug.stages.unbuildable import Unbuildable
+
+
+def export_unbuilt(
+    ctx: Context, piece: Unbuildable, folder: Path, command: str, versions: Mapping[str, str]
+) -> ReproResult:
+    """Writes the piece to `folder`, at once or not at all, and verifies it.
+
+    The folder holds model.onnx (the piece, weights in), repro.json, repro.py, README.md, versions.json and, where
+    the reference runs, inputs/ with what it computed for the piece's inputs.
+
+    Raises:
+        UserError: `folder` exists and is no repro.
+    """
+    builds = PieceBuilds(ctx)
+    graph = piece.piece.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    inputs = [value.name for value in graph.input if value.name not in weights]
+    recorded = {} if piece.inside else _recorded(ctx, builds, inputs)
+    count = len(graph.node)
+    with whole_folder(folder, MANIFEST, "repro") as temporary:
+        _save(builds, piece, temporary / "model.onnx")
+        manifest = Manifest(
+            nodes=tuple(node.name for node in graph.node),
+            pinned=(),
+            precision=ctx.case.options.precision,
+            candidate=ctx.case.candidate,
+            signature=Signature("build-failure"),
+            limit=ctx.limits.rms,
+            inputs=store(temporary, "inputs", recorded, raw=True) if recorded else (),
+            expected=(),
+            options=replace(ctx.case.options, profiles=builds.profiles(piece.piece), marks=()),
+            command=command,
+            build_errors=(piece.error,),
+            names=tuple(sorted({*names_in(graph), *inputs} - {""})),
+            operators=tuple(node.op_type for node in graph.node),
+        )
+        if recorded:
+            save_json([dict(recorded)], str(temporary / POLYGRAPHY_INPUTS))
+        (temporary / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        (temporary / "versions.json").write_text(dumps(dict(versions), indent=2) + "\n", encoding="utf-8")
+        shutil.copyfile(build_script.__file__, temporary / "repro.py")
+        text = build_readme(manifest, piece.inside, versions, has_all_inputs=len(recorded) == len(inputs))
+        (temporary / "README.md").write_text(text, encoding="utf-8")
+    checked = verify(folder)
+    note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
+    return ReproResult(str(folder), count, checked.reproduced is True, note)
+
+
+def _recorded(ctx: Context, builds: PieceBuilds, inputs: list[str]) -> Tensors:
+    """What the first sample holds, and what the reference computes, of these tensors."""
+    given = [name for name in inputs if name in ctx.index.inputs]
+    own = {name: ctx.session.tensors.get(ctx.case.samples[0], TensorRef(name)) for name in given}
+    computed = builds.recall(name for name in inputs if name not in own)
+    return {name: np.asarray(value) for name, value in {**own, **computed}.items()}
+
+
+def _save(builds: PieceBuilds, piece: Unbuildable, path: Path) -> None:
+    """With the weights that the piece has in other files."""
+    files = external_files(piece.piece)
+    if not files:
+        save_model(piece.piece, path)
+        return
+    scratch = path.parent / ".weights"
+    save_model(piece.piece, scratch / path.name)
+    link_weights(files, builds.path.parent, scratch)
+    save_model(load_model(scratch / path.name), path)
+    shutil.rmtree(scratch)

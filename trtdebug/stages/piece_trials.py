@@ -1,0 +1,139 @@
+"""Trials of pieces of one graph: built or not, and if not, as the model or otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import onnx
+
+from trtdebug.core.build_error import BuildError, failure_keys
+from trtdebug.core.errors import UserError
+from trtdebug.core.outcome import Outcome
+from trtdebug.graph.fresh import names_in
+from trtdebug.graph.pieces import Cutter
+from trtdebug.search.types import Verdict
+from trtdebug.stages.piece_builds import build_errors
+
+_MOST_UNTESTABLE = 40
+"""Pieces in a row that fail otherwise, or whose types nobody knows, after which a search gives up."""
+
+Build = Callable[[onnx.ModelProto, str], Outcome]
+"""`build(piece, purpose)`: a build-only trial."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was told of a piece: of `nodes`, which were asked for, and of the `whole`, with what they need.
+
+    Attributes:
+        passes: it is built. Else it fails in the way that was looked for.
+    """
+
+    nodes: frozenset[str]
+    whole: frozenset[str]
+    passes: bool
+
+
+@dataclass
+class PieceTrials:
+    """Trials of pieces of one graph, each done once.
+
+    Attributes:
+        inside: the nodes that hold this graph.
+        keys: of the failure that is looked for; a piece that fails otherwise cannot be tested.
+        gone: nodes that no further piece may have.
+        told: what was learnt, in order.
+        otherwise: pieces that fail otherwise, with what was said of them.
+    """
+
+    build: Build
+    cutter: Cutter
+    inside: tuple[str, ...] = ()
+    keys: frozenset[str] = frozenset()
+    gone: set[str] = field(default_factory=set)
+    told: list[Told] = field(default_factory=list)
+    otherwise: dict[frozenset[str], tuple[BuildError, ...]] = field(default_factory=dict)
+    _outcomes: dict[frozenset[str], Outcome] = field(default_factory=dict)
+    _in_a_row: int = 0
+
+    @property
+    def rest(self) -> list[str]:
+        """Nodes that pieces are made of, in topological order."""
+        return [name for name in self.cutter.items if name not in self.gone]
+
+    def look_for(self, errors: Sequence[BuildError]) -> None:
+        """From now on a piece fails where it fails as these errors say. What is built, is built."""
+        keys = self.keys_of(errors)
+        if not keys & self.keys:
+            self.told = [told for told in self.told if told.passes]
+        self.keys = keys
+        self._in_a_row = 0
+
+    def forget(self) -> None:
+        """For other build settings."""
+        self._outcomes.clear()
+        self.told.clear()
+        self.otherwise.clear()
+
+    def keys_of(self, errors: Sequence[BuildError]) -> frozenset[str]:
+        return failure_keys(errors, self._names)
+
+    def test(self, nodes: Collection[str]) -> Verdict:
+        """Of these nodes and what they need; no nodes at all pass."""
+        if not nodes:
+            return "pass"
+        if self._in_a_row >= _MOST_UNTESTABLE:
+            return "untestable"
+        outcome = self.outcome(nodes)
+        verdict = self.verdict(outcome)
+        self._in_a_row = self._in_a_row + 1 if verdict == "untestable" else 0
+        if verdict != "untestable":
+            self.told.append(Told(frozenset(nodes), self._whole(nodes), verdict == "pass"))
+        elif outcome is not None and (errors := build_errors(outcome)):
+            self.otherwise[frozenset(nodes)] = errors
+        return verdict
+
+    def verdict(self, outcome: Outcome | None) -> Verdict:
+        """What an outcome says of the failure that is looked for."""
+        if outcome is not None and outcome.status == "pass":
+            return "pass"
+        alike = outcome is not None and self.keys & self.keys_of(build_errors(outcome))
+        return "fail" if alike else "untestable"
+
+    def outcome(self, nodes: Collection[str]) -> Outcome | None:
+        """Of these nodes and what they need; None where they cannot be cut out."""
+        return self.exactly(self._whole(nodes), len(nodes))
+
+    def exactly(self, nodes: Collection[str], count: int = 0) -> Outcome | None:
+        """Of these nodes alone; None where they cannot be cut out. `count`: how many of them were asked for."""
+        chosen = frozenset(nodes)
+        if chosen not in self._outcomes:
+            where = f" in {self.inside[-1]}" if self.inside else ""
+            purpose = f"{count or len(chosen)} of {len(self.cutter.items)} nodes{where}, built only"
+            try:
+                self._outcomes[chosen] = self.build(self.cutter.piece(chosen), purpose)
+            except UserError:
+                return None
+        return self._outcomes[chosen]
+
+    def has_thin_border(self, nodes: Collection[str]) -> bool:
+        """Whether these nodes may fail only for how they were cut out: a tensor at their border says less than it did.
+
+        A border tensor of floats is as good as what was there before; one of integers had a value perhaps.
+        """
+        for tensor in dict.fromkeys(t for name in nodes for t in self.cutter.index.node(name).reads):
+            cut = self.cutter.index.producer.get(tensor) in self.gone
+            entry = bool(self.inside) and tensor in self.cutter.index.inputs
+            if (cut or entry) and not self.cutter.is_plain(tensor):
+                return True
+        return False
+
+    def _whole(self, nodes: Collection[str]) -> frozenset[str]:
+        return frozenset((*nodes, *self.cutter.needs(nodes, self.gone)))
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Names of everything in the graph, which messages may hold."""
+        return frozenset({*names_in(self.cutter.model.graph), *self.cutter.index.order} - {""})
