@@ -43,8 +43,10 @@ $(STAMP): pyproject.toml $(addsuffix /pyproject.toml,$(EXTENSIONS))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,dev]' $(addprefix -e ./,$(EXTENSIONS))
 	@touch $@
 
-# TensorRT's Python bindings and TensorRT-RTX, for the contract tests: 100 MB. They skip without, and fail in CI.
-$(BINDINGS): $(STAMP) tests/support/bindings.py
+# TensorRT's Python bindings and TensorRT-RTX, for the contract tests: 100 MB. They skip without, and fail in CI. SARIF's
+# schema: its tests skip without it.
+$(BINDINGS): $(STAMP) tests/support/bindings.py tests/support/sarif_schema.py
+	@$(BIN)/python tests/support/sarif_schema.py || echo "No schema of SARIF." >&2
 	@$(BIN)/python tests/support/bindings.py && touch $@ || echo "No TensorRT bindings for this Python or platform." >&2
 
 clean:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from autotuning_logs import EDITABLE, KEY_A, KEY_B, RTX, RUNNERS
 
-from trtdebug.backends.tensorrt.autotuning import AutotuningLog, Candidate, parse_log
+from trtdebug.backends.tensorrt.autotuned import AutotuningLog, Candidate
+from trtdebug.backends.tensorrt.autotuning import parse_log
 from trtdebug.report.tactic_text import render_tables
 
 

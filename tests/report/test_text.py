@@ -9,7 +9,7 @@ from diagnoses import CASE, finding, full, plain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtdebug.core.diagnosis import BackendInfo, Culprit, Fix, ReproResult
+from trtdebug.core.diagnosis import BackendInfo, Culprit, Fix, Latency, ReproResult
 from trtdebug.core.intervention import PinPrecision
 from trtdebug.report.build import build_report
 from trtdebug.report.text import render_text
@@ -45,6 +45,7 @@ undecided among 2 node(s): mul, add
 
 fix (verified): keep 2 nodes in FP32
   5 of 5 fresh builds pass, largest error then 0.5 of the scale, 0.5 times the latency
+  latency: 0.5 ms with the fix, 1 ms without it, 2 ms in FP32
 
 repro (fails in a fresh process): /session/repro (2 node(s))
 
@@ -86,6 +87,38 @@ def test_what_was_not_measured_is_not_shown():
         "fix (does not hold): pin one\n  0 of 1 fresh builds pass\n  the engine ignores the pin\n  PREFER"
         in text
     )
+
+
+def test_whether_a_fix_holds_is_said_in_three_words():
+    fixes = (
+        Fix("pin", "pin a", (), False, (0, 1), reason="does not build", untestable=True),
+        Fix("pin", "pin b", (), False, (1, 2), reason="y is wrong"),
+        Fix("pin", "pin c", (), False, (1, 1), reason="no faster"),
+        Fix("pin", "pin d", (), True, (2, 2)),
+        Fix("pin", "pin e", (), True, (2, 2)),
+    )
+    text = text_of(replace(full(), fixes=fixes))
+    assert [line for line in text.splitlines() if line.startswith("fix (")] == [
+        "fix (could not be tested): pin a",
+        "fix (does not hold): pin b",
+        "fix (not verified): pin c",
+        "fix (verified, slower): pin d",
+        "fix (verified): pin e",
+    ]
+
+
+def test_a_latency_that_is_not_known_is_said_so():
+    fix = replace(full().fixes[0], latency_ms=Latency(None, 0.25, None), latency_ratio=None)
+    text = text_of(replace(full(), fixes=(fix,)))
+    assert "\n  latency: 0.25 ms with the fix, not known without it, not known in FP32\n" in text
+    assert "times the latency" not in text
+
+
+def test_pins_that_could_not_be_tested_are_told():
+    names = tuple(f"n{i}" for i in range(6))
+    text = text_of(replace(full(), fixes=(replace(full().fixes[0], untested_pins=names),)))
+    told = "whether 6 of the pins are needed could not be tested: n0, n1, n2, n3 and 2 more"
+    assert f"\n  {told}\n" in text
 
 
 def test_a_repro_that_does_not_fail_is_not_sold_as_one():

@@ -1,0 +1,88 @@
+"""`trtdebug report`: a stored session's report in any installed format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from trtdebug.cli.console import say
+from trtdebug.cli.errors import user_errors
+from trtdebug.cli.plugins import load
+from trtdebug.cli.sessions import SessionFolder, chosen_session
+from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.plugins.manager import PluginManager, Provided
+
+LIST = "list"
+
+
+@user_errors
+def report(
+    folder: SessionFolder = None,
+    format: Annotated[
+        str, typer.Option(metavar="NAME", help="text, json, sarif, junit, ...; `list` tells what there is.")
+    ] = "text",
+    out: Annotated[
+        Optional[Path],  # noqa: UP045 - typer evaluates this on Python 3.10
+        typer.Option(metavar="FILE", help="Write it there. Default: print it."),
+    ] = None,
+) -> None:
+    """The report of a session in any installed format.
+
+    Nothing runs; formats of extensions are there, too.
+    """
+    from trtdebug.report.read import read_report
+
+    plugins = load()
+    formats = {found.value.name: found for found in plugins.collect("reports")}
+    if format == LIST:
+        say("".join(_line(found) for found in formats.values()))
+        return
+    if format not in formats:
+        raise UserError(f"there is no report format {format!r}.", f"There are: {', '.join(formats)}.")
+    text = _render(formats[format], read_report(chosen_session(folder)), plugins)
+    if out is None:
+        say(text)
+    else:
+        _write(out, text)
+        say(f"written: {out}")
+
+
+def _line(found: Provided[Any]) -> str:
+    provider = found.provider
+    whose = "" if provider.builtin else f" (from {provider.distribution} {provider.version})"
+    return f"{found.value.name:10} {found.value.summary}{whose}\n"
+
+
+def _render(found: Provided[Any], content: dict[str, Any], plugins: PluginManager) -> str:
+    """Raises `UserError` where the format fails."""
+    text = ""
+    with plugins.guard(found.provider, f"report {found.value.name}", allow=(UserError,)):
+        given = found.value.render(content)
+        if not isinstance(given, str):
+            raise TypeError(f"it gives {type(given).__name__}, not text")
+        given.encode("utf-8")  # it is to be written
+        text = given
+    why = plugins.failure(found.provider)
+    if not why:
+        return text
+    raise UserError(
+        f"the format {found.value.name!r} of {found.provider.distribution} {found.provider.version} failed: {why}.",
+        "Choose another one; `--format list` tells what there is.",
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    from trtdebug.session.files import write_text
+
+    if path.is_dir():
+        raise UserError(f"{path} is a folder.", "Name a file with --out.")
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}.", "Name another file with --out."
+        ) from error

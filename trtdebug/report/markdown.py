@@ -1,0 +1,205 @@
+"""A block of Markdown to paste into an issue: cause, how to see it, fix, versions. Always under 60 lines."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from trtdebug.report.strings import plain, shortened
+
+_NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
+_MOST = 5  # culprits; nodes of one
+_MOST_FINDINGS, _MOST_UNKNOWN = 4, 2
+
+_VERDICTS = {
+    "matches": "the candidate agrees with the reference",
+    "fragile": "builds agree, but one that takes low precision everywhere does not",
+    "diverges": "the candidate does not agree with the reference",
+    "untestable": "nothing could be compared",
+}
+
+Report = Mapping[str, Any]
+
+
+def render_markdown(report: Report) -> str:
+    """GitHub-flavoured Markdown.
+
+    Everything that others named or said stands in code spans and code blocks, without ANSI sequences and control
+    characters: there neither HTML nor links nor @mentions mean anything.
+    """
+    parts = (_verdict, _cause, _steps, _fix, _versions, _findings, _unknown)
+    return "\n".join(line for part in parts for line in part(report)) + "\n"
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    candidate = report["candidate"]
+    precision = candidate["options"]["precision"].upper()
+    yield f"### {report['verdict'].upper()}: {_VERDICTS[report['verdict']]}"
+    yield ""
+    yield f"Model {_code(_basename(report['model']['path']))} ({report['model']['nodes']} nodes), {precision}."
+    if report["reason"]:
+        yield _code(report["reason"], _TEXT)
+    flaky = report["flaky"]
+    if flaky["builds"]:
+        yield f"{flaky['failed']} of {flaky['builds']} builds are wrong. Rule: {_code(report['rule'], _TEXT)}"
+
+
+def _basename(path: str) -> str:
+    """Its folders are the user's own affair."""
+    return re.split(r"[/\\]", path)[-1] or path
+
+
+def _cause(report: Report) -> Iterator[str]:
+    yield ""
+    yield "#### Cause"
+    yield ""
+    culprits = report["culprits"]
+    for culprit in culprits[:_MOST]:
+        fails = "not built by itself" if culprit["kind"] == "build" else "fails by itself"
+        how = fails if culprit["proven"] else "undecided among these"
+        inside = culprit.get("inside") or []
+        within = f", in {_names(inside)}" if inside else ""
+        yield f"- {_names(culprit['nodes'])}{within} ({culprit['kind']}, {how})"
+        if culprit["evidence"]:
+            yield f"  - {_code(culprit['evidence'], _TEXT)}"
+    if len(culprits) > _MOST:
+        yield f"- and {len(culprits) - _MOST} more"
+    if not culprits:
+        yield "None was found." if report["verdict"] != "matches" else "Nothing is wrong."
+    divergence = report.get("first_divergence")
+    if divergence:
+        where = _code(divergence["node"]) if divergence["node"] else "no node"
+        op = f" ({_code(divergence['op'])})" if divergence["op"] else ""
+        yield ""
+        yield f"First wrong tensor: {_code(divergence['tensor'])}, written by {where}{op}; {_errors(divergence)}."
+
+
+def _errors(divergence: Mapping[str, Any]) -> str:
+    errors = [
+        f"{name} error {_number(divergence[f'{name}_error'])}"
+        for name in ("local", "propagated")
+        if divergence[f"{name}_error"] is not None
+    ]
+    return ", ".join([*errors, f"{divergence['nonfinite']} elements NaN or Inf on one side only"])
+
+
+def _steps(report: Report) -> Iterator[str]:
+    yield ""
+    yield "#### Steps to reproduce"
+    yield ""
+    command = plain(report["command"])
+    if not command:
+        yield "The command line was not recorded."
+    elif len(command) > _COMMAND:
+        yield "The command line is too long to show; it is `command` in report.json."
+    else:
+        yield from _block(command)
+    repro = report.get("repro")
+    if repro:
+        state = "fails in a fresh process" if repro["verified"] else "not verified"
+        yield ""
+        yield f"Or with the minimal repro ({repro['nodes']} node(s), {state}), without trtdebug:"
+        yield ""
+        yield from _block(shlex.join(["python", f"{plain(repro['path'])}/repro.py"]))
+
+
+def _fix(report: Report) -> Iterator[str]:
+    fixes = report["fixes"]
+    if not fixes:
+        return
+    verified = [f for f in fixes if f["verified"]]
+    yield ""
+    yield "#### Fix"
+    yield ""
+    if not verified:
+        yield f"None holds of {len(fixes)} tried."
+        return
+    fix = verified[-1]  # the last one is the one to take
+    passed, tried = fix["builds_passed"]
+    ratio = fix["latency_ratio"]
+    cost = f", {_number(ratio)} times the latency" if ratio is not None else ""
+    yield f"{_code(fix['summary'], _TEXT)}: {passed} of {tried} fresh builds pass{cost}."
+
+
+def _versions(report: Report) -> Iterator[str]:
+    candidate, reference, tool = report["candidate"], report["reference"], report.get("tool") or {}
+    yield ""
+    yield "#### Versions"
+    yield ""
+    yield f"- candidate: {_backend(candidate)}" + (
+        f" on {_code(candidate['device'])}" if candidate["device"] else ""
+    )
+    yield f"- reference: {_backend(reference)}"
+    if tool.get("version"):
+        yield f"- trtdebug: {_code(tool['version'])}"
+    extensions = tool.get("extensions") or []
+    if extensions:
+        yield f"- extensions: {_names([' '.join((e['name'], e['version'])) for e in extensions])}"
+    yield f"- model: SHA-256 {_code(report['model']['sha256'])}"
+
+
+def _backend(backend: Mapping[str, Any]) -> str:
+    return _code(f"{backend['backend']} {backend['version']}".rstrip())
+
+
+def _findings(report: Report) -> Iterator[str]:
+    """The gravest first; of each rule one."""
+    order = ("error", "warning", "info")
+    by_gravity = sorted(report["findings"], key=lambda f: order.index(f["severity"]))
+    of_rule: dict[str, Mapping[str, Any]] = {}
+    for finding in by_gravity:
+        of_rule.setdefault(finding["id"], finding)
+    shown = list(of_rule.values())
+    if not shown:
+        return
+    yield ""
+    yield "#### Findings"
+    yield ""
+    for finding in shown[:_MOST_FINDINGS]:
+        yield f"- {finding['severity']} {_code(finding['id'])}: {_code(finding['message'], _TEXT)}"
+    left = len(report["findings"]) - len(shown[:_MOST_FINDINGS])
+    if left:
+        yield f"- and {left} more in report.json"
+
+
+def _unknown(report: Report) -> Iterator[str]:
+    lines = report["unknown"]
+    if not lines:
+        return
+    yield ""
+    yield "#### Not known"
+    yield ""
+    yield from (f"- {_code(line, _TEXT)}" for line in lines[:_MOST_UNKNOWN])
+    if len(lines) > _MOST_UNKNOWN:
+        yield f"- and {len(lines) - _MOST_UNKNOWN} more"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(_code(name) for name in names[:_MOST]) + more
+
+
+def _code(text: str, longest: int = _NAME) -> str:
+    """A code span: its fence is longer than any run of backticks within."""
+    inner = shortened(plain(text), longest)
+    if not inner.strip(" "):
+        inner = "(blank)" if inner else "(empty)"
+    fence = "`" * (_longest_run(inner) + 1)
+    # CommonMark takes one space off both ends, where there is one at both.
+    pad = " " if inner[0] in "` " or inner[-1] in "` " else ""
+    return f"{fence}{pad}{inner}{pad}{fence}"
+
+
+def _block(line: str) -> tuple[str, ...]:
+    fence = "`" * max(3, _longest_run(line) + 1)
+    return (f"{fence}sh", line, fence)
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"

@@ -1,0 +1,27 @@
+"""What others named and said (nodes, paths, messages), made fit for formats that people and machines read."""
+
+from __future__ import annotations
+
+import re
+
+from trtdebug.report.text import printable
+
+# ECMA-48: strings (titles, links) with their end, control sequences (colours, cursor), other escapes; 7 and 8 bits.
+_ANSI = re.compile(
+    r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+
+
+def plain(text: str) -> str:
+    """On one line: ANSI sequences removed, other control characters and lone surrogates escaped."""
+    return printable(_ANSI.sub("", text))
+
+
+def shortened(text: str, longest: int) -> str:
+    """Of this many characters at most, cut in the middle."""
+    if len(text) <= longest:
+        return text
+    head = (longest - 3) // 2
+    return f"{text[:head]}...{text[len(text) - (longest - 3 - head) :]}"
