@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from trtdebug import __version__
+from trtdebug.core.build_error import BuildError
 from trtdebug.core.diagnosis import (
     BackendInfo,
     Culprit,
     Diagnosis,
+    ExtensionInfo,
     Fix,
     ReproResult,
     StageTime,
@@ -23,10 +25,13 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import Intervention, Knob
 from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.export.folder import export_fix
+from trtdebug.fixes.ladder.helpless import helpless
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
+from trtdebug.repro.of_build import export_unbuilt
 from trtdebug.repro.of_case import export_repro
-from trtdebug.stages.axes import axes, cure
+from trtdebug.stages.axes import axes, told
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.divergence import first_divergence
 from trtdebug.stages.fix import fix
@@ -34,10 +39,16 @@ from trtdebug.stages.flaky import flaky_builds
 from trtdebug.stages.localise import Located, localise
 from trtdebug.stages.narrow import Narrowed, heisenbug, narrow, suspected
 from trtdebug.stages.observe import Observation, observe
+from trtdebug.stages.output_verdicts import output_verdicts
 from trtdebug.stages.preflight import run_checks
 from trtdebug.stages.propagate import Propagated, first_failing, propagate
+from trtdebug.stages.refused import Refused, refused, why_refused
+from trtdebug.stages.repeated import enough
 from trtdebug.stages.sanity import Sanity, can_force, sanity, with_forced
 from trtdebug.stages.shortcut import Shortcut, foresee, shortcut
+from trtdebug.stages.tactics import can_choose, tactics
+from trtdebug.stages.unbuildable import Unbuildable
+from trtdebug.stages.unfuse import fewest_marks
 
 T = TypeVar("T")
 Until = Literal["localise", "fix", "repro"]
@@ -51,14 +62,19 @@ class Debugger:
     Attributes:
         findings: what preflight found already.
         until: the last stage to run.
+        fix_folder: where to export a verified fix; None = fix/ in the session.
     """
 
     ctx: Context
     findings: tuple[Finding, ...] = ()
     until: Until = "repro"
+    fix_folder: Path | None = None
     stages: list[StageTime] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     infos: dict[str, BackendInfo] = field(default_factory=dict)
+    _unbuilt: tuple[Unbuildable, ...] = ()
+    _tactics_tried: bool = False
+    _undecided_tactics: tuple[str, ...] = ()
 
     def run(self) -> Diagnosis:
         """The diagnosis. What could not be decided stands in `unknown`; it is never guessed."""
@@ -73,16 +89,24 @@ class Debugger:
         self._check(with_reference=True)
         if not sane.steady:
             return self._diagnosis(sane)
+        if sane.natural and (errors := why_refused(self.ctx, sane.natural)):
+            return self._refused(sane, errors)
         self.findings += flaky_builds(sane.natural)
         if sane.presumed:
             short = self._shortcut()
             if short is not None:
                 return self._confirmed(sane, short)
+            if self.ctx.low is not None:  # in FP32 global switches come first
+                by_tactics = self._by_tactics(sane)
+                if by_tactics is not None:
+                    return by_tactics
         with self._stage("sanity"):
             sane = with_forced(self.ctx, sane)
         self.findings += tuple(f for f in sane.findings if f not in self.findings)
         if sane.verdict == "matches" and self.ctx.case.candidate_model is not None:
             self._look_inside()
+        if sane.verdict == "untestable" and (errors := why_refused(self.ctx, sane.natural)):
+            return self._refused(sane, errors)
         if sane.verdict in ("matches", "untestable"):
             self._say_what_was_not_tested(sane)
             return self._diagnosis(sane)
@@ -134,6 +158,10 @@ class Debugger:
             self.unknown.append(f"{len(observation.unobserved)} nodes could not be observed by themselves")
         located = self._try("localise", lambda: localise(self.ctx, signature, observation, fast, healthy))
         located = located or Located((), None)
+        if not any(c.proven for c in located.culprits):
+            by_tactics = self._by_tactics(sane)
+            if by_tactics is not None:
+                return by_tactics
         propagated = (
             self._failing(self.ctx.exposing(self.ctx.items)) if self.ctx.candidate.deterministic else None
         )
@@ -142,21 +170,58 @@ class Debugger:
         fixes = self._fixes(sane, signature, located)
         return self._diagnosis(sane, located, fixes, observation, propagated)
 
+    def _refused(self, sane: Sanity, errors: tuple[BuildError, ...]) -> Diagnosis:
+        """The candidate does not build the model: nothing can be compared, but the part to blame can be told."""
+        found = self._try("localise", lambda: refused(self.ctx, errors))
+        found = found or Refused(f"the candidate cannot build this model: {errors[0]}")
+        self.unknown += found.unknown
+        if not found.of_the_model:
+            self._say_what_was_not_tested(sane)
+            return self._diagnosis(sane)
+        self._unbuilt = found.pieces
+        sane = replace(sane, verdict="untestable", signature=Signature("build-failure"), reason=found.reason)
+        located = Located(found.culprits, None)
+        fixes = self._fixes(sane, sane.signature, located)
+        if self.until != "localise" and not any(f.verified for f in fixes):
+            operators = self.ctx.case.options.operators
+            self.findings += tuple(helpless(self.ctx.model, found.culprits, operators))
+        return self._diagnosis(sane, located, fixes)
+
     def _other(self, sane: Sanity) -> Diagnosis:
         """Not a matter of low precision alone, or not only: global switches, then the first wrong tensor."""
         self._say_why_not_searched(sane)
         with self._stage("axes"):
-            tried = axes(self.ctx)
-        cured = cure(tried)
-        knobs = (cured.knob,) if cured else ()
+            switches = axes(self.ctx, sane.natural, self.ctx.case.fix_builds)
+        self.findings += switches.findings
+        knobs = switches.cure
+        by_tactics = None if knobs else self._by_tactics(sane)
+        if by_tactics is not None:
+            return by_tactics
+        self.unknown += self._undecided_tactics
         failing = next((o for o in sane.natural if o.status == "fail"), None)
         if failing is not None and self._must_not_be_perturbed():
             return self._narrowed(sane, failing, knobs)
         propagated = self._failing(())
-        switch = cured.knob.name if cured else None
-        located = Located(self._first_wrong(propagated, switch), None, knobs=knobs)
+        located = Located(self._first_wrong(propagated, told(knobs)), None, knobs=knobs)
         fixes = self._fixes(sane, sane.signature, located)
         return self._diagnosis(sane, located, fixes, None, propagated)
+
+    def _by_tactics(self, sane: Sanity) -> Diagnosis | None:
+        """The diagnosis where tactics are to blame; None where they are not, or where banning them does not help."""
+        signature = sane.signature
+        if self._tactics_tried or not sane.failing or signature is None or not can_choose(self.ctx):
+            return None
+        self._tactics_tried = True
+        located = self._try("tactics", lambda: tactics(self.ctx, signature, sane.natural))
+        if located is None or not located.bans:
+            self._undecided_tactics = located.unknown if located is not None else ()
+            return None
+        fixes = self._fixes(sane, signature, located)
+        if fixes and not fixes[-1].verified:
+            self.unknown.append(f"tactics are in doubt, but banning them does not hold: {fixes[-1].reason}")
+            return None
+        self.unknown += located.unknown
+        return self._diagnosis(sane, located, fixes)
 
     def _fixes(self, sane: Sanity, signature: Signature | None, located: Located) -> tuple[Fix, ...]:
         """All fixes that were tried, where the pipeline goes so far."""
@@ -176,10 +241,20 @@ class Debugger:
             self.unknown.append(f"some tensors could not be observed: {found.unbuilt}")
         if found.cured_by:
             self.findings += (heisenbug(found, failing),)
-        culprits = (suspected(found, knobs[0].name if knobs else None),) if found.nodes else ()
-        located = Located(culprits, None, knobs=knobs, marks=found.cured_by)
+        culprits = (suspected(found, told(knobs)),) if found.nodes else ()
+        located = Located(culprits, None, knobs=knobs, marks=self._fewest_marks(found, sane.natural))
         fixes = self._fixes(sane, sane.signature, located)
         return self._diagnosis(sane, located, fixes, None, Propagated(found.errors, failing))
+
+    def _fewest_marks(self, found: Narrowed, natural: Sequence[Outcome]) -> tuple[str, ...]:
+        """Of the marks that made the failure go away, the fewest that keep it away."""
+        if not found.cured_by:
+            return ()
+        builds = enough(natural, self.ctx.case.fix_builds)
+        marks = self._try("fusion", lambda: fewest_marks(self.ctx, found.cured_by, found.nodes, builds))
+        if not marks:
+            self.unknown.append("the tensors whose marking cured one build do not cure the next ones")
+        return marks or ()
 
     def _say_that_it_was_not_built(self) -> None:
         self.unknown.append(
@@ -245,7 +320,7 @@ class Debugger:
             self.unknown.append("with every tensor marked as an output the failure is gone (fusion matters)")
         return propagated
 
-    def _first_wrong(self, propagated: Propagated | None, knob: str | None) -> tuple[Culprit, ...]:
+    def _first_wrong(self, propagated: Propagated | None, knobs: str) -> tuple[Culprit, ...]:
         error = first_failing(propagated) if propagated else None
         node = self.ctx.index.producer.get(error.tensor) if error else None
         if propagated is None or error is None or node is None:
@@ -253,8 +328,8 @@ class Debugger:
         blind = self._read_on_one_side(error.tensor, propagated)
         inputs = f"{blind[0]}, which it reads, exists on one side only" if blind else "what it reads agrees"
         evidence = f"{error.tensor} is the first tensor to differ ({error.reason}); {inputs}"
-        if knob:
-            evidence += f"; {knob} makes the difference"
+        if knobs:
+            evidence += f"; {knobs} makes the difference"
         return (Culprit((node,), "unknown", evidence, proven=False),)
 
     def _read_on_one_side(self, tensor: str, propagated: Propagated) -> list[str]:
@@ -271,8 +346,12 @@ class Debugger:
         """The reference can't run, so nothing can be compared."""
         broken = [f for f in self.findings if f.severity == "error"]
         reason = error.message + (f" ({broken[0].message})" if broken else "")
-        signature = None
-        return self._diagnosis(Sanity("untestable", signature, reason, ()))
+        sane = Sanity("untestable", None, reason, ())
+        errors = why_refused(self.ctx, ())
+        if not errors:
+            return self._diagnosis(sane)
+        self.unknown.append(f"{reason}; so the repro and the fixes have nothing to be compared with")
+        return self._refused(sane, errors)
 
     # results --------------------------------------------------------------------------------------------
 
@@ -284,9 +363,11 @@ class Debugger:
         observation: Observation | None = None,
         propagated: Propagated | None = None,
     ) -> Diagnosis:
+        self.ctx.session.drop_engines()
         culprits = located.culprits if located else ()
-        proven = [n for c in culprits if c.proven for n in c.nodes]
+        proven = [n for c in culprits if c.proven and c.kind != "build" for n in c.nodes]
         divergence = first_divergence(self.ctx, proven, observation, propagated)
+        fix_folder = self._exported(fixes)
         repro = self._repro(sane.signature, culprits) if self.until == "repro" else None
         counts = self.ctx.session.counts
         candidate = self._info(self.ctx.case.candidate)
@@ -302,6 +383,7 @@ class Debugger:
             first_divergence=divergence,
             culprits=culprits,
             fixes=fixes,
+            fix_folder=fix_folder,
             repro=repro,
             findings=self.findings + self._plugin_problems() + self._worker_troubles(),
             unknown=tuple(dict.fromkeys(self.unknown)),
@@ -309,9 +391,31 @@ class Debugger:
             trials=TrialCounts(
                 counts.total, counts.builds, counts.cached, counts.untestable, round(counts.seconds, 3)
             ),
+            outputs=output_verdicts(self.ctx, sane),
+            trtdebug=__version__,
+            extensions=self._extensions(),
         )
 
+    def _exported(self, fixes: tuple[Fix, ...]) -> str | None:
+        """Writes what production needs for the fix that holds; of several the last, which is the best."""
+        verified = [f for f in fixes if f.verified]
+        if not verified:
+            return None
+        folder = self.fix_folder or self.ctx.session.folder / "fix"
+        self.ctx.report_progress(Progress("export", f"writing {folder}"))
+        info = self._info(self.ctx.case.candidate)
+        versions = self._versions()
+        done = self._try("export", lambda: export_fix(self.ctx, verified[-1], folder, info, versions))
+        return str(folder) if done is not None else None
+
     def _repro(self, signature: Signature | None, culprits: tuple[Culprit, ...]) -> ReproResult | None:
+        unbuilt = next((piece for piece in self._unbuilt if piece.proven), None)
+        if unbuilt is not None:
+            self.ctx.report_progress(Progress("repro", "exporting and re-verifying in a fresh process"))
+            folder, command = self.ctx.session.folder / "repro", self.ctx.case.command
+            return self._try(
+                "repro", lambda: export_unbuilt(self.ctx, unbuilt, folder, command, self._versions())
+            )
         proven = [c for c in culprits if c.proven and c.kind == "precision"]
         if not proven or signature is None:
             return None
@@ -328,6 +432,11 @@ class Debugger:
         with self._stage("preflight"):
             found = run_checks(self.ctx, with_reference)
         self.findings = tuple(dict.fromkeys((*(f for f in self.findings), *found)))
+
+    def _extensions(self) -> tuple[ExtensionInfo, ...]:
+        """Distributions of third parties that are active, each once."""
+        active = (p for p in self.ctx.plugins.plugins() if not p.builtin and p.state == "active")
+        return tuple(dict.fromkeys(ExtensionInfo(p.distribution, p.version) for p in active))
 
     def _plugin_problems(self) -> tuple[Finding, ...]:
         return tuple(

@@ -248,6 +248,11 @@ def test_a_library_that_is_none_for_onnxruntime_is_named(request_for, tmp_path):
         OnnxruntimeBackend().build(request_for(cube_model(), [tmp_path / "empty.so"]))
     engine = OnnxruntimeBackend().build(request_for(cube_model(), [tmp_path / "quiet.so", CUBE]))
     assert engine.run({"x": X})["y"].shape == (3, 8)
+    request = request_for(cube_model(), [tmp_path / "quiet.so", CUBE])
+    shutil.copyfile(tmp_path / "empty.so", tmp_path / "other.so")
+    (tmp_path / "other.so").replace(tmp_path / "quiet.so")  # a loaded library is not to be written to
+    with pytest.raises(BuildFailure, match=r"quiet\.so is not what it was when the case was opened"):
+        OnnxruntimeBackend().build(request)
 
 
 def test_operators_of_a_real_library(request_for):

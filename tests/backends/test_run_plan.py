@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from trtdebug.backends.run_plan import differences
+from trtdebug.backends.run_plan import differences, main
 
 X = np.array([1.0, -2.0, 3e-9, 4.0], np.float32)
 
@@ -44,3 +46,9 @@ def test_others_have_to_be_equal() -> None:
     assert differences({"s": np.array(["a"], object)}, {"s": np.array(["a"], object)}) == {}
     assert differences({"l": [X, X]}, {"l": [X, X]}) == {}
     assert differences({"l": [X, X]}, {"l": [X]}) == {"l": "another sequence"}
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plan.json").write_text('{"parts": []}')
+    assert main([str(tmp_path / "plan.json"), str(tmp_path / "inputs.npz")]) == 2
+    assert "inputs.npz" in capsys.readouterr().out

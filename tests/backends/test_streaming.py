@@ -217,3 +217,21 @@ def test_narrow_floats_inside_are_streamed_too(tmp_path):
     found = streamed(engine, {"x": np.array([0.1, 2], np.float32)})
     assert found["b"].dtype == ml_dtypes.bfloat16
     np.testing.assert_array_equal(found["y"], found["b"].astype(np.float32))
+
+
+def test_a_node_whose_outputs_fall_into_different_batches(tmp_path):
+    model = model_of(
+        [
+            node("Split", ["x"], ["a", "b"], "split", axis=0, num_outputs=2),
+            node("Relu", ["a"], ["c"], "relu"),
+            node("Neg", ["a"], ["d"], "neg"),
+        ],
+        [value("x", [2, 4])],
+        [value("c", [1, 4])],
+        opset=18,
+    )
+    engine = build(saved(model, tmp_path), tmp_path, outputs=("d", "a", "b", "c"), max_memory=33)
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    found = streamed(engine, {"x": x})
+    np.testing.assert_array_equal(found["b"], x[1:])
+    np.testing.assert_array_equal(found["c"], x[:1])

@@ -122,6 +122,16 @@ def test_operators_of_other_domains(check: Check) -> None:
     assert brief(check(custom())) == [("warning", "custom-operator", "mine")]
 
 
+def test_a_node_that_holds_an_operator_of_another_domain_is_not_called_one(check: Check) -> None:
+    own = helper.make_node("Mine", ["x"], ["t"], "inner", domain="nowhere")
+    branch = helper.make_graph([own], "branch", [], [value("t", [1])])
+    choose = helper.make_node("If", ["c"], ["y"], "choose", then_branch=branch, else_branch=branch)
+    model = model_of([choose], [value("x", [1]), value("c", [], TensorProto.BOOL)], [value("y", [1])])
+    model.opset_import.add(domain="nowhere", version=1)
+    [finding] = check(model, "operators")
+    assert finding.message.startswith("'choose' holds a nowhere::Mine")
+
+
 def test_functions_of_the_model_are_known_operators(check: Check) -> None:
     model = custom()
     model.functions.append(

@@ -108,6 +108,16 @@ CASES: dict[str, tuple[Callable[[Path], None] | None, str, tuple[str, ...]]] = {
     "an empty file": (text("empty.onnx", ""), "run empty.onnx", ("empty.onnx",)),
     "a truncated file": (truncated, "run short.onnx", ("short.onnx",)),
     "weights that are missing": (without_its_weights, "run lost.onnx", ("weights.bin", "lost.onnx")),
+    "a recording of tactics that is not there": (
+        None,
+        "run good.onnx --good-tactics none.json",
+        ("none.json can't be read",),
+    ),
+    "a recording of tactics that is none": (
+        None,
+        "run good.onnx --good-tactics good.onnx",
+        ("good.onnx is no tactic replay",),
+    ),
     "an unknown input in --input-shapes": (
         None,
         "run good.onnx --input-shapes tensor9:[1,3,64,64]",

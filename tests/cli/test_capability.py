@@ -265,6 +265,8 @@ def test_shapes_of_inputs_are_the_models_then(located, tmp_path: Path) -> None:
         (("--input-shapes", "zz:[1]"), "'zz', which is no tensor of the model"),
         (("--plugins", "nowhere.so"), "there is no plugin library nowhere.so"),
         (("--out", "."), "which is not by `trtdebug capability`"),
+        (("--out", "/proc/nowhere"), "/proc/nowhere cannot be written"),
+        (("--input-shapes", "x:[7]"), "--input-shapes gives 'x' [7], but the model wants"),
     ],
 )
 def test_bad_input_is_one_line(words, says: str, located, tmp_path: Path, monkeypatch) -> None:
@@ -273,6 +275,14 @@ def test_bad_input_is_one_line(words, says: str, located, tmp_path: Path, monkey
     done = trtdebug("capability", path, *words)
     assert done.code == 2
     assert says in done.stderr
+
+
+def test_plugins_that_the_parser_does_not_take_are_not_left_out(located, tmp_path: Path) -> None:
+    library = tmp_path / "libplugin.so"
+    library.write_text("any")
+    code, data = answer(located("custom_operator"), tmp_path / "out", "--plugins", str(library))
+    assert (code, data["verdict"]) == (4, "unknown")
+    assert "TensorRT-RTX takes no plugin libraries" in data["errors"][0]["message"]
 
 
 def test_a_parser_that_dies_is_no_answer(located, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

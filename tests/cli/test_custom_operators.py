@@ -65,6 +65,16 @@ def test_a_session_goes_on_with_the_same_file_only(place):
     assert "is of another case" in done.stderr
 
 
+def test_a_session_is_not_resumed_with_another_file(place):
+    words = ("run", "cube.onnx", "--operators", "cube.py", *EMULATOR, "--session", "s")
+    assert trtdebug(*words, cwd=place).returncode in (0, 1)
+    with (place / "cube.py").open("a") as file:
+        file.write("# changed")
+    done = trtdebug("resume", "s", cwd=place)
+    assert done.returncode == 2
+    assert f"{place / 'cube.py'} is not what it was in the session s" in done.stderr
+
+
 def test_run_finds_the_node_and_writes_a_repro_that_fails(place):
     words = ("run", "cube.onnx", "--operators", "cube.py", "--val-range", "[50,60]", *EMULATOR, "--json")
     done = trtdebug(*words, cwd=place)

@@ -16,7 +16,8 @@ from seed_models import identity_add_identity, mnist, unsorted_with_dead_ends
 from typer.testing import CliRunner
 
 from trtdebug.cli.app import app
-from trtdebug.graph.load import save_model
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model, save_model
 
 
 def overflowing() -> onnx.ModelProto:
@@ -53,6 +54,16 @@ def test_no_reference_is_4_for_the_other_commands_too(command: str, tmp_path: Pa
     assert (done.exit_code, done.stdout) == (4, "")
     assert done.stderr.startswith("error: the reference onnxruntime cannot run model.onnx")
     assert "ArgMax-15" in done.stderr
+
+
+def test_a_repro_that_could_not_be_tested_is_4(tmp_path: Path) -> None:
+    """The emulator has nothing to emulate in FP32: neither that the node passes nor that it fails is known."""
+    save_model(overflowing(), tmp_path / "model.onnx")
+    node = GraphIndex(load_model(tmp_path / "model.onnx")).order[0]
+    line = ["repro", str(tmp_path / "model.onnx"), "--nodes", node, "--candidate", "emulator", "--unit-test"]
+    done = CliRunner().invoke(app, [*line, "--session", str(tmp_path / "s"), "--quiet"])
+    assert done.exit_code == 4, done.output
+    assert "could not be tested" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

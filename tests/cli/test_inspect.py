@@ -7,6 +7,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from autotuning_logs import EDITABLE
 from engine_json import TRT8
 from seed_models import clamped_gemm
 from typer.testing import CliRunner
@@ -53,6 +54,20 @@ def test_recorded_layers(folder: Path) -> None:
     layers = json.loads(text)["layers"]
     assert layers[1]["nodes"] == ["conv1", "relu1"]
     assert layers[0]["reads"] == ["fp32"]
+
+
+def test_a_build_log(folder: Path) -> None:
+    (folder / "build.log").write_text(EDITABLE, encoding="utf-8")
+    code, text, _ = trtdebug("inspect build.log")
+    assert code == 0
+    assert text.startswith("2 autotuned, 4 tactics; ")
+    assert "  *   0.010000 ms    1.00x  0x665ded9abbf88  gemm_tf32_32x32\n" in text
+    code, text, _ = trtdebug("inspect build.log --json")
+    assert [len(op["candidates"]) for op in json.loads(text)["ops"]] == [3, 1]
+    for more in ("--fp16", "--nodes", "other.json"):
+        code, text, errors = trtdebug(f"inspect build.log {more}")
+        assert (code, text) == (2, "")
+        assert "build.log is a build log: it shows tactics, and nothing else." in errors
 
 
 def test_two_side_by_side(folder: Path) -> None:

@@ -59,3 +59,14 @@ def test_no_arguments_is_help() -> None:
     done = CliRunner().invoke(app, [])
     assert done.exit_code == 2
     assert "Commands:" in done.output
+
+
+def test_an_interrupt_before_the_command_begins_is_told_by_the_exit_code_alone() -> None:
+    program = (
+        "from trtdebug.cli import start\n"
+        "def interrupted(words): raise KeyboardInterrupt\n"
+        "start.start_early = interrupted\n"
+        "start.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -24,6 +24,7 @@ from trtdebug.core.intervention import (
     MarkOutputs,
     PinPrecision,
     ReplaceGraph,
+    UseTactic,
 )
 from trtdebug.core.jsonable import digest, dumps, from_data, loads, to_data
 from trtdebug.core.outcome import Outcome, TensorError
@@ -34,6 +35,7 @@ EVERY_KIND = (
     PinPrecision(("a", "b/c")),
     ForcePrecision("bf16"),
     BanTactic("conv + relu", "0x1f"),
+    UseTactic("conv + relu", "*:0x1f"),
     Knob("tf32", "off"),
     MarkOutputs(("t:0",)),
     BreakFusion("t"),

@@ -15,11 +15,19 @@ import pytest
 
 from trtdebug.core.diagnosis import BackendInfo, Fix
 from trtdebug.core.errors import UserError
-from trtdebug.core.intervention import BanTactic, Knob, MarkOutputs, PinPrecision, ReplaceGraph
+from trtdebug.core.intervention import (
+    BanTactic,
+    BreakFusion,
+    Knob,
+    MarkOutputs,
+    PinPrecision,
+    ReplaceGraph,
+)
 from trtdebug.core.jsonable import dumps, to_data
 from trtdebug.export import folder as folder_module
 from trtdebug.export.folder import export_fix
 from trtdebug.export.manifest import files_of, read_manifest
+from trtdebug.export.scripts.order import read_wanted
 from trtdebug.graph.load import content_sha256
 
 CULPRITS = ("norm_pow", "norm_var", "norm_eps", "norm_sqrt")
@@ -246,3 +254,63 @@ for name in ("build.py", "polygraphy_constraints.py"):
     runpy.run_path(f"{sys.argv[1]}/{name}")
 print([m for m in sys.modules if m.partition(".")[0] in ("trtdebug", "polygraphy", "onnx", "numpy")])
 """
+
+
+def test_neutral_nodes_are_exported_as_they_were_built(fixed, tmp_path: Path) -> None:
+    """Not as extra outputs, which no build was verified with; unless those were what was built."""
+    fix = verified(BreakFusion("norm_pow"))
+    relaxed = replace(fix, note="relaxed: norm_pow made extra outputs, for by neutral nodes: no kernel")
+    with fixed.context() as ctx:
+        manifest = export_fix(ctx, fix, tmp_path / "fix", TRT, {})
+        outputs = export_fix(ctx, relaxed, tmp_path / "outputs", TRT, {})
+    assert (manifest.model, manifest.apart, manifest.interventions) == ("model.onnx", True, fix.interventions)
+    for name in ("model.onnx", "mixed.onnx"):
+        model = onnx.load(tmp_path / "fix" / name)
+        assert "ScatterND" in {n.op_type for n in model.graph.node}, name
+        assert [o.name for o in model.graph.output] == ["logits"]
+    told = json.loads((tmp_path / "fix" / "fix.json").read_text())
+    assert read_wanted(told["interventions"], told["apart"]).marks == ()
+    assert "trtexec --onnx=model.onnx" in (tmp_path / "fix" / "trtexec.txt").read_text()
+    assert (outputs.model, outputs.apart) == (None, False)
+    assert {o.name for o in onnx.load(tmp_path / "outputs" / "mixed.onnx").graph.output} == {
+        "logits",
+        "norm_pow",
+    }
+
+
+def test_outputs_that_the_user_marks_are_in_the_fix(fixed, tmp_path: Path) -> None:
+    """It was verified with them."""
+    with fixed.context() as ctx:
+        ctx.case = replace(ctx.case, options=replace(ctx.case.options, marks=("norm_var",)))
+        manifest = export_fix(ctx, verified(PinPrecision(CULPRITS)), tmp_path / "fix", TRT, {})
+    assert manifest.interventions == (MarkOutputs(("norm_var",)), PinPrecision(CULPRITS))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "trtexec", "polygraphy"),
+    [
+        ((Knob("tf32", "off"),), "--noTF32", "--fp16"),
+        ((Knob("workspace", str(1 << 25)),), "--memPoolSize=workspace:32", "--pool-limit=workspace:33554432"),
+        (
+            (Knob("optimization_level", "1"),),
+            "--builderOptimizationLevel=1",
+            "--builder-optimization-level=1",
+        ),
+        (
+            (Knob("tactic_sources", "-CUDNN"), Knob("tactic_sources", "-CUBLAS")),
+            "--tacticSources=-CUDNN,-CUBLAS",
+            "none, the knob tactic_sources",
+        ),
+        ((Knob("strict_nans", "on"),), "none: the knob strict_nans", "none, the knob strict_nans"),
+    ],
+)
+def test_command_lines_say_the_knobs_or_are_none(fixed, tmp_path: Path, knobs, trtexec, polygraphy) -> None:
+    """One that leaves a knob out builds another engine than the one that was verified."""
+    with fixed.context() as ctx:
+        export_fix(ctx, verified(*knobs), tmp_path / "fix", TRT, {})
+    weak = (tmp_path / "fix" / "trtexec.txt").read_text().partition("# TensorRT 11")[0]
+    assert trtexec in weak
+    readme = (tmp_path / "fix" / "README.txt").read_text().splitlines()
+    [line] = [x for x in readme if x.strip().startswith("polygraphy") and "trt-network" not in x]
+    assert polygraphy in line
+    assert "--tf32" not in line or knobs != (Knob("tf32", "off"),)

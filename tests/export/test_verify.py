@@ -181,6 +181,9 @@ def test_untestable_where_the_backend_cannot_do_it(folder: Path) -> None:
 def test_a_session_is_kept_where_one_is_named(folder: Path, tmp_path: Path) -> None:
     assert verify(folder, "--session", tmp_path / "session").code == 0
     assert list((tmp_path / "session" / "trials").iterdir())
+    again = verify(folder, "--session", tmp_path / "session")  # its builds are those of another day
+    assert again.code == 2
+    assert "holds a session already" in again.stderr
 
 
 def test_names_of_any_kind(fix_of, odd) -> None:
@@ -224,3 +227,43 @@ def test_a_rewritten_model_is_what_is_built(fixed, changed, tmp_path: Path) -> N
     refused = verify(tmp_path / "right", "--model", fixed.model)
     assert refused.code == 2
     assert "the fix is a rewritten model" in refused.stderr
+
+
+@pytest.mark.parametrize("damage", ["expected value", "rewritten model", "builds"])
+def test_what_is_damaged_is_no_verdict(fixed, tmp_path: Path, damage: str) -> None:
+    fix = Fix(
+        "rewrite", "r", (ReplaceGraph(str(fixed.model), content_sha256(fixed.model)), PIN), True, (1, 1)
+    )
+    with fixed.context() as ctx:
+        export_fix(ctx, fix, tmp_path / "fix", BackendInfo("emulator", "1"), {})
+    path = tmp_path / "fix" / "fix.json"
+    told = json.loads(path.read_text())
+    if damage == "expected value":
+        told["samples"][0]["expected"] = []
+    elif damage == "builds":
+        told["case"]["fix_builds"] = 0
+    else:
+        model = onnx.load(tmp_path / "fix" / "rewritten.onnx")
+        model.graph.node[0].name += "_changed"
+        onnx.save(model, tmp_path / "fix" / "rewritten.onnx")
+    path.write_text(json.dumps(told))
+    done = verify(tmp_path / "fix")
+    assert done.code == 2
+    assert (
+        "expected value of 'logits'" in done.stderr
+        or "is not the model" in done.stderr
+        or "a build" in done.stderr
+    )
+
+
+def test_a_reference_that_cannot_run_leaves_it_open(folder: Path, layernorm, tmp_path: Path) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(layernorm)
+    model.graph.node[0].domain = "nobody.knows"
+    model.opset_import.append(onnx.helper.make_opsetid("nobody.knows", 1))
+    onnx.save(model, tmp_path / "new.onnx")
+    done = verify(folder, "--model", tmp_path / "new.onnx", "--json")
+    assert done.code == 4
+    data = json.loads(done.stdout)
+    assert data["holds"] is None
+    assert "the reference onnxruntime cannot run new.onnx" in data["reason"]

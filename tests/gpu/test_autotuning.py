@@ -11,7 +11,8 @@ from seed_models import model_of, node, value, weight
 
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt import compat
-from trtdebug.backends.tensorrt.autotuning import AutotuningReader, normalised
+from trtdebug.backends.tensorrt.autotuned import normalised
+from trtdebug.backends.tensorrt.autotuning import AutotuningReader
 from trtdebug.backends.tensorrt.backend import TensorrtBackend
 from trtdebug.backends.tensorrt.inspect import inspector_json, parse_dump
 from trtdebug.backends.tensorrt.logger import collected, trt_logger

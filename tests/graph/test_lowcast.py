@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,8 @@ from trtdebug.graph.rounding import rounded
 from trtdebug.graph.types import graph_types, infer, tensor_types
 from trtdebug.graph.walk import bodies
 
-MODELS = Path(__file__).resolve().parents[2] / ".." / "shared" / "models"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+OVERFLOWING = ("pow", "var", "eps", "sqrt")
 REAL = {  # model -> largest error of FP16 weights and activations, of max |reference|
     "minilm_l6_v4096.onnx": 7e-3,
     "silero_vad_16k_static.onnx": 2e-2,
@@ -391,11 +394,8 @@ def test_layernorm_statistics_keep_their_type() -> None:
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_real_models_run_in_float16_within_rounding(name: str) -> None:
-    path = MODELS / name
-    if not path.is_file():
-        pytest.skip(f"{path.name} is not here")
-    model = load_model(path)
+def test_real_models_run_in_float16_within_rounding(name: str, model_path: Callable[[str], Path]) -> None:
+    model = load_model(model_path(name))
     low = mixed_precision(model, [n.name for n in model.graph.node], "fp16")
     # residual_block declares its output as a scalar: its own shapes do not check.
     onnx.checker.check_model(low, full_check=name != "polygraphy/residual_block.onnx")
@@ -413,6 +413,47 @@ def test_real_models_run_in_float16_within_rounding(name: str) -> None:
         assert found[output].dtype == expected.dtype
         assert np.abs(found[output] - expected).max() <= REAL[name] * np.abs(expected).max()
         assert np.abs(found[output] - expected).max() > 0  # it did compute in another precision
+
+
+CULPRITS = tuple(f"{norm}_{part}" for norm in ("b3_ln1", "b3_ln2", "lnf") for part in OVERFLOWING)
+FRAGILE = frozenset(
+    {"Pow", "ReduceMean", "ReduceSum", "Sqrt", "Softmax", "LayerNormalization", "Exp", "LSTM"}
+)
+PINNED: dict[str, Callable[[onnx.NodeProto], bool]] = {
+    "attention": lambda node: node.name in CULPRITS,
+    "magika_standard_v3_3.onnx": lambda node: node.name.endswith(
+        ("LayerNorm_1/Sum_1", "LayerNorm_1/truediv_1")
+    ),
+    "minilm_l6_v4096.onnx": lambda node: node.op_type in FRAGILE,
+    "silero_vad_16k_static.onnx": lambda node: node.op_type in FRAGILE,
+}
+"""The pins of a diagnosis, or what people pin by habit."""
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_real_models_with_pins_compute_in_the_types_asked_for(
+    name: str, model_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name in REAL:
+        model = load_model(model_path(name))
+    else:
+        monkeypatch.syspath_prepend(str(SAMPLES))
+        model = importlib.import_module(name).build()
+        name_nodes(model)
+    pins = {n.name for n in model.graph.node if PINNED[name](n)}
+    wanted = {n.name for n in model.graph.node} - pins
+    low = mixed_precision(model, wanted, "fp16")
+    onnx.checker.check_model(low, full_check=True)
+    chosen = lowerable(model, wanted, "fp16")
+    assert_types(model, low, chosen, "float16")
+    types = types_of(model)
+    floats = {n.name for n in model.graph.node if float_types(n, types) and n.op_type != "Constant"}
+    assert len(chosen) > 0.8 * len(floats - pins)
+    feeds = random_feeds(model)
+    reference, found = run(model, feeds), run(low, feeds)
+    for output, expected in reference.items():
+        assert found[output].dtype == expected.dtype
+        assert np.abs(found[output] - expected).max() <= REAL.get(name, 1e-2) * np.abs(expected).max()
 
 
 def random_feeds(model: onnx.ModelProto) -> dict[str, np.ndarray]:

@@ -62,6 +62,7 @@ def test_a_model_too_new_for_onnxruntime_still_folds() -> None:
 
 def test_folding_nothing_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gs.Graph, "fold_constants", lambda self, **_: self)
+    monkeypatch.setattr("onnxruntime.InferenceSession", None)
     with pytest.raises(UserError, match="could not be folded: 'myAdd0' and 1 more"):
         sanitize(unsorted_with_dead_ends())
 
@@ -119,3 +120,12 @@ def test_a_try_that_is_given_up_leaves_no_trace() -> None:
     clean = sanitize(model).model
     feeds = {n: v for n, v in generate(model, seed=497).items() if n in {i.name for i in clean.graph.input}}
     assert run(clean, feeds).keys() == {o.name for o in model.graph.output}
+
+
+def test_what_a_body_reads_folds_too() -> None:
+    """graphsurgeon leaves it alone; here an Identity of a weight."""
+    model = random_graph(287, 14)
+    assert "n8" in {n.name for n in model.graph.node}
+    clean = sanitize(model)
+    assert "node 'n8' (Identity) folded into a constant" in clean.changes
+    assert foldable(clean.model) == ()

@@ -56,7 +56,13 @@ def test_the_script_imports_only_what_a_stranger_has() -> None:
     modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     modules |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     foreign = {m.split(".")[0] for m in modules if m} - set(sys.stdlib_module_names)
-    assert foreign == {"numpy", "onnxruntime", "tensorrt", "cuda", "trtdebug"}  # trtdebug for custom operators only
+    assert foreign == {
+        "numpy",
+        "onnxruntime",
+        "tensorrt",
+        "cuda",
+        "trtdebug",
+    }  # trtdebug for custom operators only
 
 
 def test_a_name_can_not_break_the_table() -> None:

@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from trtdebug.core.exits import exit_words
 from trtdebug.core.outcome import Outcome, Signature
-from trtdebug.session.death import exit_words, held_too_much, of_death, spoiled, took_too_long
+from trtdebug.session.death import held_too_much, of_death, spoiled, took_too_long
 from trtdebug.session.limits import WorkerLimits
 
 

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from trtdebug.session.files import write_text
+from trtdebug.core.errors import UserError
+from trtdebug.session.files import whole_folder, write_text
 
 
 def test_writes_whole_files_and_makes_folders(tmp_path):
@@ -27,3 +28,34 @@ def test_a_kill_before_the_end_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_text(path, "new")
     assert path.read_text() == "old"
+
+
+def test_a_whole_folder_takes_the_place_of_the_old_one(tmp_path):
+    folder = tmp_path / "deep" / "fix"
+    for content in ("one", "two"):
+        with whole_folder(folder, "mark", "thing") as place:
+            (place / "mark").write_text(content)
+            (place / content).write_text("")
+    assert sorted(p.name for p in folder.iterdir()) == ["mark", "two"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_that_does_not_get_done_leaves_the_old_one(tmp_path):
+    folder = tmp_path / "fix"
+    with whole_folder(folder, "mark", "thing") as place:
+        (place / "mark").write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole_folder(folder, "mark", "thing") as place:
+        raise KeyboardInterrupt
+    assert (folder / "mark").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    with pytest.raises(UserError, match="exists and is no thing"), whole_folder(tmp_path, "mark", "thing"):
+        raise AssertionError("it was given")
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UserError, match="cannot be written"),
+        whole_folder(tmp_path / "file" / "fix", "mark", "thing"),
+    ):
+        raise AssertionError("it was given")

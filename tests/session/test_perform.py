@@ -238,12 +238,3 @@ def test_a_replaced_graph_is_built_instead(folder):
     perform(job(interventions=(ReplaceGraph("/other.onnx", "22"), pin)), backend, folder)
     assert str(backend.requests[0].model) == "/other.onnx"
     assert backend.requests[0].interventions == (pin,)
-
-
-def test_latency_is_the_median_of_repeated_runs(folder):
-    backend = FakeBackend()
-    outcome = perform(job(time_runs=5), backend, folder)
-    assert outcome.latency_ms is not None
-    assert outcome.latency_ms >= 0
-    assert [e.runs for e in backend.engines] == [6]
-    assert perform(job(), FakeBackend(), folder).latency_ms is None

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
+from keeping_backend import KeepingBackend, opened
 from miscompiling import Miscompiling, diagnose, influential
 from planted_graphs import planted_graph
 
+from trtdebug.backends.base import BuildRequest, Engine
 from trtdebug.core.diagnosis import Diagnosis
-from trtdebug.core.intervention import Knob
+from trtdebug.core.intervention import Knob, MarkOutputs, PinPrecision
 from trtdebug.core.outcome import Outcome
-from trtdebug.stages.repeated import enough
+from trtdebug.plugins.spec import hookimpl
+from trtdebug.plugins.types import FixProposal, FixProposer
+from trtdebug.stages.repeated import Repeated, enough
 
 SOURCE, LUCK, ROUTE = (
     Knob("tactic_sources", "-A"),
@@ -98,3 +103,40 @@ def test_a_backend_without_switches_is_built_no_more_often(model: onnx.ModelProt
     backend = Miscompiling(wrong(model))
     assert diagnose(model, backend, tmp_path).verdict == "diverges"
     assert set(backend.builds) == {only()}
+
+
+class Moody(Miscompiling):
+    """Wrong in every other build; and with `LUCK`, which changes nothing, not before the fourth."""
+
+    def build(self, request: BuildRequest) -> Engine:
+        knobs = frozenset(i for i in request.interventions if isinstance(i, Knob))
+        number = self.builds[knobs] + 1
+        passes = number < 4 if LUCK in knobs else number % 2 == 0
+        self.cures = (frozenset(),) if passes else ()
+        return super().build(request)
+
+
+class Luck:
+    @hookimpl
+    def trtdebug_fixes(self) -> list[FixProposer]:
+        return [FixProposer("luck", "for tests", lambda _: [FixProposal("luck", "luck", (LUCK,), 0.0)])]
+
+
+def test_a_fix_that_passes_by_chance_is_not_verified(model: onnx.ModelProto, tmp_path: Path) -> None:
+    """Of the builds without it one fails and one passes: two that pass say nothing."""
+    diagnosis = diagnose(model, Moody(wrong(model)), tmp_path, Luck())
+    assert diagnosis.failed_builds == 1
+    [fix] = diagnosis.fixes
+    assert (fix.verified, fix.builds_passed) == (False, (3, 4))
+
+
+def test_outputs_that_the_user_marks_stay_in_every_build(model: onnx.ModelProto, tmp_path: Path) -> None:
+    """Marks change what is fused: a switch tried without them would be another case."""
+    backend = KeepingBackend()
+    ctx = opened(model, tmp_path, backend)
+    ctx.record()
+    marked, pin = influential(model)[0], PinPrecision((wrong(model),))
+    [tensor] = ctx.index.node(marked).outputs
+    ctx.case = replace(ctx.case, options=replace(ctx.case.options, marks=(tensor,)))
+    Repeated(ctx, "axes", 2, lambda _: "a pin")((pin,))
+    assert {r.interventions for r in backend.requests} == {(MarkOutputs((tensor,)), pin)}

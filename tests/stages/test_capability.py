@@ -306,6 +306,31 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
+def test_a_folder_with_files_named_as_ours_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "inputs.npz").write_text("mine")
+    with pytest.raises(UserError, match=r"inputs\.npz"):
+        prepare_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["inputs.npz"]
+
+
+def test_a_folder_that_cannot_be_written_is_bad_input() -> None:
+    with pytest.raises(UserError, match="/proc/nowhere cannot be written"):
+        prepare_folder(Path("/proc/nowhere"))
+
+
+def test_a_model_without_nodes_has_no_segments() -> None:
+    found = surveyed(parsed("g (float[4] x) => (float[4] x) { }"), FakeParser())
+    assert (found.verdict, found.segments, found.largest) == ("supported", (), None)
+
+
+def test_of_what_no_node_writes_no_shape_is_asked_for() -> None:
+    found = surveyed(
+        parsed("g (float[4] x) => (float[4] y) { y = Add(x, nowhere) }"), FakeParser(refused=("node_of_y",))
+    )
+    (said,) = found.segments[0].errors
+    assert (said.node, said.message) == ("node_of_y", "No node writes 'nowhere', which it reads.")
+
+
 def test_a_second_call_leaves_nothing_of_the_first(tmp_path: Path) -> None:
     written(parsed(CHAIN), tmp_path, FakeParser(refused=("node_of_d",)))
     _, saved, _ = written(parsed(CHAIN), tmp_path, FakeParser(refused=("node_of_a",)))

@@ -14,6 +14,8 @@ from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import ForcePrecision, PinPrecision
 from trtdebug.core.outcome import Signature
+from trtdebug.plugins.builtin import BUILTINS
+from trtdebug.plugins.manager import PluginManager
 from trtdebug.stages.context import Context
 from trtdebug.stages.fix import fix
 from trtdebug.stages.localise import Located
@@ -125,7 +127,13 @@ def test_where_fewer_pins_fail_as_the_user_builds_all_of_them_are_tried(
     ctx = reference_recorded(opened(demo, tmp_path, KeepingBackend(on_build=moody, realises=only_pins)))
     culprits = tuple(Culprit((n,), "precision", "fails alone") for n in NEEDED)
     pins = (*NEEDED, "norm_div")
-    few, *_, all_of_them = fix(ctx, SIGNATURE, Located(culprits, pins, alone=frozenset(NEEDED)), (), (), 2)
+    located = Located(culprits, pins, alone=frozenset(NEEDED))
+    few, *_, all_of_them = fix(ctx, SIGNATURE, located, (), (), 2)
     assert (few.verified, few.reason) == (False, "not with four of them.")
     assert few.interventions == (PinPrecision(NEEDED),)
     assert (all_of_them.verified, all_of_them.interventions) == (True, (PinPrecision(pins),))
+    without = [name for name in BUILTINS if name != "trtdebug.fixes"]  # -p no:fixes: nobody proposes pins
+    ctx.plugins = PluginManager.load(
+        builtins=[*without, KeepingBackend(realises=only_pins)], third_party=False
+    )
+    assert not [f for f in fix(ctx, SIGNATURE, located, (), (), 2) if f.kind == "pin"]

@@ -2,100 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
-from onnx import helper, numpy_helper
+from miscompiling import Miscompiling, diagnose, influential
+from onnx import helper
 from planted_graphs import planted_graph
 
-from trtdebug.backends.base import BuildRequest, Engine
-from trtdebug.backends.onnxruntime import OnnxruntimeBackend, OrtEngine
 from trtdebug.core.diagnosis import Diagnosis
-from trtdebug.core.errors import BuildFailure
-from trtdebug.core.outcome import EngineInfo, LayerInfo
-from trtdebug.debugger import Debugger
+from trtdebug.core.intervention import BreakFusion, MarkOutputs
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model, save_model
-from trtdebug.plugins.builtin import BUILTINS
-from trtdebug.plugins.manager import PluginManager
-from trtdebug.plugins.spec import hookimpl
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
-from trtdebug.stages.context import Context
 from trtdebug.stages.narrow import bracket, spread
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
-
-
-@dataclass
-class Miscompiling(OnnxruntimeBackend):
-    """A builder that computes one node wrongly.
-
-    Attributes:
-        wrong: the node; its output comes out tripled.
-        fused_with: tensor across which it has to be fused for that; None = it is always wrong.
-        most_outputs: builds nothing with more outputs than that.
-    """
-
-    wrong: str
-    fused_with: str | None = None
-    most_outputs: int = 10_000
-    name = "miscompiling"
-    realises = frozenset({"MarkOutputs"})
-    deterministic = False
-
-    @hookimpl
-    def trtdebug_backends(self) -> list[Miscompiling]:
-        return [self]
-
-    def build(self, request: BuildRequest) -> Engine:
-        model = load_model(request.model)
-        marked = {t for i in request.interventions for t in getattr(i, "tensors", ())}
-        outputs = {*(request.outputs or ()), *marked, *(o.name for o in model.graph.output)}
-        if len(outputs) > self.most_outputs:
-            raise BuildFailure("Could not find any implementation for node {ForeignNode[a...z]}.")
-        names = {n.name for n in model.graph.node}
-        if self.wrong in names and (self.fused_with is None or self.fused_with not in outputs):
-            triple(model, self.wrong)
-        return _Engine(model, sorted(outputs), request.workdir, self.name)
-
-
-class _Engine(OrtEngine):
-    def info(self) -> EngineInfo:
-        return replace(super().info(), layers=(LayerInfo(f"{len(self._outputs)} outputs"),))
-
-    def __init__(self, model: onnx.ModelProto, outputs: list[str], workdir: Path, backend: str) -> None:
-        self._outputs = outputs
-        super().__init__(model, outputs, workdir, backend)
-
-
-def triple(model: onnx.ModelProto, name: str) -> None:
-    place, node = next((i, n) for i, n in enumerate(model.graph.node) if n.name == name)
-    inner, node.output[0] = node.output[0], f"{node.output[0]}__right"
-    model.graph.initializer.append(numpy_helper.from_array(np.float32(3), f"{name}__factor"))
-    model.graph.node.insert(
-        place + 1, helper.make_node("Mul", [node.output[0], f"{name}__factor"], [inner], f"{name}__wrong")
-    )
-
-
-def diagnose(model: onnx.ModelProto, backend: Miscompiling, folder: Path) -> Diagnosis:
-    save_model(model, folder / "model.onnx")
-    np.savez(folder / "inputs.npz", x=np.random.default_rng(1).standard_normal((4, 16)).astype(np.float32))
-    plugins = PluginManager.load(builtins=[*BUILTINS, backend], third_party=False)
-    request = CaseRequest(folder / "model.onnx", candidate="miscompiling", inputs=folder / "inputs.npz")
-    prepared = prepare(request, plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Debugger(Context(session, prepared.case, plugins), until="fix").run()
-
-
-def influential(model: onnx.ModelProto) -> list[str]:
-    """Nodes whose tripled output shows at the model's own."""
-    index = GraphIndex(model)
-    return [n for n in index.order if index.node(n).op in ("MatMul", "Mul", "Add", "Gemm")]
+from trtdebug.stages.unfuse import distances
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -112,27 +31,74 @@ def test_a_wrong_kernel_is_named_in_a_few_builds(seed: int, tmp_path: Path) -> N
     assert diagnosis.trials.builds <= 2 + 4
 
 
-def test_a_fault_that_marks_cure_is_a_heisenbug(tmp_path: Path) -> None:
+def fused() -> tuple[onnx.ModelProto, str, list[str]]:
+    """A model, a node of it to go wrong, and tensors on the way to it, the nearest first."""
     model = planted_graph(3, 60, 0).model
     index = GraphIndex(model)
     wrong = influential(model)[len(influential(model)) // 2]
-    across = next(t for t in index.node(wrong).reads if t in index.producer)
-    diagnosis = diagnose(model, Miscompiling(wrong, fused_with=across), tmp_path)
+    tensors = [t for t in index.node(wrong).reads if t in index.producer]
+    for tensor in tensors:
+        tensors += [t for t in index.node(index.producer[tensor]).reads if t in index.producer]
+    return model, wrong, list(dict.fromkeys(tensors))
+
+
+def fixed_by(diagnosis: Diagnosis) -> set[str]:
+    """Tensors of the verified fix."""
+    [marks] = diagnosis.fixes[-1].interventions
+    assert isinstance(marks, MarkOutputs)
+    assert diagnosis.fixes[-1].verified
+    assert diagnosis.fixes[-1].kind == "fusion"
+    return set(marks.tensors)
+
+
+def test_a_fault_that_marks_cure_is_a_heisenbug_and_the_one_mark_fixes_it(tmp_path: Path) -> None:
+    model, wrong, (across, *_) = fused()
+    diagnosis = diagnose(model, Miscompiling(wrong, fused_with=(across,)), tmp_path)
     [culprit] = diagnosis.culprits
     assert culprit.kind == "fusion"
     assert wrong in culprit.nodes
     assert len(culprit.nodes) < 20
     assert any(f.id == "heisenbug" for f in diagnosis.findings)
-    [marks] = diagnosis.fixes[-1].interventions
-    assert across in marks.tensors
-    assert diagnosis.fixes[-1].verified
-    assert diagnosis.fixes[-1].kind == "fusion"
+    assert fixed_by(diagnosis) == {across}
+
+
+def test_two_marks_that_cure_it_only_together(tmp_path: Path) -> None:
+    model, wrong, across = fused()
+    needed = {across[0], across[2]}
+    diagnosis = diagnose(model, Miscompiling(wrong, fused_with=tuple(needed)), tmp_path)
+    assert fixed_by(diagnosis) == needed
+
+
+def test_a_mark_that_does_not_build_alone_is_kept_with_others(tmp_path: Path) -> None:
+    model, wrong, (across, *_) = fused()
+    own = {o.name for o in model.graph.output}
+    lonely = Miscompiling(wrong, fused_with=(across,), unbuilt=lambda t, _: len(set(t) - own) in (1, 2))
+    marks = fixed_by(diagnose(model, lonely, tmp_path))
+    assert across in marks
+    assert 3 <= len(marks) <= 6
+
+
+def test_a_neutral_node_is_tried_before_an_extra_output(tmp_path: Path) -> None:
+    model, wrong, (across, *_) = fused()
+    backend = Miscompiling(wrong, fused_with=(across,))
+    backend.realises |= {"BreakFusion"}
+    [fix] = diagnose(model, backend, tmp_path).fixes
+    assert fix.verified
+    assert fix.interventions == (BreakFusion(across),)
+
+
+def test_distances_go_both_ways() -> None:
+    nodes = [helper.make_node("Relu", [a], [b], b) for a, b in zip("xabc", "abcy", strict=True)]
+    value = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1]) for n in "xy"]
+    index = GraphIndex(helper.make_model(helper.make_graph(nodes, "g", value[:1], value[1:])))
+    assert distances(index, ["a"]) == {"x": 0, "a": 0, "b": 1, "c": 2, "y": 3}
+    assert distances(index, []) == {}
 
 
 def test_where_marks_do_not_build_the_model_is_cut_off(tmp_path: Path) -> None:
     model = planted_graph(5, 60, 0).model
     wrong = influential(model)[len(influential(model)) // 2]
-    diagnosis = diagnose(model, Miscompiling(wrong, most_outputs=1), tmp_path)
+    diagnosis = diagnose(model, Miscompiling(wrong, unbuilt=lambda outputs, _: len(outputs) > 1), tmp_path)
     [culprit] = diagnosis.culprits
     assert culprit.nodes == (wrong,)
     assert any("ForeignNode" in line for line in diagnosis.unknown)

@@ -173,3 +173,9 @@ def test_the_case_names_its_inputs_by_content(folder: Path) -> None:
     first, again, other = prepared(folder), prepared(folder), prepared(folder, seed=1)
     assert first.case == again.case
     assert first.case.inputs_sha256 != other.case.inputs_sha256
+
+
+def test_a_backend_that_an_extension_has_is_told_as_such() -> None:
+    with pytest.raises(UserError, match="the extension trtdebug-rtx has it") as told:
+        find_backend("tensorrt-rtx", PLUGINS, "candidate")
+    assert told.value.hint == "`trtdebug ext install trtdebug-rtx`"

@@ -23,11 +23,11 @@ KILLS = 2  # a session
 
 
 def essence(report: str) -> dict[str, Any]:
-    """What two runs of one case must agree in: everything but times, and which trials came from the cache."""
+    """What two runs of one case must agree in: all but times, places, and which trials came from the cache."""
     data = json.loads(report)
     for fix in data["fixes"]:
-        del fix["latency_ratio"]
-    del data["stages"], data["trials"]
+        del fix["latency_ratio"], fix["latency_ms"]
+    del data["stages"], data["trials"], data["fix_folder"]
     data["repro"] = {k: data["repro"][k] for k in ("nodes", "verified")}
     return data  # type: ignore[no-any-return]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trtdebug.backends.tensorrt.autotuning import AutotunedOp
+from trtdebug.backends.tensorrt.autotuned import AutotunedOp
 
 US = "\x1f"
 KEY_A, KEY_B = "0x" + "0a" * 16, "0x" + "0b" * 16

@@ -100,10 +100,10 @@ def triple(model: onnx.ModelProto, name: str) -> None:
     )
 
 
-def diagnose(model: onnx.ModelProto, backend: Miscompiling, folder: Path) -> Diagnosis:
+def diagnose(model: onnx.ModelProto, backend: Miscompiling, folder: Path, *extensions: object) -> Diagnosis:
     save_model(model, folder / "model.onnx")
     np.savez(folder / "inputs.npz", x=np.random.default_rng(1).standard_normal((4, 16)).astype(np.float32))
-    plugins = PluginManager.load(builtins=[*BUILTINS, backend], third_party=False)
+    plugins = PluginManager.load(builtins=[*BUILTINS, backend, *extensions], third_party=False)
     request = CaseRequest(folder / "model.onnx", candidate="miscompiling", inputs=folder / "inputs.npz")
     prepared = prepare(request, plugins)
     session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))

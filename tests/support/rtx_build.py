@@ -16,6 +16,7 @@ from trtdebug.backends.base import BuildRequest
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import (
+    BanTactic,
     ForcePrecision,
     Intervention,
     Knob,
@@ -32,6 +33,7 @@ class Job:
     Attributes:
         pins: precision by node.
         shapes: of dynamic inputs.
+        bans: tactic by engine layer.
     """
 
     model: str
@@ -41,12 +43,14 @@ class Job:
     marks: tuple[str, ...] = ()
     knobs: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, list[int]] = field(default_factory=dict)
+    bans: dict[str, str] = field(default_factory=dict)
 
     def request(self) -> BuildRequest:
         interventions: list[Intervention] = [
             PinPrecision((node,), dtype) for node, dtype in self.pins.items()
         ]
         interventions += [Knob(name, value) for name, value in self.knobs.items()]
+        interventions += [BanTactic(layer, tactic) for layer, tactic in self.bans.items()]
         if self.force and self.precision in ("fp16", "bf16"):
             interventions.append(ForcePrecision(self.precision))
         if self.marks:

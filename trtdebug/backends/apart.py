@@ -16,6 +16,9 @@ from trtdebug.graph.neutral import keep_apart
 
 E = TypeVar("E")
 
+MADE_OUTPUTS = "made extra outputs"
+"""Stands in what is said of a build in which neutral nodes had to be given up."""
+
 
 def build_apart(request: BuildRequest, build: Callable[[BuildRequest], E]) -> tuple[E, str]:
     """Builds with every `BreakFusion` realised.
@@ -38,9 +41,8 @@ def build_apart(request: BuildRequest, build: Callable[[BuildRequest], E]) -> tu
         if OUT_OF_GPU_MEMORY.search(failure.message):
             raise
         refused = failure.message
-    return build(
-        request
-    ), f"relaxed: {', '.join(tensors)} made extra outputs, for by neutral nodes: {refused}"
+    relaxed = f"relaxed: {', '.join(tensors)} {MADE_OUTPUTS}, for by neutral nodes: {refused}"
+    return build(request), relaxed
 
 
 def _with_neutral_nodes(request: BuildRequest, tensors: tuple[str, ...]) -> BuildRequest:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import BuildOptions, Profile
-from trtdebug.core.intervention import Intervention
+from trtdebug.core.intervention import Intervention, Knob
 from trtdebug.core.outcome import EngineInfo, LayerInfo
+
+if TYPE_CHECKING:
+    from trtdebug.plugins.types import Operator
 
 Tensor = NDArray[np.generic]
 Feeds = Mapping[str, Tensor]
@@ -46,6 +50,11 @@ class BuildRequest:
             need not exist. None = nothing is kept.
         max_memory: bytes of outputs to hold at once, where the engine can hand them over one by one (see
             `Streams`); None = what the backend thinks fit.
+        engine_file: where to write the serialized engine, for a backend that can, and that takes such a file as
+            `model`; None = nowhere. Its folder need not exist.
+        extensions: by name, what installed extensions have of custom operators; those that `options.operators` names
+            are used.
+        sample: gives the first sample, for a backend that has to compute to know types; None where there is none.
     """
 
     model: Path
@@ -58,6 +67,9 @@ class BuildRequest:
     timing_cache: Path | None = None
     artifacts: Path | None = None
     max_memory: int | None = None
+    engine_file: Path | None = None
+    extensions: Mapping[str, Operator] = field(default_factory=dict)
+    sample: Callable[[], Feeds] | None = None
 
 
 class Engine(Protocol):
@@ -105,20 +117,35 @@ class TimesLayers(Protocol):
         ...
 
 
+@runtime_checkable
+class TimesInference(Protocol):
+    """An engine that can tell how long its device works on an inference, without the copies to it and from it."""
+
+    def stopwatch(self, feeds: Feeds) -> Callable[[], float]:
+        """Makes ready for these feeds. Each call of the result gives the milliseconds of one inference.
+
+        Raises:
+            BuildFailure: the engine refuses these feeds; the result raises it where the device fails.
+        """
+        ...
+
+
 class Backend(Protocol):
     """A way to run ONNX models.
 
     Attributes:
         name: as given to --reference and --candidate.
         summary: one line for `trtdebug doctor`.
-        realises: class names of the interventions that `build` can realise.
+        realises: class names of the interventions that `build` can realise; a property is asked only when it matters.
         deterministic: two builds of the same request give the same numbers.
     """
 
     name: str
     summary: str
-    realises: frozenset[str]
     deterministic: bool
+
+    @property
+    def realises(self) -> frozenset[str]: ...
 
     def probe(self) -> Availability:
         """Tells whether the backend works here. Never raises; never crashes the process."""
@@ -153,6 +180,13 @@ class BoundsMemory(Protocol):
 
 
 @runtime_checkable
+class KeepsEngines(Protocol):
+    """A backend that writes `BuildRequest.engine_file`, and loads what it wrote where it is given as the model."""
+
+    keeps_engines: Literal[True]
+
+
+@runtime_checkable
 class ChecksOptions(Protocol):
     """A backend that can tell, before anything is built, which build options it cannot take."""
 
@@ -166,9 +200,60 @@ class ChecksOptions(Protocol):
 
 
 @runtime_checkable
+class HasKnobs(Protocol):
+    """A backend with global switches that may change what it computes."""
+
+    def knobs(self, options: BuildOptions, operators: Collection[str]) -> tuple[Knob, ...]:
+        """Settings worth a try, other than these options; those that cost the least in production come first.
+
+        Only what this version has. Needs no device: it is asked outside of workers.
+
+        Args:
+            operators: types of the model's nodes, in bodies too.
+        """
+        ...
+
+
+@runtime_checkable
 class Warmable(Protocol):
     """A backend that takes long to start, and can do it ahead of its first build."""
 
     def warm_up(self) -> None:
         """Loads libraries, starts devices. Called once a process, in a worker, while others still work."""
+        ...
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """Nodes that a parser puts together. What it says of them is its own word, and may be wrong."""
+
+    nodes: tuple[str, ...]
+    supported: bool
+
+
+@dataclass(frozen=True)
+class Support:
+    """What a backend's own parser says of a model.
+
+    Attributes:
+        parsed: it takes the whole model; None: there was no answer, and `errors` say why.
+        errors: everything it complains of, the first thing first; there exactly where it does not take the model.
+        subgraphs: how it cuts a model that it does not take; nodes in none of them are those that it refuses.
+    """
+
+    parsed: bool | None
+    errors: tuple[BuildError, ...] = ()
+    subgraphs: tuple[Subgraph, ...] = ()
+
+
+@runtime_checkable
+class TellsSupport(Protocol):
+    """A backend that can tell, without building, which nodes of a model its parser takes."""
+
+    def support(self, request: BuildRequest) -> Support:
+        """Parses the model as it stands in its file; of the request, interventions and profiles do not matter.
+
+        Raises:
+            BuildFailure: there is no parser to be had.
+        """
         ...

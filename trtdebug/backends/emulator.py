@@ -7,12 +7,18 @@ no tactics and no accumulation in low precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from trtdebug.backends.base import Availability, BuildRequest, Engine
-from trtdebug.backends.onnxruntime import OnnxruntimeBackend, OrtEngine, refuse_others, tensor_dtypes
+from trtdebug.backends.base import Availability, BuildRequest, Engine, Feeds, Tensor
+from trtdebug.backends.onnxruntime import (
+    OnnxruntimeBackend,
+    OrtEngine,
+    open_engine,
+    refuse_others,
+    tensor_dtypes,
+)
 from trtdebug.backends.pins import check_pins
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import ForcePrecision, LowPrecision, PinPrecision
@@ -20,6 +26,9 @@ from trtdebug.core.outcome import EngineInfo
 
 if TYPE_CHECKING:
     import onnx
+
+    from trtdebug.backends.operators import Implementations
+    from trtdebug.backends.staged import StagedEngine
 
 _CAST_SINCE: dict[LowPrecision, int] = {"fp16": 6, "bf16": 13}
 
@@ -40,21 +49,24 @@ class EmulatorBackend:
         return OnnxruntimeBackend().probe()
 
     def build(self, request: BuildRequest) -> Engine:
+        from trtdebug.backends.operators import implementations
         from trtdebug.graph.load import load_model
         from trtdebug.graph.rounding import rounded
         from trtdebug.graph.types import tensor_types
 
         refuse_others(request, self.name, self.realises)
         model = load_model(request.model)
+        found = implementations(request.options.operators, request.extensions)
+        found.put_in(model)
         dtype = _low_precision(request)
         pinned = _pinned(request, model)
         if dtype is None:
-            return OrtEngine(model, request.outputs, request.workdir, self.name, request.max_memory)
+            return open_engine(model, found, request, self.name)
         low = {n.name for n in model.graph.node if n.op_type != "Constant"} - pinned
         model = _with_casts_to(dtype, model)
         dtypes = {t: i.dtype for t, i in tensor_types(model).items()}
         if any(o and o not in dtypes for n in model.graph.node for o in n.output):
-            dtypes |= tensor_dtypes(model, request.workdir)
+            dtypes |= _computed_dtypes(model, found, request, self.name)
         wide, narrow = _float_nodes(model, dtypes)
         if narrow and not wide:
             raise BuildFailure(
@@ -71,25 +83,59 @@ class EmulatorBackend:
             )
         unverified = {*result.left_out, *(narrow.keys() & low)}
         order = tuple(n.name for n in model.graph.node if n.name in unverified)
-        return _EmulatedEngine(result.model, request, self.name, order, notes)
+        return _EmulatedEngine(open_engine(result.model, found, request, self.name), order, notes)
 
 
-class _EmulatedEngine(OrtEngine):
-    """An onnxruntime session over a model that rounds; tells what it could not make round."""
+class _EmulatedEngine:
+    """The engine of a model that rounds; tells what it could not make round."""
 
     def __init__(
-        self,
-        model: onnx.ModelProto,
-        request: BuildRequest,
-        backend: str,
-        unverified: Iterable[str],
-        notes: Iterable[str],
+        self, engine: OrtEngine | StagedEngine, unverified: Iterable[str], notes: Iterable[str]
     ) -> None:
-        super().__init__(model, request.outputs, request.workdir, backend, request.max_memory)
+        self.engine = engine
         self.unverified, self.notes = tuple(unverified), tuple(notes)
 
+    def run(self, feeds: Feeds) -> dict[str, Tensor]:
+        return self.engine.run(feeds)
+
+    def stream(self, feeds: Feeds) -> Iterator[tuple[str, Tensor]]:
+        return self.engine.stream(feeds)
+
     def info(self) -> EngineInfo:
-        return replace(super().info(), unverified=self.unverified, notes=self.notes)
+        info = self.engine.info()
+        around = [f"{note}; rounded around them" for note in info.notes]
+        return replace(info, unverified=self.unverified, notes=(*self.notes, *around))
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+def _computed_dtypes(
+    model: onnx.ModelProto, found: Implementations, request: BuildRequest, backend: str
+) -> dict[str, str]:
+    """numpy dtype name of every tensor: as onnxruntime tells, or as a run shows where Python computes nodes.
+
+    Raises:
+        BuildFailure: there is nothing to run, or it does not run.
+    """
+    from trtdebug.backends.operators import explained
+
+    if not found.nodes(model):
+        try:
+            return tensor_dtypes(model, request.workdir, found.libraries)
+        except BuildFailure as failure:
+            raise explained(failure, model, found, backend) from failure
+    if request.sample is None:
+        raise BuildFailure(
+            "the types of what custom operators give are not known.",
+            "Declare them in the model (value_info).",
+        )
+    everything = replace(request, outputs=tuple(o for n in model.graph.node for o in n.output if o))
+    engine = open_engine(model, found, everything, backend)
+    try:
+        return {name: value.dtype.name for name, value in engine.stream(request.sample())}
+    finally:
+        engine.close()
 
 
 def _float_nodes(model: onnx.ModelProto, dtypes: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,9 @@ from trtdebug.core.outcome import EngineInfo
 
 if TYPE_CHECKING:
     import onnx
+
+    from trtdebug.backends.operators import Implementations
+    from trtdebug.backends.staged import StagedEngine
 
 DEFAULT_MEMORY = 256 << 20
 """Bytes of outputs held at once, unless the user says otherwise."""
@@ -40,11 +43,12 @@ class OnnxruntimeBackend:
         return Availability(True, version=onnxruntime.__version__, device=providers()[0][0].split("Exec")[0])
 
     def build(self, request: BuildRequest) -> Engine:
+        from trtdebug.backends.operators import implementations
         from trtdebug.graph.load import load_model
 
         refuse_others(request, self.name, self.realises)
-        model = load_model(request.model)
-        return OrtEngine(model, request.outputs, request.workdir, self.name, request.max_memory)
+        found = implementations(request.options.operators, request.extensions)
+        return open_engine(load_model(request.model), found, request, self.name)
 
 
 class OrtEngine:
@@ -54,6 +58,7 @@ class OrtEngine:
         outputs: tensors to return; None = the graph's outputs.
         workdir: takes the model file when it is too large to be handed over in memory.
         max_memory: bytes of outputs that `stream` may hold at once; None = 256 MiB.
+        libraries: of custom operators, for onnxruntime.
     """
 
     def __init__(
@@ -63,10 +68,11 @@ class OrtEngine:
         workdir: Path,
         backend: str,
         max_memory: int | None = None,
+        libraries: tuple[str, ...] = (),
     ) -> None:
         self.backend = backend
         self.max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
-        self.sessions = Sessions(model, workdir)
+        self.sessions = Sessions(model, workdir, libraries)
         self.outputs = list(outputs) if outputs is not None else self.sessions.own
         self.session = self.sessions.whole(self.outputs)
 
@@ -100,13 +106,38 @@ class OrtEngine:
         return split(self.outputs, sizes(self.sessions, self.session, self.outputs, feeds), self.max_memory)
 
 
-def tensor_dtypes(model: onnx.ModelProto, workdir: Path) -> dict[str, str]:
+def open_engine(
+    model: onnx.ModelProto, found: Implementations, request: BuildRequest, backend: str
+) -> OrtEngine | StagedEngine:
+    """An engine of this model, for the request's outputs, that computes its custom operators as `found` says.
+
+    Args:
+        model: nodes named; the functions of `found` are put into it.
+
+    Raises:
+        BuildFailure: onnxruntime does not load it; which operators have no implementation is said.
+    """
+    from trtdebug.backends.operators import explained
+    from trtdebug.backends.staged import StagedEngine
+
+    found.put_in(model)
+    python = found.nodes(model)
+    outputs, memory = request.outputs, request.max_memory
+    try:
+        if python:
+            return StagedEngine(model, python, outputs, request.workdir, backend, memory, found.libraries)
+        return OrtEngine(model, outputs, request.workdir, backend, memory, found.libraries)
+    except BuildFailure as failure:
+        raise explained(failure, model, found, backend) from failure
+
+
+def tensor_dtypes(model: onnx.ModelProto, workdir: Path, libraries: Sequence[str] = ()) -> dict[str, str]:
     """numpy dtype name of every top-level tensor, as onnxruntime itself sees it.
 
     Raises:
         BuildFailure: onnxruntime does not load the model.
     """
-    sessions = Sessions(model, workdir)
+    sessions = Sessions(model, workdir, libraries)
     names = [o for n in model.graph.node for o in n.output if o]
     session = sessions.whole(names)
     found = {t.name: _numpy_name(t.type) for t in [*session.get_inputs(), *session.get_outputs()]}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trtdebug.core.case import OperatorSource
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.graph.custom import OperatorKind, custom_kinds, kind_name, nested, top_level
-from trtdebug.plugins.operators import operators_of
+from trtdebug.plugins.operators import operator_source, operators_of
 
 if TYPE_CHECKING:
     import onnx
@@ -120,8 +120,11 @@ def _lacks(found: Mapping[OperatorKind, str], backend: str) -> BuildFailure:
 
 def _operators(source: OperatorSource, extensions: Mapping[str, Operator]) -> tuple[Operator, ...]:
     if source.kind == "library":
-        if not Path(source.name).is_file():
-            raise BuildFailure(f"the library of operators {source.name} is gone.", "Check --operators.")
+        if not Path(source.name).is_file() or operator_source(Path(source.name)) != source:
+            raise BuildFailure(
+                f"the library of operators {source.name} is not what it was when the case was opened.",
+                "Start a new session with it.",
+            )
         return ()
     if source.kind == "extension":
         if source.name not in extensions:

@@ -29,10 +29,12 @@ class Sessions:
     Args:
         model: is left as it was.
         workdir: takes the model file when it is too large to be handed over in memory.
+        libraries: of custom operators, for onnxruntime.
     """
 
-    def __init__(self, model: onnx.ModelProto, workdir: Path) -> None:
+    def __init__(self, model: onnx.ModelProto, workdir: Path, libraries: Sequence[str] = ()) -> None:
         graph = model.graph
+        self._libraries = tuple(libraries)
         self._outputs, self._nodes = _copies(graph.output), _copies(graph.node)
         self._producer = {o: at for at, node in enumerate(self._nodes) for o in node.output if o}
         del graph.output[:], graph.node[:]
@@ -74,8 +76,14 @@ class Sessions:
         from onnx.helper import make_tensor_value_info
 
         wanted = [*outputs, *(tensor for node in nodes for tensor in node.input)]
-        inputs = [make_tensor_value_info(name, kind, None) for name, kind in (given or {}).items()]
-        return self._open([*self._needed(wanted, given or {}), *nodes], outputs, inputs, arena=False)
+        needed = self._needed(wanted, given or {})
+        written = {tensor for node in needed for tensor in node.output}  # of a node of which not all is given
+        inputs = [
+            make_tensor_value_info(name, kind, None)
+            for name, kind in (given or {}).items()
+            if name not in written
+        ]
+        return self._open([*needed, *nodes], outputs, inputs, arena=False)
 
     def reads(self, outputs: Sequence[str], given: Container[str]) -> set[str]:
         """Those of the `given` tensors without which these outputs can't be computed from what else is given."""
@@ -109,6 +117,7 @@ class Sessions:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = _ERRORS_ONLY
         options.enable_cpu_mem_arena = arena
+        self._register_libraries(options)
         own = {output.name: output for output in self._outputs}
         front = onnx.ModelProto()
         front.graph.node.extend(nodes)
@@ -123,6 +132,17 @@ class Sessions:
             return onnxruntime.InferenceSession(source, options, providers=providers())
         except Exception as error:
             raise refusal("load", error) from error
+
+    def _register_libraries(self, options: Any) -> None:
+        for library in self._libraries:
+            try:
+                options.register_custom_ops_library(library)
+            except Exception as error:
+                said = " ".join(str(error).split())
+                raise BuildFailure(
+                    f"onnxruntime does not load the library of operators {library}: {said.rstrip('.')}.",
+                    "It has to export RegisterCustomOps; a TensorRT plugin library goes to --plugins.",
+                ) from error
 
 
 def providers() -> list[tuple[str, Mapping[str, Any]]]:

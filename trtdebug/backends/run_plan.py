@@ -5,7 +5,8 @@
 Needs onnxruntime and numpy, nothing else. `trtdebug capability` copies this file beside the plans that it writes. Where
 a part is to run elsewhere (its "backend"), replace `run_part`.
 
-Exit codes: 0 the same outputs, 1 others, 4 the whole model or a part does not run on onnxruntime.
+Exit codes: 0 the same outputs, 1 others, 2 a file cannot be read, 4 the whole model or a part does not run on
+onnxruntime.
 """
 
 from __future__ import annotations
@@ -107,9 +108,13 @@ def main(arguments: list[str]) -> int:
     here = Path(__file__).resolve().parent
     path = Path(arguments[0]) if arguments else here / "plan.json"
     inputs = Path(arguments[1]) if len(arguments) > 1 else here / "inputs.npz"
-    plan = json.loads(path.read_text(encoding="utf-8"))
-    with np.load(inputs, allow_pickle=False) as file:
-        feeds = dict(file)
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        with np.load(inputs, allow_pickle=False) as file:
+            feeds = dict(file)
+    except (OSError, ValueError) as error:
+        print(f"cannot read the plan or its inputs: {error}")
+        return 2
     try:
         found = compare(plan, path.resolve().parent, Path(plan["model"]), feeds)
     except NotRun as error:

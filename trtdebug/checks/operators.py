@@ -12,7 +12,10 @@ from trtdebug.graph.walk import all_nodes
 from trtdebug.plugins.types import CheckContext
 
 _ONNX = ("", "ai.onnx")
-_PLUGIN = "Name the library that implements it with --plugins; a reference has to know it too."
+_PLUGIN = (
+    "Name the library that implements it with --plugins, and an implementation for the reference with --operators "
+    "(docs/custom-operators.md)."
+)
 
 
 def run(context: CheckContext) -> Iterator[Finding]:
@@ -31,12 +34,13 @@ def run(context: CheckContext) -> Iterator[Finding]:
             if kind in seen or kind in functions:
                 continue
             seen.add(kind)
+            how = "is" if node is top else "holds"
             if node.domain not in _ONNX:
                 if context.case is not None and context.case.options.plugins:
                     continue
-                yield _custom(holder.name, *kind)
+                yield _custom(holder.name, *kind, how)
             elif not _known(node.op_type, opset):
-                yield _unknown(holder.name, node.op_type, opset, context.index)
+                yield _unknown(holder.name, node.op_type, opset, context.index, how)
 
 
 def _known(op: str, opset: int) -> bool:
@@ -45,24 +49,24 @@ def _known(op: str, opset: int) -> bool:
     return defs.has(op, max_inclusive_version=opset)
 
 
-def _custom(node: str, domain: str, op: str) -> Finding:
+def _custom(node: str, domain: str, op: str, how: str) -> Finding:
     return Finding(
         "custom-operator",
         "warning",
-        f"{node!r} is a {domain}::{op}, which is not of ONNX: TensorRT needs a plugin for it.",
+        f"{node!r} {how} a {domain}::{op}, which is not of ONNX: TensorRT needs a plugin for it.",
         node,
         _PLUGIN,
     )
 
 
-def _unknown(node: str, op: str, opset: int, index: GraphIndex) -> Finding:
+def _unknown(node: str, op: str, opset: int, index: GraphIndex, how: str) -> Finding:
     count = sum(other.op == op and other.name != node for other in index.nodes)
     others = f", and {count} more nodes" if count else ""
     newer = f" (it came later than opset {opset})" if defs.has(op) else ""
     return Finding(
         "unknown-operator",
         "error",
-        f"ONNX opset {opset} has no operator {op}{newer}; {node!r} is one{others}.",
+        f"ONNX opset {opset} has no operator {op}{newer}; {node!r} {how} one{others}.",
         node,
         "Export with a newer opset." if newer else _PLUGIN,
     )

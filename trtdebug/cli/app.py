@@ -10,6 +10,7 @@ import typer
 from trtdebug import __version__
 from trtdebug.cli import ext, plugins
 from trtdebug.cli.bisect import bisect
+from trtdebug.cli.capability import capability
 from trtdebug.cli.check import check
 from trtdebug.cli.commands import Command, Root
 from trtdebug.cli.compare import compare
@@ -18,10 +19,13 @@ from trtdebug.cli.doctor import doctor
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.fix import fix
 from trtdebug.cli.inspect import inspect
+from trtdebug.cli.plugin_stub import plugin_stub
+from trtdebug.cli.report import report
 from trtdebug.cli.repro import repro
 from trtdebug.cli.reverdict import reverdict
 from trtdebug.cli.run import run
 from trtdebug.cli.sessions import log, resume, status
+from trtdebug.cli.verify import verify
 
 app = typer.Typer(
     name="trtdebug",
@@ -35,17 +39,21 @@ app = typer.Typer(
 for command in (
     run,
     check,
+    capability,
     compare,
     bisect,
     fix,
     repro,
+    verify,
     inspect,
     resume,
     reverdict,
+    report,
     log,
     status,
     doctor,
     demo,
+    plugin_stub,
 ):
     app.command(cls=Command)(command)
 app.add_typer(ext.app, name="ext")

@@ -22,6 +22,12 @@ def check(
     inputs: Annotated[Optional[Path], typer.Option(metavar="FILE|DIR", help="Real inputs.")] = None,  # noqa: UP045
     input_shapes: Annotated[Optional[list[str]], typer.Option(metavar="NAME:SHAPE")] = None,  # noqa: UP045
     val_range: Annotated[Optional[list[str]], typer.Option(metavar="[NAME:][LOW,HIGH]")] = None,  # noqa: UP045
+    operators: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(
+            metavar="FILE", help="Custom operators of the reference: .py, .onnx or .so; repeatable."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of random inputs.", min=0)] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -37,6 +43,7 @@ def check(
     request = CaseRequest(
         model=model,
         options=BuildOptions(precision=precision_of(fp16=fp16, bf16=bf16, int8=int8)),
+        operators=operators or (),
         inputs=inputs,
         input_shapes=input_shapes or (),
         ranges=val_range or (),

@@ -80,7 +80,8 @@ def _usage_error(error: Any) -> int:
 
 def _entry_points(ctx: Any) -> list[Extension]:
     """Extensions' commands by entry point. Without the plugin manager: the help is to be quick."""
-    from trtdebug.plugins.discovery import COMMANDS, Selection, installed_extensions
+    from trtdebug.plugins.discovery import COMMANDS, installed_extensions
+    from trtdebug.plugins.selection import Selection
 
     disabled = [word.removeprefix("no:") for word in ctx.params.get("plugin") or ()]
     selection = Selection.of(disabled, not ctx.params.get("no_plugins"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtdebug.cli.console import say, say_json
@@ -11,8 +12,12 @@ if TYPE_CHECKING:
     from trtdebug.debugger import Until
 
 
-def diagnose(case: Opened, until: Until, as_json: bool) -> int:
-    """Runs the pipeline, writes the reports, prints one. Returns the exit code."""
+def diagnose(case: Opened, until: Until, as_json: bool, fix_folder: Path | None = None) -> int:
+    """Runs the pipeline, writes the reports, prints one. Returns the exit code.
+
+    Args:
+        fix_folder: where to export a verified fix; None = fix/ in the session.
+    """
     from trtdebug.debugger import Debugger
     from trtdebug.plugins.types import SessionEvent
     from trtdebug.report.build import build_report, exit_code
@@ -20,7 +25,7 @@ def diagnose(case: Opened, until: Until, as_json: bool) -> int:
     from trtdebug.report.write import write_reports
 
     case.ctx.session.journal.write("started", until=until)
-    diagnosis = Debugger(case.ctx, case.findings, until).run()
+    diagnosis = Debugger(case.ctx, case.findings, until, fix_folder).run()
     report = build_report(case.ctx.case, diagnosis)
     write_reports(report, case.folder, case.ctx.plugins)
     case.ctx.session.journal.write("finished", verdict=diagnosis.verdict, until=until)

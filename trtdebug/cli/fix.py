@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Optional
+
 import typer
 
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.opening import opened
+from trtdebug.cli.opening import check_writable, opened
 from trtdebug.cli.options import CaseOptions, with_case_options
 
 
 @user_errors
 @with_case_options
-def fix(options: CaseOptions) -> None:
+def fix(
+    options: CaseOptions,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045 - typer evaluates this on Python 3.10
+        typer.Option(metavar="DIR", help="Folder for the verified fix. Default: fix/ in the session."),
+    ] = None,
+) -> None:
     """The cause and a verified fix, without a repro."""
+    if output is not None:
+        check_writable(output, "fix")
     with opened(options) as case:
-        code = diagnose(case, "fix", options.json)
+        code = diagnose(case, "fix", options.json, output)
     raise typer.Exit(code)

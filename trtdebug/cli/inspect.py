@@ -37,10 +37,20 @@ def inspect(
 ) -> None:
     """What is in a model or an engine, or what differs between two.
 
-    MODEL may also be an engine file, a session, a trial's folder, or layers written by trtexec --exportLayerInfo.
+    MODEL may also be an engine file, a session, a trial's folder, or layers written by trtexec --exportLayerInfo; or
+    a verbose build log (.log, .txt), of which the autotuning tables are shown: every tactic and its cost.
     """
     runs = profile_runs if profile else 0
     wants_engine = build or profile or other is not None or _asks_for_a_build(options)
+    if _holds_tables(options.model):
+        if wants_engine or nodes:
+            raise UserError(
+                f"{options.model} is a build log: it shows tactics, and nothing else.", "Give it alone."
+            )
+        from trtdebug.cli.inspect_log import show_tables
+
+        show_tables(options.model, options.json)
+        return
     if not wants_engine and not _is_engine(options.model):
         from trtdebug.cli.inspect_model import show_model
 
@@ -61,6 +71,12 @@ def _asks_for_a_build(options: CaseOptions) -> bool:
         for option in fields(options)
         if option.name not in _NOT_OF_A_BUILD
     )
+
+
+def _holds_tables(path: Path) -> bool:
+    from trtdebug.stages.tactic_tables import holds_tables
+
+    return holds_tables(path)
 
 
 def _is_engine(path: Path) -> bool:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from trtdebug.cli.console import ProgressLines
+from trtdebug.cli.early import SLOW, wants_tensorrt
 from trtdebug.cli.errors import UNTESTABLE, show
 from trtdebug.cli.options import CaseOptions
-from trtdebug.cli.plugins import load, selection
+from trtdebug.cli.plugins import load
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
     from trtdebug.plugins.manager import PluginManager
     from trtdebug.session.session import Session
     from trtdebug.stages.context import Context
+    from trtdebug.stages.preflight import CaseRequest
 
 
 _EXECUTOR = "worker"
-_SLOW = "tensorrt"
-"""A backend, and the module that it needs."""
 _WITHOUT_LIBRARIES = ("emulator", "onnxruntime")
 _MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx")
 """Files of which a session has one, from its first instant on."""
@@ -54,52 +54,41 @@ def opened(options: CaseOptions, engines: bool = False) -> Iterator[Opened]:
     Args:
         engines: the candidate may be a serialized engine, of which nothing but the outputs can be had.
     """
-    with _started_early(options) as early:
-        from trtdebug.session.session import Session, create_folder, new_folder
+    from trtdebug.session.session import Session, new_folder
 
-        plugins = load()
-        if not engines:
-            _refuse_engine(options.candidate_model)
-        folder = options.session or new_folder(options.model)
-        session = Session(folder)
-        start_executor(session, plugins, options.timeout, options.worker_memory)
-        if early:
-            _start_workers(session, options.reference, early)
-    with closing(session):
-        from trtdebug.session.lock import locked
-        from trtdebug.stages.preflight import prepare, store_samples
-
-        prepared = prepare(options.request(), plugins)
-        if options.plugins and prepared.case.candidate in _WITHOUT_LIBRARIES:
-            typer.echo(f"warning: plugin libraries are ignored by {prepared.case.candidate}.", err=True)
-        refuse_foreign(folder)
-        create_folder(folder)
-        with locked(folder):
-            _refuse_other_case(folder, prepared.case)
-            _store_findings(session, prepared.findings)
-            store_samples(prepared, session.tensors)
-            session.store_case(prepared.case)
-            with _running(session, prepared.case, plugins, options.quiet) as ctx:
-                yield Opened(ctx, prepared.findings)
+    plugins = load()
+    if not engines:
+        _refuse_engine(options.candidate_model)
+    folder = options.session or new_folder(options.model)
+    session = Session(folder)
+    start_executor(session, plugins, options.timeout, options.worker_memory)
+    if options.model.is_file() and wants_tensorrt(options.candidate):
+        _start_workers(session, options.reference, SLOW)
+    with closing(session), opened_request(options.request(), session, plugins, options.quiet) as case:
+        yield case
 
 
 @contextmanager
-def _started_early(options: CaseOptions) -> Iterator[str]:
-    """TensorRT takes seconds to start, once a process: it does so from here on, while the case is being read.
+def opened_request(
+    request: CaseRequest, session: Session, plugins: PluginManager, quiet: bool
+) -> Iterator[Opened]:
+    """Opens the case of a request in a session that has its executor already, and that the caller closes."""
+    from trtdebug.session.lock import locked
+    from trtdebug.session.session import create_folder
+    from trtdebug.stages.preflight import prepare, store_samples
 
-    Gives the backend that is being started, "" for none.
-    """
-    from trtdebug.session.ahead import end_waiting, start_ahead
-
-    wanted = options.candidate in ("auto", _SLOW) and find_spec(_SLOW) is not None
-    if not wanted or not options.model.is_file():
-        yield ""
-        return
-    start_ahead(_environment(selection(), options.worker_memory), _SLOW)
-    try:
-        yield _SLOW
-    finally:
-        end_waiting()  # where the executor did not take it
+    prepared = prepare(request, plugins)
+    if request.options.plugins and prepared.case.candidate in _WITHOUT_LIBRARIES:
+        typer.echo(f"warning: plugin libraries are ignored by {prepared.case.candidate}.", err=True)
+    refuse_foreign(session.folder)
+    create_folder(session.folder)
+    with locked(session.folder):
+        _refuse_other_case(session.folder, prepared.case)
+        _store_findings(session, prepared.findings)
+        store_samples(prepared, session.tensors)
+        session.store_case(prepared.case)
+        with _running(session, prepared.case, plugins, quiet) as ctx:
+            yield Opened(ctx, prepared.findings)
 
 
 def _start_workers(session: Session, reference: str, candidate: str) -> None:
@@ -120,10 +109,11 @@ def need_reference(case: Opened) -> None:
 
 @contextmanager
 def reopened(folder: Path, timeout: float, memory: int | None, quiet: bool) -> Iterator[Opened]:
-    """Opens the case of a session folder again. Raises `UserError` when its model is not the same any more."""
+    """Opens the case of a session folder again. Raises `UserError` when one of its files is not the same any more."""
     from trtdebug.graph.load import content_sha256
     from trtdebug.session.lock import locked
     from trtdebug.session.session import Session
+    from trtdebug.stages.case_files import changed_file
 
     session = Session(folder)
     _refuse_half_made(folder)
@@ -135,6 +125,12 @@ def reopened(folder: Path, timeout: float, memory: int | None, quiet: bool) -> I
         raise UserError(
             f"{case.model} is not the model of the session {folder} any more: its content has changed.",
             "Start a new session with `trtdebug run`.",
+        )
+    changed = changed_file(case)
+    if changed is not None:
+        raise UserError(
+            f"{changed} is not what it was in the session {folder}: it is gone, or its content has changed.",
+            "Put it back, or start a new session with `trtdebug run`.",
         )
     plugins = load()
     start_executor(session, plugins, timeout, memory)
@@ -196,6 +192,14 @@ def refuse_foreign(folder: Path) -> None:
         raise UserError(
             f"the folder {folder} is not empty and no session.", "Choose another --session folder."
         )
+
+
+def check_writable(output: Path, what: str) -> None:
+    """Raises `UserError` where a folder for `what` could not be made: better before the search than after it."""
+    there = next(p for p in (output, *output.absolute().parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        reason = "cannot be written" if there.is_dir() else "is no folder"
+        raise UserError(f"the {what} cannot go to {output}: {there} {reason}.", "Choose another --output.")
 
 
 def _refuse_half_made(folder: Path) -> None:

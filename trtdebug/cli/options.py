@@ -122,9 +122,25 @@ class CaseOptions:
         int,
         typer.Option(help="Fresh builds in which a fix has to hold.", min=1, rich_help_panel=_VERDICT),
     ] = 2
+    good_tactics: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            metavar="FILE",
+            help="Tactics of a good build: polygraphy's --save-tactics, or a trial's tactics.json.",
+            rich_help_panel=_CASE,
+        ),
+    ] = None
     plugins: Annotated[
         Optional[list[Path]],  # noqa: UP045
         typer.Option(metavar="LIB", help="TensorRT plugin library; repeatable.", rich_help_panel=_BUILD),
+    ] = None
+    operators: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(
+            metavar="FILE",
+            help="Custom operators of the reference: .py, .onnx or a library for onnxruntime; repeatable.",
+            rich_help_panel=_CASE,
+        ),
     ] = None
     calibration_cache: Annotated[
         Optional[Path],  # noqa: UP045
@@ -136,6 +152,20 @@ class CaseOptions:
         Optional[int],  # noqa: UP045
         typer.Option(help="Builder optimisation level.", min=0, max=5, rich_help_panel=_BUILD),
     ] = None
+    mark: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="TENSOR", help="Tensor that you make an output, too; repeatable.", rich_help_panel=_BUILD
+        ),
+    ] = None
+    mark_all: Annotated[
+        bool,
+        typer.Option(
+            "--mark-all",
+            help="Every tensor is made an output (--trt-outputs mark all).",
+            rich_help_panel=_BUILD,
+        ),
+    ] = False
     session: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -163,11 +193,13 @@ class CaseOptions:
                 plugins=tuple(str(p.resolve()) for p in self.plugins or ()),
                 optimization_level=self.opt_level,
                 calibration_cache=str(self.calibration_cache.resolve()) if self.calibration_cache else None,
+                marks=_marks(self.mark, self.mark_all),
             ),
             tolerance=tolerances.tolerance(self.atol, self.rtol, self.rms),
             reference=self.reference,
             candidate=self.candidate,
             candidate_model=self.candidate_model,
+            operators=self.operators or (),
             inputs=self.inputs,
             input_shapes=self.input_shapes or (),
             min_shapes=self.min_shapes or (),
@@ -179,6 +211,7 @@ class CaseOptions:
             fix_builds=self.fix_builds,
             command=self.command_line(),
             max_memory=self.max_memory,
+            good_tactics=self.good_tactics,
         )
 
     def command_line(self) -> str:
@@ -192,6 +225,15 @@ class CaseOptions:
             values = value if isinstance(value, list) else [value]
             words += [flag] if value is True else [w for v in values for w in (flag, str(v))]
         return shlex.join(words)
+
+
+def _marks(tensors: list[str] | None, every: bool) -> tuple[str, ...]:
+    """What to mark, as in `BuildOptions.marks`. Raises `UserError` for both at once."""
+    from trtdebug.core.intervention import EVERY_TENSOR
+
+    if tensors and every:
+        raise UserError("--mark and --mark-all exclude each other.", "Give one of them.")
+    return (EVERY_TENSOR,) if every else tuple(dict.fromkeys(tensors or ()))
 
 
 def precision_of(**wanted: bool) -> Any:

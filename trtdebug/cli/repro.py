@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -10,8 +9,8 @@ import typer
 
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.diagnose import diagnose
-from trtdebug.cli.errors import user_errors
-from trtdebug.cli.opening import need_reference, opened
+from trtdebug.cli.errors import UNTESTABLE, user_errors
+from trtdebug.cli.opening import check_writable, need_reference, opened
 from trtdebug.cli.options import CaseOptions, with_case_options
 from trtdebug.core.errors import UserError
 
@@ -24,6 +23,10 @@ def repro(
         Optional[list[str]],  # noqa: UP045
         typer.Option(metavar="A,B,...", help="These nodes; repeatable. Default: what the search finds."),
     ] = None,
+    unit_test: Annotated[
+        bool,
+        typer.Option("--unit-test", help="With --nodes: write them where they pass, too; of a plugin, say."),
+    ] = False,
     output: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="DIR", help="Folder to write. Default: repro/ in the session."),
@@ -31,11 +34,13 @@ def repro(
 ) -> None:
     """Exports a minimal repro, verified in a fresh process.
 
-    Exit code 1 when it fails as it should.
+    Exit code 1 when it fails as it should; 0 where it passes; 4 where that could not be tested.
     """
     names = _nodes(options.model, nodes) if nodes else ()
+    if unit_test and not names:
+        raise UserError("--unit-test says nothing of which nodes.", "Give --nodes with it.")
     if output is not None:
-        _check_writable(output)
+        check_writable(output, "repro")
     with opened(options) as case:
         if not names:
             raise typer.Exit(diagnose(case, "repro", options.json))
@@ -46,16 +51,25 @@ def repro(
         ctx = case.ctx
         need_reference(case)
         result = export_nodes(
-            ctx, names, output or case.folder / "repro", ctx.case.command, {"trtdebug": __version__}
+            ctx,
+            names,
+            output or case.folder / "repro",
+            ctx.case.command,
+            {"trtdebug": __version__},
+            unit_test,
         )
     if options.json:
         say_json(to_data(result))
     else:
-        state = "fails in a fresh process" if result.verified else "does not fail"
+        does = "passes" if result.passes else "fails"
+        seen = f"{does} in a fresh process" if result.verified else f"not seen that it {does}"
+        state = "could not be tested" if result.untestable else seen
         say(f"{result.path}: {result.nodes} node(s), {state}")
         if result.note:
             say(result.note)
-    raise typer.Exit(1 if result.verified else 0)
+    if result.untestable:
+        raise typer.Exit(UNTESTABLE)
+    raise typer.Exit(1 if result.verified and not result.passes else 0)
 
 
 def _nodes(model: Path, texts: list[str]) -> tuple[str, ...]:
@@ -74,11 +88,3 @@ def _nodes(model: Path, texts: list[str]) -> tuple[str, ...]:
     if not names:
         raise UserError("--nodes names no node.", "`trtdebug inspect --nodes` lists them.")
     return tuple(dict.fromkeys(index.node(n).name for n in names))
-
-
-def _check_writable(output: Path) -> None:
-    """Raises `UserError` where the folder could not be made: better before the search than after it."""
-    there = next(p for p in (output, *output.absolute().parents) if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        reason = "cannot be written" if there.is_dir() else "is no folder"
-        raise UserError(f"the repro cannot go to {output}: {there} {reason}.", "Choose another --output.")

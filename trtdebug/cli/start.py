@@ -6,14 +6,19 @@ import sys
 
 from trtdebug.cli.early import start_early
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """`trtdebug ...`, and `python -m trtdebug ...`."""
-    start_early(sys.argv[1:])
-    from trtdebug.cli.app import main as run
-    from trtdebug.session.ahead import end_waiting
-
     try:
-        run()
-    finally:
-        end_waiting()
+        start_early(sys.argv[1:])
+        from trtdebug.cli.app import main as run
+        from trtdebug.session.ahead import end_waiting
+
+        try:
+            run()
+        finally:
+            end_waiting()
+    except KeyboardInterrupt:  # before a command had begun
+        sys.exit(_INTERRUPTED)

@@ -74,11 +74,7 @@ def verify(
         opened = Session(place)
         start_executor(opened, extensions, timeout, worker_memory)
         with closing(opened), opened_request(request, opened, extensions, quiet) as case:
-            try:
-                found = build_and_compare(case.ctx, folder, manifest, own_inputs=inputs is None)
-            except UserError as error:  # the reference: nothing can be compared
-                show(error)
-                raise typer.Exit(UNTESTABLE) from None
+            found = build_and_compare(case.ctx, folder, manifest, own_inputs=inputs is None)
             rule = case.ctx.limits.describe()
     if json:
         say_json(_data(manifest, found, request.model, rule))
@@ -90,6 +86,10 @@ def verify(
 @contextmanager
 def _session_folder(chosen: Path | None) -> Iterator[Path]:
     if chosen is not None:
+        if (chosen / "case.json").exists():  # its trials would be taken for builds of today
+            raise UserError(
+                f"{chosen} holds a session already.", "To verify takes fresh builds: name a new folder."
+            )
         yield chosen
         return
     with tempfile.TemporaryDirectory(prefix="trtdebug-verify-") as folder:

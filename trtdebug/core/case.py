@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from trtdebug.core.intervention import Precision
 
@@ -19,6 +20,21 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class OperatorSource:
+    """Where the reference's implementations of custom operators come from.
+
+    Attributes:
+        kind: a Python file, a model file with ONNX functions, an onnxruntime library, or an installed extension.
+        name: absolute path of the file; of an extension's operator "domain::type".
+        content: SHA-256 of the file; of an extension its distribution and version.
+    """
+
+    kind: Literal["python", "functions", "library", "extension"]
+    name: str
+    content: str
+
+
+@dataclass(frozen=True)
 class BuildOptions:
     """How the user builds the candidate.
 
@@ -30,6 +46,9 @@ class BuildOptions:
         optimization_level: 0..5; None = the builder's default.
         workspace: bytes; None = the builder's default.
         calibration_cache: file with INT8 scales, for a model that is not quantised itself; None = no such file.
+        marks: tensors that the user makes outputs beside the model's own, as in `MarkOutputs`.
+        operators: implementations of custom operators for backends that have no plugins (onnxruntime, emulator).
+        contents: SHA-256 by path of `plugins` and `calibration_cache`, so that a trial is of what they held.
     """
 
     precision: Precision = "fp32"
@@ -39,6 +58,15 @@ class BuildOptions:
     optimization_level: int | None = None
     workspace: int | None = None
     calibration_cache: str | None = None
+    marks: tuple[str, ...] = ()
+    operators: tuple[OperatorSource, ...] = ()
+    contents: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def for_reference(self) -> BuildOptions:
+        """What of these options a reference takes, too: plugins, and implementations of operators."""
+        contents = {path: self.contents[path] for path in self.plugins if path in self.contents}
+        return BuildOptions(plugins=self.plugins, operators=self.operators, contents=contents)
 
 
 @dataclass(frozen=True)
@@ -80,6 +108,8 @@ class Case:
         command: the command line that repeats the case; no part of its identity.
         max_memory: bytes of tensors to hold at once where many are observed; None = what each backend thinks
             fit. No part of its identity.
+        good_tactics: by engine layer the tactic, as in `BanTactic`, of a build that is known to be right; empty =
+            none is known. No part of its identity.
     """
 
     model: str
@@ -98,3 +128,4 @@ class Case:
     candidate_sha256: str | None = None
     command: str = field(default="", compare=False)
     max_memory: int | None = field(default=None, compare=False)
+    good_tactics: dict[str, str] = field(default_factory=dict, compare=False)

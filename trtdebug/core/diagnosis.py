@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from trtdebug.core.build_error import BuildError
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import Intervention
-from trtdebug.core.outcome import Signature
+from trtdebug.core.outcome import Signature, TensorError
 
 Verdict = Literal["matches", "fragile", "diverges", "untestable"]
 CulpritKind = Literal["precision", "tactic", "fusion", "build", "unknown"]
@@ -20,12 +21,26 @@ class Culprit:
     Attributes:
         evidence: how this is known, in words.
         proven: shown to fail alone. Otherwise the culprit lies somewhere within `nodes`.
+        inside: names of the nodes that hold `nodes` in their bodies or functions, the outermost first; empty for
+            nodes of the top-level graph.
+        error: of kind "build": what the parser or the builder says of them alone.
+        needs: of kind "build": nodes that have to come along to see it, since they compute constants or sizes.
+        tensors: of kind "build": tensors that the user marks as outputs, where it is these marks that are not built.
     """
 
     nodes: tuple[str, ...]
     kind: CulpritKind
     evidence: str
     proven: bool = True
+    inside: tuple[str, ...] = ()
+    error: BuildError | None = None
+    needs: tuple[str, ...] = ()
+    tensors: tuple[str, ...] = ()
+
+    @property
+    def outer(self) -> tuple[str, ...]:
+        """The nodes of the top-level graph that it is made of, or is in."""
+        return self.inside[:1] or self.nodes
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,26 @@ class Divergence:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """Median milliseconds of one inference, all measured in one process, in turns; None = not known.
+
+    Attributes:
+        natural: as the user builds it.
+        fixed: with the fix.
+        fp32: with the user's options, but all in FP32.
+    """
+
+    natural: float | None
+    fixed: float | None
+    fp32: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Latency with the fix over latency without."""
+        return self.fixed / self.natural if self.fixed is not None and self.natural else None
+
+
+@dataclass(frozen=True)
 class Fix:
     """Interventions that were tried as a fix.
 
@@ -58,7 +93,12 @@ class Fix:
         max_rel_after: largest max_abs / scale of an output with the fix; None if nothing could be compared.
         latency_ratio: latency with the fix over latency without; None if not measured.
         reason: why it is not verified; empty when it is.
-        note: what the engine did not show, or had to relax; empty when everything was read back.
+        note: what the engine did not show, or had to relax, and how far a rewritten model equals the model; empty
+            where there is nothing to say.
+        untestable: it could not be realised, built or compared: whether it would help is not known.
+        untested_pins: pinned nodes of which it could not be tested whether the case passes without their pins.
+        latency_ms: None where nothing was measured.
+        beside: whose proposal it is, where it is tried to be compared with others (see `FixProposal`); else empty.
     """
 
     kind: str
@@ -70,16 +110,51 @@ class Fix:
     latency_ratio: float | None = None
     reason: str = ""
     note: str = ""
+    untestable: bool = False
+    untested_pins: tuple[str, ...] = ()
+    latency_ms: Latency | None = None
+    beside: str = ""
 
 
 @dataclass(frozen=True)
 class ReproResult:
-    """A repro folder. `verified`: it failed in a fresh process with the signature that it names."""
+    """A repro folder.
+
+    Attributes:
+        verified: it failed in a fresh process with the signature that it names; or passed there, where `passes`.
+        passes: it is a unit test of nodes that pass.
+        untestable: whether the nodes pass or fail could not be found out, here or in the fresh process.
+    """
 
     path: str
     nodes: int
     verified: bool
     note: str = ""
+    passes: bool = False
+    untestable: bool = False
+
+
+@dataclass(frozen=True)
+class OutputVerdict:
+    """An output of a build of the whole model against the reference.
+
+    Attributes:
+        build: "as built 1", "as built 2", ..., "forced".
+        sample: of the inputs; "" where only the worst of all samples is known.
+        error: untestable with the build's own reason, where the build gave nothing to compare.
+    """
+
+    build: str
+    sample: str
+    error: TensorError
+
+
+@dataclass(frozen=True)
+class ExtensionInfo:
+    """An installed extension (distribution) that was loaded."""
+
+    name: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +195,9 @@ class Diagnosis:
         builds, failed_builds: builds as the user does them, and how many of them were wrong.
         rule: the tolerance rule that was used.
         unknown: what the session could not decide, one line each.
+        fix_folder: where what production needs for the verified fix was written; None = nowhere.
+        outputs: every output of every build that the verdict is made of, sample by sample.
+        trtdebug: version of trtdebug itself; empty where it is not known.
     """
 
     verdict: Verdict
@@ -138,3 +216,7 @@ class Diagnosis:
     unknown: tuple[str, ...] = ()
     stages: tuple[StageTime, ...] = ()
     trials: TrialCounts = TrialCounts(0, 0, 0, 0, 0.0)
+    fix_folder: str | None = None
+    outputs: tuple[OutputVerdict, ...] = ()
+    trtdebug: str = ""
+    extensions: tuple[ExtensionInfo, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from trtdebug.core.build_error import BuildError
+
 
 class TrtdebugError(Exception):
     """Base of all errors that trtdebug raises on purpose.
@@ -29,11 +31,16 @@ class BuildFailure(TrtdebugError):
 
     Attributes:
         node: ONNX node that the builder or parser blames, or None when it names none.
+        errors: everything that the parser or the builder said, the first thing first; empty where the backend
+            tells no more than the message.
     """
 
-    def __init__(self, message: str, hint: str = "", node: str | None = None) -> None:
+    def __init__(
+        self, message: str, hint: str = "", node: str | None = None, errors: tuple[BuildError, ...] = ()
+    ) -> None:
         super().__init__(message, hint)
         self.node = node
+        self.errors = errors
 
 
 class NotHonoured(TrtdebugError):

@@ -26,7 +26,27 @@ class ForcePrecision:
 
 @dataclass(frozen=True)
 class BanTactic:
-    """Keep the builder from choosing `tactic` (hex of the signed 64-bit id) for the engine layer `layer`."""
+    """Keep the builder from choosing `tactic` for the engine layer `layer`.
+
+    Attributes:
+        layer: the name that the builder gives the layer, "conv1 + relu1" where it fuses.
+        tactic: "IMPLEMENTATION:TACTIC", both ids in hex and unsigned (two's complement of the builder's signed 64
+            bits), such as "0x80000009:0x5b8bf1b8028629d9": the pair is banned in all its formats of inputs and
+            outputs. Without a colon, the tactic hash of TensorRT's editable timing cache (10.8 and later).
+    """
+
+    layer: str
+    tactic: str
+
+
+@dataclass(frozen=True)
+class UseTactic:
+    """Have the builder choose `tactic` for the engine layer `layer`, in whichever formats it likes.
+
+    Attributes:
+        layer, tactic: as in `BanTactic`; "*:TACTIC" is that tactic of any implementation, since a finished engine
+            does not tell which one it is of.
+    """
 
     layer: str
     tactic: str
@@ -40,9 +60,13 @@ class Knob:
     value: str
 
 
+EVERY_TENSOR = "*"
+"""In `MarkOutputs`: every tensor of the builder's own network that can be an output."""
+
+
 @dataclass(frozen=True)
 class MarkOutputs:
-    """Make these tensors (ONNX names) outputs of the engine."""
+    """Make these tensors outputs of the engine: ONNX names, names of the builder's own network, `EVERY_TENSOR`."""
 
     tensors: tuple[str, ...]
 
@@ -62,4 +86,6 @@ class ReplaceGraph:
     sha256: str
 
 
-Intervention = PinPrecision | ForcePrecision | BanTactic | Knob | MarkOutputs | BreakFusion | ReplaceGraph
+Intervention = (
+    PinPrecision | ForcePrecision | BanTactic | UseTactic | Knob | MarkOutputs | BreakFusion | ReplaceGraph
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from trtdebug.core.build_error import BuildError
+
 Status = Literal["pass", "fail", "untestable"]
 SignatureKind = Literal[
     "nonfinite", "mismatch", "shape", "missing-output", "build-failure", "crash", "timeout", "memory"
@@ -64,6 +66,8 @@ class LayerInfo:
         reads, writes: precisions of its inputs and of its outputs, each once; of the floats where there are any.
         at_most: of a block that names no nodes: the ONNX nodes between its inputs and its outputs.
         milliseconds: median time in one inference; None where it was not profiled.
+        tactic_id: hex id of the tactic, as in the second half of `BanTactic.tactic`; None where the engine does
+            not tell, as of what Myelin compiled.
     """
 
     name: str
@@ -75,6 +79,37 @@ class LayerInfo:
     writes: tuple[str, ...] = ()
     at_most: tuple[str, ...] = ()
     milliseconds: float | None = None
+    tactic_id: str | None = None
+
+
+@dataclass(frozen=True)
+class OfferedTactic:
+    """A tactic that the builder may choose.
+
+    Attributes:
+        tactic: as in `BanTactic.tactic`.
+        types: data types of what it reads and writes, in the builder's words: "HALF, HALF -> HALF".
+        milliseconds: what the builder measured; 0 where it did not yet.
+    """
+
+    tactic: str
+    types: str = ""
+    milliseconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class LayerTactics:
+    """The tactics of an engine layer that the builder could choose from.
+
+    Attributes:
+        layer: its name, as in `BanTactic.layer`.
+        offered: in the builder's order, each once.
+        chosen: the one in the engine, as in `BanTactic.tactic`; None where the builder does not say.
+    """
+
+    layer: str
+    offered: tuple[OfferedTactic, ...]
+    chosen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +123,10 @@ class EngineInfo:
         unverified: ONNX nodes whose precision the engine does not show (inside a ForeignNode, say).
         notes: one line each: what the backend had to skip or relax (OBEY -> PREFER, ...).
         tensors: ONNX tensors that the engine writes to memory between its layers, in the model's order.
+        tactics: what the builder offered and chose; only of builds with `BanTactic` or `UseTactic`.
+        ignored: of these interventions, those that did not take effect, one line each.
+        markable: of builds with `MarkOutputs`: tensors of the network that can be outputs, in its order; empty where
+            the backend does not tell.
     """
 
     backend: str
@@ -99,6 +138,9 @@ class EngineInfo:
     notes: tuple[str, ...] = ()
     honoured: tuple[str, ...] = ()
     tensors: tuple[str, ...] = ()
+    tactics: tuple[LayerTactics, ...] = ()
+    ignored: tuple[str, ...] = ()
+    markable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,8 +153,11 @@ class Outcome:
         node: ONNX node that the builder blames, where it does.
         log_tail: last lines of the worker's log, where something broke.
         build_seconds, run_seconds: wall time of build and of all runs.
-        latency_ms: median time of one inference over repeated runs of the first sample, None if not measured.
+        latencies_ms: of a job that times engines: median time of one inference by engine, None where one could
+            not be timed.
         uneven: outputs whose rows differ where all rows of the inputs are equal; None where that was not tried.
+        trial: hash of the job that it came of; the session fills it in.
+        build_errors: what the parser or the builder said; there exactly where the build itself failed.
     """
 
     status: Status
@@ -124,5 +169,7 @@ class Outcome:
     log_tail: str = ""
     build_seconds: float = 0.0
     run_seconds: float = 0.0
-    latency_ms: float | None = None
+    latencies_ms: tuple[float | None, ...] = ()
     uneven: tuple[str, ...] | None = None
+    trial: str = ""
+    build_errors: tuple[BuildError, ...] = ()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from trtdebug.backends.tensorrt.knobs import KNOBS
 from trtdebug.core.case import Shape
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
 from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.export.manifest import FixManifest
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
+_TRTEXEC_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources", "build_route"))
+_POLYGRAPHY_KNOBS = frozenset(("tf32", "optimization_level", "workspace"))
+"""Knobs that the command lines have a flag for; its lists of tactic sources and preview features are whole ones."""
 
 
 def trtexec_text(manifest: FixManifest) -> str:
@@ -58,17 +62,20 @@ def _beyond_trtexec(manifest: FixManifest, typed: bool = False) -> str:
     """What of the fix trtexec has no flag for; empty where it has all."""
     beyond = {BanTactic: "tactics", UseTactic: "tactics", ForcePrecision: "forced precisions"}
     if not (typed and manifest.typed):  # there the outputs stand in the model
-        beyond |= {MarkOutputs: "extra outputs", BreakFusion: "extra outputs"}
+        beyond |= {MarkOutputs: "extra outputs"} | ({} if manifest.apart else {BreakFusion: "extra outputs"})
     kinds = [beyond[type(i)] for i in manifest.interventions if type(i) in beyond]
     if kinds:
         return f"trtexec has no flag for {kinds[0]}. Use build.py."
+    unsaid = sorted(_knobs(manifest).keys() - _TRTEXEC_KNOBS)
+    if unsaid:
+        return f"the knob {unsaid[0]} of the fix is not written as a flag. Use build.py."
     names = [n for n in manifest.dynamic if not is_sayable(n)]
     return f"trtexec has no way to write the input name {_comment(names[0])}. Use build.py." if names else ""
 
 
 def _common(manifest: FixManifest, typed: bool) -> list[str]:
     options = manifest.case.options
-    knobs = {i.name: i.value for i in manifest.interventions if isinstance(i, Knob)}
+    knobs = _knobs(manifest)
     own = manifest.typed if typed and manifest.typed else manifest.model
     words = [f"--onnx={own or manifest.case.candidate_model or manifest.case.model}"]
     words += ["--saveEngine=model.engine"]
@@ -83,8 +90,9 @@ def _common(manifest: FixManifest, typed: bool) -> list[str]:
     level = knobs.get("optimization_level", options.optimization_level)
     if level is not None:
         words.append(f"--builderOptimizationLevel={level}")
-    if options.workspace is not None:
-        words.append(f"--memPoolSize=workspace:{options.workspace / 2**20:g}")
+    workspace = knobs.get("workspace", options.workspace)
+    if workspace is not None:
+        words.append(f"--memPoolSize=workspace:{int(workspace) / 2**20:g}")  # MiB
     if "tactic_sources" in knobs:
         signed = (n if n.startswith("-") else f"+{n}" for n in knobs["tactic_sources"].split(","))
         words.append(f"--tacticSources={','.join(signed)}")
@@ -95,19 +103,50 @@ def _common(manifest: FixManifest, typed: bool) -> list[str]:
     return [*words, *(f"--staticPlugins={library}" for library in options.plugins)]
 
 
-def polygraphy_command(manifest: FixManifest) -> str:
-    """Builds with the constraints script (TensorRT 8.6 to 10)."""
-    options = manifest.case.options
+def _knobs(manifest: FixManifest) -> dict[str, str]:
+    """Value by knob of the fix; of one that is turned several times all values hold, as in the build."""
+    found: dict[str, str] = {}
+    for knob in (i for i in manifest.interventions if isinstance(i, Knob)):
+        before, joined = found.get(knob.name), KNOBS[knob.name].joined if knob.name in KNOBS else ""
+        found[knob.name] = f"{before}{joined}{knob.value}" if before and joined else knob.value
+    return found
+
+
+def polygraphy_text(manifest: FixManifest) -> str:
+    """The command that builds with the constraints script (TensorRT 8.6 to 10), or why there is none."""
+    beyond = _beyond_polygraphy(manifest)
+    return f"polygraphy: none, {beyond}" if beyond else _polygraphy_command(manifest)
+
+
+def _beyond_polygraphy(manifest: FixManifest) -> str:
+    """What of the fix its command line does not say; empty where it says all."""
+    kinds = {type(i) for i in manifest.interventions}
+    if kinds & {BanTactic, UseTactic} and not manifest.tactics:
+        return "the fix is about tactics, and there is no replay of them here"
+    if ForcePrecision in kinds:
+        return "it has no flag for forced precisions"
+    unsaid = sorted(_knobs(manifest).keys() - _POLYGRAPHY_KNOBS)
+    return f"the knob {unsaid[0]} of the fix is not written as a flag" if unsaid else ""
+
+
+def _polygraphy_command(manifest: FixManifest) -> str:
+    options, knobs = manifest.case.options, _knobs(manifest)
     model = manifest.model or manifest.case.candidate_model or manifest.case.model
     words = [model, "-o", "model.engine", "--trt-npps", CONSTRAINTS_SCRIPT]
     if manifest.pins:
         words += ["--precision-constraints=obey"]
     if options.precision != "fp32":
         words.append(f"--{options.precision}")
-    if options.tf32:
+    if knobs.get("tf32", "on" if options.tf32 else "off") == "on":
         words.append("--tf32")
-    if options.optimization_level is not None:
-        words.append(f"--builder-optimization-level={options.optimization_level}")
+    level = knobs.get("optimization_level", options.optimization_level)
+    if level is not None:
+        words.append(f"--builder-optimization-level={level}")
+    workspace = knobs.get("workspace", options.workspace)
+    if workspace is not None:
+        words.append(f"--pool-limit=workspace:{workspace}")
+    if manifest.calibration:
+        words.append(f"--calibration-cache={manifest.calibration}")
     for flag in ("min", "opt", "max"):
         shapes = [
             f"{n}:[{','.join(map(str, getattr(manifest.profiles[n], flag)))}]" for n in manifest.dynamic
@@ -136,8 +175,3 @@ def _shell(program: str, words: Sequence[str]) -> str:
 def _comment(text: str) -> str:
     """On one line, so that no name can end a comment."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def commented(lines: Iterable[str]) -> list[str]:
-    """Lines as comments of a shell."""
-    return [f"# {_comment(line)}" for line in lines]

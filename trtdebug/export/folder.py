@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 
+from trtdebug.backends.apart import MADE_OUTPUTS
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt.editable_cache import CACHE_FILE
 from trtdebug.backends.tensorrt.precision import PINNED_FILE
 from trtdebug.backends.tensorrt.tactic_replay import TACTICS_FILE
 from trtdebug.core.diagnosis import BackendInfo, Fix
 from trtdebug.core.errors import BuildFailure, UserError
-from trtdebug.core.intervention import BanTactic, Intervention, ReplaceGraph, UseTactic
+from trtdebug.core.intervention import BanTactic, BreakFusion, Intervention, ReplaceGraph, UseTactic
 from trtdebug.core.jsonable import from_data, loads
 from trtdebug.export.bundle import bundle
 from trtdebug.export.commands import CONSTRAINTS_SCRIPT, trtexec_text
@@ -28,6 +30,7 @@ from trtdebug.export.readme import readme
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.inputs import input_types
 from trtdebug.graph.load import content_sha256, load_model, save_model
+from trtdebug.graph.neutral import keep_apart
 from trtdebug.graph.types import TensorType
 from trtdebug.session.files import whole_folder
 from trtdebug.session.job import Job, TensorRef
@@ -67,7 +70,8 @@ def export_fix(
 def _fill(
     ctx: Context, fix: Fix, folder: Path, candidate: BackendInfo, versions: Mapping[str, str]
 ) -> FixManifest:
-    job = ctx.candidate_job("export", fix.interventions)
+    interventions = ctx.as_built(fix.interventions)
+    job = ctx.candidate_job("export", interventions)
     store = ctx.session.tensors
     graph = next((i for i in fix.interventions if isinstance(i, ReplaceGraph)), None)
     source = Path(graph.model if graph else job.model)
@@ -76,7 +80,7 @@ def _fill(
     manifest = FixManifest(
         kind=fix.kind,
         summary=fix.summary,
-        interventions=_kept(fix.interventions, folder),
+        interventions=_kept(interventions, folder),
         case=ctx.case,
         builds_passed=fix.builds_passed,
         profiles=shape_profiles(job, store),
@@ -88,8 +92,11 @@ def _fill(
         samples=tuple(_samples(ctx, folder)),
     )
     manifest = replace(manifest, operators={n: operators[n] for n in manifest.pins if n in operators})
+    if _keeps_apart(model, fix, folder):
+        source = folder / _NAMED
+        manifest = replace(manifest, model=_NAMED, apart=True)
     manifest = _with_models(manifest, job, source, folder, ctx.session.folder / "work")
-    manifest = _with_artifacts(manifest, fix.interventions, ctx.session.folder / "trials", folder)
+    manifest = _with_artifacts(manifest, interventions, ctx.session.folder / "trials", folder)
     write_manifest(manifest, folder)
     versions_line = f"# Written for a fix found with {_told(candidate)}; works with TensorRT 8.6 to 11.\n"
     (folder / "build.py").write_text(
@@ -123,6 +130,19 @@ def _kept(interventions: tuple[Intervention, ...], folder: Path) -> tuple[Interv
     return tuple(kept)
 
 
+def _keeps_apart(model: onnx.ModelProto, fix: Fix, folder: Path) -> bool:
+    """Writes the model with neutral nodes, where the fix was built with such."""
+    tensors = [i.tensor for i in fix.interventions if isinstance(i, BreakFusion)]
+    if not tensors or MADE_OUTPUTS in fix.note:
+        return False
+    try:
+        apart = keep_apart(model, tensors)
+    except UserError:  # a backend that does it in a way of its own
+        return False
+    save_model(apart, folder / _NAMED)
+    return True
+
+
 def _samples(ctx: Context, folder: Path) -> Iterator[Sample]:
     """Copies inputs and expected outputs of the first samples that fit."""
     left = _SAMPLE_BYTES
@@ -150,15 +170,16 @@ def _tensor_file(store: TensorStore, folder: Path, sample: str, tensor: str) -> 
 
 def _with_models(manifest: FixManifest, job: Job, source: Path, folder: Path, work: Path) -> FixManifest:
     """Adds the models that the folder holds."""
+    in_model = (ReplaceGraph, BreakFusion) if manifest.apart else (ReplaceGraph,)
     request = BuildRequest(
         model=source,
         options=job.options,
         workdir=work,
-        interventions=tuple(i for i in job.interventions if not isinstance(i, ReplaceGraph)),
+        interventions=tuple(i for i in job.interventions if not isinstance(i, in_model)),
         profiles=manifest.profiles,
         values=manifest.values,
     )
-    if manifest.rewritten:
+    if manifest.rewritten and not manifest.apart:
         manifest = replace(manifest, model=_REWRITTEN)
     else:
         try:

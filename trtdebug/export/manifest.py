@@ -55,6 +55,7 @@ class FixManifest:
         versions: of what the fix was found with, by name; `device` is the candidate's.
         samples: those whose tensors lie in the folder; fewer than the case's where they are large.
         model: the model to build, where it is not the user's own file.
+        apart: it has the neutral nodes of each `BreakFusion`; else their tensors become outputs of the engine.
         typed: the model for a strongly typed TensorRT; `typed_reason` says why there is none.
         timing_cache, tactics, calibration: files of the folder, where the fix has such.
     """
@@ -74,6 +75,7 @@ class FixManifest:
     device: str = ""
     samples: tuple[Sample, ...] = ()
     model: str | None = None
+    apart: bool = False
     typed: str | None = None
     typed_reason: str = ""
     timing_cache: str | None = None
@@ -120,10 +122,17 @@ def read_manifest(folder: Path) -> FixManifest:
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}.", "Check its permissions.") from None
     except (ValueError, TypeError, KeyError, AttributeError, cattrs.BaseValidationError) as error:
-        told = " ".join(str(error).split()) or type(error).__name__
+        told = (
+            "; ".join(cattrs.transform_error(error))
+            if isinstance(error, cattrs.BaseValidationError)
+            else str(error)
+        )
+        told = " ".join(told.split()) or type(error).__name__
         raise UserError(f"{path} is damaged: {told}.", "Export the fix again.") from None
     if manifest.schema != SCHEMA:
         raise UserError(f"{path} has schema {manifest.schema}, not {SCHEMA}.", "Use a newer trtdebug.")
+    if manifest.case.fix_builds < 1:
+        raise UserError(f"{path} is damaged: a fix takes a build at least.", "Export the fix again.")
     if not manifest.interventions:
         raise UserError(f"{path} is damaged: it holds no fix.", "Export the fix again.")
     for file in files_of(manifest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trtdebug.export.commands import CONSTRAINTS_SCRIPT, polygraphy_command, verify_command
+from trtdebug.export.commands import CONSTRAINTS_SCRIPT, polygraphy_text, verify_command
 from trtdebug.export.manifest import FixManifest
 
 _MOST_PINS = 40
@@ -30,7 +30,7 @@ def _lines(manifest: FixManifest) -> Iterator[str]:
     yield "Build"
     yield ""
     yield "    python build.py -o model.engine          needs TensorRT (8.6 to 11) only; see --help"
-    yield f"    {_plain(polygraphy_command(manifest))}"
+    yield f"    {_plain(polygraphy_text(manifest))}"
     yield "    trtexec                                  see trtexec.txt"
     if manifest.typed_reason:
         yield f"    TensorRT 11: none of these, {_plain(manifest.typed_reason)}"
@@ -65,7 +65,8 @@ def _files(manifest: FixManifest) -> Iterator[tuple[str, str]]:
     if manifest.samples:
         yield "tensors/", f"inputs and expected outputs of {len(manifest.samples)} sample(s), .npy"
     if manifest.model:
-        yield manifest.model, "the model to build" + (": rewritten" if manifest.rewritten else "")
+        made = ": rewritten" if manifest.rewritten else ", its tensors kept apart" if manifest.apart else ""
+        yield manifest.model, f"the model to build{made}"
     if manifest.typed:
         yield manifest.typed, "precisions written in, for strongly typed networks (TensorRT 11)"
     if manifest.tactics:

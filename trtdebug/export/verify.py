@@ -11,11 +11,11 @@ import numpy as np
 from trtdebug.backends.base import Tensor
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import UserError
-from trtdebug.core.intervention import BreakFusion, Intervention, MarkOutputs
+from trtdebug.core.intervention import BreakFusion, Intervention, MarkOutputs, ReplaceGraph
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.export.manifest import FixManifest, TensorFile
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import content_sha256, load_model
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.preflight import CaseRequest
@@ -106,7 +106,7 @@ def _model(folder: Path, manifest: FixManifest, given: Path | None) -> Path:
     recorded = Path(manifest.case.model)
     if recorded.is_file():
         return recorded
-    if manifest.model and not manifest.rewritten:
+    if manifest.model and not manifest.rewritten and not manifest.apart:
         return folder / manifest.model
     raise UserError(f"the model of the fix, {recorded}, is not here.", "Say where it lies: --model FILE.")
 
@@ -114,8 +114,16 @@ def _model(folder: Path, manifest: FixManifest, given: Path | None) -> Path:
 def _changed(folder: Path, manifest: FixManifest, model: Path) -> Path:
     """The model whose nodes and tensors the interventions name."""
     if manifest.rewritten:
-        return folder / manifest.rewritten.model
+        return _rewritten(folder, manifest.rewritten)
     return Path(manifest.case.candidate_model) if manifest.case.candidate_model else model
+
+
+def _rewritten(folder: Path, graph: ReplaceGraph) -> Path:
+    """The rewritten model. Raises `UserError` for another one: trials are known by the hash in fix.json."""
+    path = folder / graph.model
+    if content_sha256(path) != graph.sha256:
+        raise UserError(f"{path} is not the model that was exported.", "Export the fix again.")
+    return path
 
 
 def _check_names(manifest: FixManifest, model: Path) -> None:
@@ -129,8 +137,9 @@ def _check_names(manifest: FixManifest, model: Path) -> None:
     known = {*index.tensors, *index.inputs, *index.outputs}
     marked = [t for i in manifest.interventions if isinstance(i, MarkOutputs) for t in i.tensors]
     marked += [i.tensor for i in manifest.interventions if isinstance(i, BreakFusion)]
+    own = manifest.case.options.marks  # the user's, which may name tensors of the builder's own network
     for tensor in marked:
-        if tensor not in known:
+        if tensor not in known and tensor not in own:
             raise UserError(f"the new export {model.name} has no tensor {tensor!r}.", _AGAIN)
 
 
@@ -181,15 +190,18 @@ def verify(ctx: Context, folder: Path, manifest: FixManifest, own_inputs: bool) 
         own_inputs: its samples are those of the folder.
 
     Raises:
-        UserError: the reference cannot run the model.
+        UserError: the folder is damaged.
     """
     recorded = own_inputs and ctx.case.sha256 == manifest.case.sha256
+    builds = 1 if ctx.candidate.deterministic else ctx.case.fix_builds
     if recorded:
         _recall(ctx, folder, manifest)
     else:
-        ctx.record()
+        try:
+            ctx.record()
+        except UserError as error:  # the reference cannot run the model: nothing can be compared
+            return Verified(None, None, 0, builds, str(error), (), recorded)
     interventions = manifest.in_folder(folder)
-    builds = 1 if ctx.candidate.deterministic else ctx.case.fix_builds
     beyond = sorted({type(i).__name__ for i in interventions} - ctx.candidate.realises)
     if beyond:
         reason = f"{ctx.candidate.name} cannot realise {', '.join(beyond)}"
@@ -213,8 +225,14 @@ def verify(ctx: Context, folder: Path, manifest: FixManifest, own_inputs: bool) 
 
 
 def _recall(ctx: Context, folder: Path, manifest: FixManifest) -> None:
-    """Takes the reference's outputs from the folder."""
+    """Takes the reference's outputs from the folder. Raises `UserError` where one is not there."""
     for name, sample in zip(ctx.case.samples, manifest.samples, strict=True):
+        lacking = set(ctx.index.outputs) - {file.name for file in sample.expected}
+        if lacking:
+            raise UserError(
+                f"{folder} is damaged: sample {sample.name} lacks the expected value of {min(lacking)!r}.",
+                "Export the fix again.",
+            )
         for file in sample.expected:
             ctx.session.tensors.put(name, TensorRef(file.name), _tensor(folder, file))
     ctx.own_rounding.update(manifest.own_rounding)
@@ -245,7 +263,7 @@ def _needed(ctx: Context, builds: int) -> bool | None:
         if any(o.status == "fail" for o in outcomes):
             return True
         ctx.report_progress(Progress("verify", f"without the fix: build {number + 1} of {builds}"))
-        outcomes.append(ctx.session.run(ctx.candidate_job("without the fix", repeat=number)))
+        outcomes.append(ctx.session.run(ctx.candidate_job("without the fix", ctx.as_built(), repeat=number)))
     if any(o.status == "fail" for o in outcomes):
         return True
     return None if any(o.status == "untestable" for o in outcomes) else False

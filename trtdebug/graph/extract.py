@@ -21,6 +21,7 @@ def extract(
     types: Mapping[str, TensorType],
     outputs: Iterable[str] = (),
     constants: Mapping[str, NDArray[np.generic]] | None = None,
+    index: GraphIndex | None = None,
 ) -> onnx.ModelProto:
     """The subgraph of exactly these nodes, in topological order; names, opsets and ir_version stay.
 
@@ -33,12 +34,13 @@ def extract(
         types: of all inputs at least; what is known of other tensors is written down too.
         outputs: more tensors of these nodes to put out.
         constants: values of tensors that become initialisers instead of inputs (recorded shapes, say).
+        index: of the model, where it is at hand.
 
     Raises:
         UserError: no nodes; a name that is no node; an output that none of the nodes writes; an input of
             unknown type.
     """
-    index = GraphIndex(model)
+    index = index or GraphIndex(model)
     chosen = {index.node(name).name for name in nodes}
     if not chosen:
         raise UserError("There are no nodes to extract.", "Name at least one.")

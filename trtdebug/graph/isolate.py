@@ -14,7 +14,7 @@ from trtdebug.graph.constants import constant_tensors, renamed
 from trtdebug.graph.extract import frame
 from trtdebug.graph.index import GraphIndex, Node
 from trtdebug.graph.types import TensorType, value_info
-from trtdebug.graph.walk import all_nodes, bodies, initializer_names
+from trtdebug.graph.walk import all_nodes, bodies, initializer_names, rename_reads
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def beside(model: onnx.ModelProto, isolated: Isolated) -> onnx.ModelProto:
         for position, tensor in enumerate(copy.input):
             copy.input[position] = rename.get(tensor, tensor)
         for body in bodies(copy):
-            _rename_reads(body, rename)
+            rename_reads(body, rename)
     graph.input.extend(alone.input)
     graph.output.extend(alone.output)
     return both
@@ -156,7 +156,7 @@ class _Builder:
         for position, tensor in enumerate(node.inputs):
             copy.input[position] = rename.get(tensor, tensor)
         for body in bodies(copy):
-            _rename_reads(body, rename)
+            rename_reads(body, rename)
         for position, tensor in enumerate(node.outputs):
             if tensor:
                 output = self._unique(f"{tensor}__from__{node.name}")
@@ -184,20 +184,6 @@ class _Builder:
             candidate = f"{name}_{suffix}"
         self._names.add(candidate)
         return candidate
-
-
-def _rename_reads(graph: onnx.GraphProto, rename: Mapping[str, str]) -> None:
-    """Renames what a body reads from outside, in place; names of its own stay."""
-    own = {value.name for value in graph.input} | initializer_names(graph)
-    own.update(output for node in graph.node for output in node.output)
-    outer = {old: new for old, new in rename.items() if old not in own}
-    for node in graph.node:
-        for position, tensor in enumerate(node.input):
-            node.input[position] = outer.get(tensor, tensor)
-        for body in bodies(node):
-            _rename_reads(body, outer)
-    for value in graph.output:
-        value.name = outer.get(value.name, value.name)
 
 
 def _body_names(nodes: Iterable[onnx.NodeProto]) -> set[str]:

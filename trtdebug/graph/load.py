@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx.external_data_helper import load_external_data_for_model
+from onnx import helper
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph.names import name_nodes
@@ -33,11 +35,33 @@ def load_model(path: Path) -> onnx.ModelProto:
     """
     model = parse_model(path)
     _check_external(model, path)
-    load_external_data_for_model(model, str(path.parent))
     for tensor in all_tensors(model):
-        tensor.ClearField("data_location")  # as in a model that never had its weights outside
+        _load_external(tensor, path.parent)
     name_nodes(model)
     return model
+
+
+def load_skeleton(path: Path) -> onnx.ModelProto:
+    """The model with its large weights left where they are; every node gets a name.
+
+    Tensors of the model file itself are all there; of those in other files the ones of up to 1 KiB are loaded
+    (shapes, axes: what shape inference reads), the others keep the reference to their file.
+
+    Raises:
+        UserError: as `load_model`.
+    """
+    model = parse_model(path)
+    _check_external(model, path)
+    for tensor in all_tensors(model):
+        if _external_size(tensor) <= _SMALL_TENSOR:
+            _load_external(tensor, path.parent)
+    name_nodes(model)
+    return model
+
+
+def external_files(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Files, relative to the model's folder, that the model keeps weights in, sorted."""
+    return tuple(sorted({location for _, location, _ in _external(model)}))
 
 
 def save_model(model: onnx.ModelProto, path: Path) -> None:
@@ -127,6 +151,26 @@ def _external(model: onnx.ModelProto) -> Iterator[tuple[str, str, int]]:
             entries = {entry.key: entry.value for entry in tensor.external_data}
             offset, length = int(entries.get("offset") or 0), int(entries.get("length") or 0)
             yield tensor.name, entries.get("location", ""), offset + length
+
+
+def _load_external(tensor: onnx.TensorProto, folder: Path) -> None:
+    """Loads what lies outside, so that the tensor is as if it never had.
+
+    onnx's own loader refuses files with more than one name, as pieces of a model share them.
+    """
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        with (folder / entries["location"]).open("rb") as file:
+            file.seek(int(entries.get("offset") or 0))
+            tensor.raw_data = file.read(int(entries.get("length") or -1))
+    tensor.ClearField("data_location")
+    tensor.ClearField("external_data")
+
+
+def _external_size(tensor: onnx.TensorProto) -> int:
+    """Bytes of a tensor that lies outside, by its type and shape."""
+    item = int(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).itemsize)
+    return item * math.prod(int(size) for size in tensor.dims)
 
 
 def _check_external(model: onnx.ModelProto, path: Path) -> None:

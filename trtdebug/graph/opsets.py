@@ -24,7 +24,7 @@ def can_raise(model: onnx.ModelProto, to: int) -> bool:
     if len(versions) != 1 or model.functions or to > defs.onnx_opset_version():
         return False
     own = (node for node in all_nodes(model.graph.node) if node.domain in _OWN)
-    return all(_means_the_same(node, versions[0], to) for node in own)
+    return all(means_the_same(node, versions[0], to) for node in own)
 
 
 def raise_opset(model: onnx.ModelProto, to: int) -> None:
@@ -34,7 +34,8 @@ def raise_opset(model: onnx.ModelProto, to: int) -> None:
             opset.version = to
 
 
-def _means_the_same(node: onnx.NodeProto, old: int, new: int) -> bool:
+def means_the_same(node: onnx.NodeProto, old: int, new: int) -> bool:
+    """Whether a node of ONNX's own operators, as it stands there, computes the same in another opset."""
     if not defs.has(node.op_type, ""):
         return False
     try:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequen
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph.constants import constant_tensors
-from trtdebug.graph.extract import frame
+from trtdebug.graph.extract import extract, frame
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.inputs import input_shapes, input_types
 from trtdebug.graph.limits import onnxruntime_limits
@@ -65,12 +67,13 @@ def sanitize(model: onnx.ModelProto, *, shapes: Mapping[str, tuple[int, ...]] | 
     name_nodes(work)
     changes: list[str] = []
     if shapes:
-        changes += _freeze(work, shapes)
+        changes += freeze_shapes(work, shapes)
     changes += _sort(work)
     changes += _drop_outputs(work)
     changes += _drop_dead(work)
-    work, folded = _fold_all(work)
-    changes += folded
+    folded = fold_constants(work)
+    work = folded.model
+    changes += folded.changes
     changes += _drop_dead(work)
     return Sanitized(work, tuple(changes))
 
@@ -88,7 +91,8 @@ def foldable(model: onnx.ModelProto) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _freeze(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+def freeze_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Gives inputs these shapes, in place; a line for each that had another. `UserError`: a shape does not fit."""
     input_shapes(model, shapes)  # refuses what does not fit
     types = input_types(model)
     changes = []
@@ -157,8 +161,12 @@ def _remove(items: MutableSequence[T], unwanted: Callable[[T], bool]) -> list[T]
     return removed
 
 
-def _fold_all(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
-    """Folds until nothing more does: what was an If with a known condition may leave constants behind."""
+def fold_constants(model: onnx.ModelProto) -> Sanitized:
+    """Folds until nothing more does: what was an If with a known condition may leave constants behind.
+
+    Raises:
+        UserError: onnxruntime (which folds) is missing, or folded nothing where there is something to fold.
+    """
     changes: list[str] = []
     for _ in range(_PASSES):
         model, gone, said = _fold(model)
@@ -166,12 +174,16 @@ def _fold_all(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
         changes += gone
         if not gone or not left:
             break
+    model, gone = _computed(model, left)
+    changes += gone
+    left = foldable(model) if gone else left
     if left and not changes:
         raise UserError(
             f"Constants could not be folded: {left[0]!r} and {len(left) - 1} more nodes read only constants.",
             said,
         )
-    return model, changes + [f"node {name!r} reads only constants but could not be folded" for name in left]
+    left_over = (f"node {name!r} reads only constants but could not be folded" for name in left)
+    return Sanitized(model, (*changes, *left_over))
 
 
 def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
@@ -189,8 +201,10 @@ def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
     typed.graph.value_info.extend(inferred.graph.value_info)
     with _quiet() as log:
         exported = _surgery(typed, flatten=True)
-        if _names(exported.graph.output) != _names(typed.graph.output):
-            # Flattening an If renames tensors that its branches share with the graph, outputs too.
+        if _names(exported.graph.output) != _names(typed.graph.output) or _lacking(exported) - _lacking(
+            typed
+        ):
+            # Flattening an If renames tensors that its branches share with the graph, outputs too, and loses others.
             exported = _surgery(typed, flatten=False)
 
     result = frame(model)
@@ -206,6 +220,44 @@ def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
     return result, gone, said[-1] if said else ""
 
 
+def _computed(model: onnx.ModelProto, names: Iterable[str]) -> tuple[onnx.ModelProto, list[str]]:
+    """The model with these nodes computed one by one, and a line for each that is gone.
+
+    graphsurgeon leaves alone what a body of an If, Loop or Scan reads. What onnxruntime does not run stays.
+    """
+    gone: list[str] = []
+    for name in names:
+        values = _values(model, name)
+        if values:
+            work = onnx.ModelProto()
+            work.CopyFrom(model)
+            [node] = _remove(work.graph.node, lambda node: node.name == name)  # noqa: B023 - called at once
+            work.graph.initializer.extend(onnx.numpy_helper.from_array(v, t) for t, v in values.items())
+            model = work
+            gone.append(f"node {name!r} ({node.op_type}) folded into a constant")
+    return model, gone
+
+
+def _values(model: onnx.ModelProto, name: str) -> dict[str, NDArray[np.generic]]:
+    """What a node that reads constants only gives; empty where onnxruntime does not run it, or gives no tensors."""
+    import onnxruntime
+
+    limits = onnxruntime_limits()
+    try:
+        alone = extract(model, [name], {})
+        alone.ir_version = min(alone.ir_version, limits.ir if limits is not None else alone.ir_version)
+        with _quiet():
+            session = onnxruntime.InferenceSession(
+                alone.SerializeToString(), providers=["CPUExecutionProvider"]
+            )
+            found = session.run(None, {})
+    except Exception:  # noqa: BLE001 - onnxruntime's errors have no common base; the node stays, and is told of
+        return {}
+    if not all(isinstance(value, np.ndarray) for value in found):
+        return {}
+    return dict(zip((o.name for o in alone.graph.output), found, strict=True))
+
+
 def _surgery(model: onnx.ModelProto, *, flatten: bool) -> onnx.ModelProto:
     import onnx_graphsurgeon as gs
 
@@ -219,6 +271,12 @@ def _surgery(model: onnx.ModelProto, *, flatten: bool) -> onnx.ModelProto:
             break
     exported: onnx.ModelProto = gs.export_onnx(surgeon, do_type_check=False)
     return exported
+
+
+def _lacking(model: onnx.ModelProto) -> set[str]:
+    """Tensors that nodes read and nothing gives."""
+    index = GraphIndex(model)
+    return set(index.consumers) - {*index.producer, *index.inputs, *index.initializers}
 
 
 def _names(values: Iterable[onnx.ValueInfoProto]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.types import TensorType
@@ -32,14 +32,28 @@ def shape_inputs(index: GraphIndex, types: Mapping[str, TensorType]) -> frozense
     Args:
         types: of the graph's tensors; one of unknown type ends the search along its path.
     """
-    return frozenset(name for name in index.inputs if _is_integer(name, types) and _sizes(name, index, types))
+    return frozenset(name for name in index.inputs if decides_size(name, index, types))
 
 
-def _sizes(name: str, index: GraphIndex, types: Mapping[str, TensorType]) -> bool:
+def decides_size(
+    name: str,
+    index: GraphIndex,
+    types: Mapping[str, TensorType],
+    within: Collection[str] | None = None,
+) -> bool:
+    """Whether from this tensor of integers, by integers alone, a size is computed.
+
+    Args:
+        within: nodes to look at; None = all.
+    """
+    if not _is_integer(name, types):
+        return False
     seen, todo = {name}, [name]
     while todo:
         tensor = todo.pop()
         for node in map(index.node, index.consumers.get(tensor, ())):
+            if within is not None and node.name not in within:
+                continue
             if any(node.inputs[slot : slot + 1] == (tensor,) for slot in _SIZES.get(node.op, ())):
                 return True
             # Shape reads no values.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import onnx
 
@@ -39,6 +39,20 @@ def initializer_names(graph: onnx.GraphProto) -> set[str]:
     return {tensor.name for tensor in graph.initializer} | {
         tensor.values.name for tensor in graph.sparse_initializer
     }
+
+
+def rename_reads(graph: onnx.GraphProto, rename: Mapping[str, str]) -> None:
+    """Renames what a body reads from outside, in place; names of its own stay."""
+    own = {value.name for value in graph.input} | initializer_names(graph)
+    own.update(output for node in graph.node for output in node.output)
+    outer = {old: new for old, new in rename.items() if old not in own}
+    for node in graph.node:
+        for position, tensor in enumerate(node.input):
+            node.input[position] = outer.get(tensor, tensor)
+        for body in bodies(node):
+            rename_reads(body, outer)
+    for value in graph.output:
+        value.name = outer.get(value.name, value.name)
 
 
 def all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:

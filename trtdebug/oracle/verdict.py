@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from trtdebug.core.outcome import Signature, SignatureKind, Status, TensorError
+from trtdebug.core.outcome import Outcome, Signature, SignatureKind, Status, TensorError
 
 _GRAVITY: tuple[SignatureKind, ...] = ("missing-output", "shape", "nonfinite", "mismatch")
 
@@ -52,6 +52,13 @@ def same_failure(a: Signature | None, b: Signature | None) -> bool:
     if a is None or b is None:
         return False
     return a.kind == b.kind or {a.kind, b.kind} <= NUMERIC
+
+
+def evidence_on(outcome: Outcome, signature: Signature) -> Status:
+    """What an outcome says of a failure: one of another kind says nothing."""
+    if outcome.status == "fail" and not same_failure(outcome.signature, signature):
+        return "untestable"
+    return outcome.status
 
 
 def rename(errors: Iterable[TensorError], names: dict[str, str]) -> tuple[TensorError, ...]:

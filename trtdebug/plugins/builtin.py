@@ -10,6 +10,8 @@ BUILTINS = (
     "trtdebug.backends.builtin",
     "trtdebug.checks",
     "trtdebug.fixes",
+    "trtdebug.fixes.rewrites",
+    "trtdebug.fixes.ladder",
     "trtdebug.session.executors",
     "trtdebug.stages.localizers",
     "trtdebug.stages.inputs",

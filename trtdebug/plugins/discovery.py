@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
-import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from trtdebug import __version__
 from trtdebug.core.errors import UserError
+from trtdebug.plugins.selection import Selection, normalise
 
 GROUP = "trtdebug"
 COMMANDS = "trtdebug.commands"
@@ -53,50 +52,6 @@ class Extension:
     version: str
     group: str
     point: importlib.metadata.EntryPoint
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which plugins may load.
-
-    Attributes:
-        disabled: names of plugins or distributions, normalised.
-        only: distributions, normalised; None = all.
-    """
-
-    disabled: frozenset[str]
-    only: frozenset[str] | None
-    third_party: bool
-
-    @classmethod
-    def of(cls, disabled: Iterable[str], third_party: bool) -> Selection:
-        """These arguments and the environment: TRTDEBUG_{LOAD,DISABLED,NO}_PLUGINS."""
-        only = os.environ.get("TRTDEBUG_LOAD_PLUGINS")
-        return cls(
-            disabled=_names([*disabled, *os.environ.get("TRTDEBUG_DISABLED_PLUGINS", "").split(",")]),
-            only=None if only is None else _names(only.split(",")),
-            third_party=third_party and os.environ.get("TRTDEBUG_NO_PLUGINS", "") in ("", "0"),
-        )
-
-    def allows(self, name: str, distribution: str, builtin: bool = False) -> bool:
-        """Whether it may load. Built-ins share one distribution: only their own name disables them."""
-        if builtin:
-            return normalise(name) not in self.disabled
-        listed = self.only is None or normalise(distribution) in self.only
-        return self.third_party and listed and not self.disabled & {normalise(name), normalise(distribution)}
-
-    def to_env(self) -> dict[str, str]:
-        """Environment variables that give a worker process the same selection."""
-        env = {
-            "TRTDEBUG_DISABLED_PLUGINS": ",".join(sorted(self.disabled)),
-            "TRTDEBUG_NO_PLUGINS": "" if self.third_party else "1",
-        }
-        return env if self.only is None else {**env, "TRTDEBUG_LOAD_PLUGINS": ",".join(sorted(self.only))}
-
-
-def normalise(name: str) -> str:
-    """Name of a distribution as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def installed_extensions(groups: Sequence[str] = (GROUP, COMMANDS)) -> tuple[Extension, ...]:
@@ -144,10 +99,6 @@ def missing(selection: Selection) -> list[str]:
     """Distributions that TRTDEBUG_LOAD_PLUGINS names and that are not there."""
     there = {normalise(extension.distribution) for extension in installed_extensions()}
     return sorted((selection.only or frozenset()) - there)
-
-
-def _names(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(normalise(name) for name in names if name.strip())
 
 
 def _builtin(module: object | str, selection: Selection) -> Plugin:

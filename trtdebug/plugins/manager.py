@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from trtdebug.plugins import discovery, rules, spec
-from trtdebug.plugins.discovery import Extension, Plugin, Selection, installed_extensions
+from trtdebug.plugins.discovery import Extension, Plugin, installed_extensions
 from trtdebug.plugins.record import PluginInfo, Problem, Provided, Record
+from trtdebug.plugins.selection import Selection
 
 if TYPE_CHECKING:
     import typer
@@ -49,7 +50,7 @@ class PluginManager(Record):
         return manager
 
     def to_env(self) -> dict[str, str]:
-        """Environment variables with which `load` selects the same plugins in a worker process."""
+        """Environment in which `load` selects the same plugins."""
         return self._selection.to_env()
 
     def plugins(self) -> tuple[PluginInfo, ...]:
@@ -75,11 +76,11 @@ class PluginManager(Record):
         self._call(event, event=data)
 
     def add_commands(self, app: typer.Typer, third_party: bool = False) -> None:
-        """Built-ins' commands; `third_party` imports extensions too, so ask only for an unknown command."""
+        """Built-ins' commands; `third_party` imports extensions, too: only for an unknown command."""
         self._call("commands", third_party=third_party, app=app)
 
     def command_entry_points(self) -> tuple[Extension, ...]:
-        """Third parties' commands, found without an import; the entry point's name is the command's."""
+        """Third parties' commands by entry-point name, found without an import."""
         points = installed_extensions((discovery.COMMANDS,))
         return tuple(p for p in points if self._selection.allows(p.name, p.distribution))
 
@@ -95,14 +96,8 @@ class PluginManager(Record):
     def metrics(self) -> dict[str, t.Metric]:
         return self._named("metrics")
 
-    def localizers(self) -> dict[str, t.Localizer]:
-        return self._named("localizers")
-
     def inputs(self) -> dict[str, t.InputSource]:
         return self._named("inputs")
-
-    def reports(self) -> dict[str, t.ReportFormat]:
-        return self._named("reports")
 
     def executors(self) -> dict[str, t.ExecutorFactory]:
         return self._named("executors")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtdebug.core.errors import UserError
-from trtdebug.plugins.discovery import COMMANDS, GROUP, normalise
+from trtdebug.plugins.discovery import COMMANDS, GROUP
+from trtdebug.plugins.selection import normalise
 
 # For a fresh process: this one may remember what was there before.
 _LIST = f"""

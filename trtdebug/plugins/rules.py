@@ -18,6 +18,7 @@ KINDS = {
     "inputs": "InputSource",
     "reports": "ReportFormat",
     "executors": "ExecutorFactory",
+    "operators": "Operator",
 }
 BACKEND = ("name", "summary", "realises", "deterministic", "probe", "build")
 
@@ -55,7 +56,8 @@ def checked(kind: str, result: object) -> list[Any]:
 
 def _fits(kind: str, value: object) -> bool:
     if kind == "backends":
-        return all(hasattr(value, attribute) for attribute in BACKEND)
+        # by the class first: a property may have to import what takes seconds
+        return all(hasattr(type(value), name) or hasattr(value, name) for name in BACKEND)
     from trtdebug.plugins import types  # not at import: it takes numpy, and `trtdebug --help` has to be quick
 
     return isinstance(value, getattr(types, KINDS[kind]))

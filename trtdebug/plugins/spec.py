@@ -19,7 +19,7 @@ hookimpl = pluggy.HookimplMarker("trtdebug")
 
 @hookspec
 def trtdebug_backends() -> Iterable[Backend]:
-    """Ways to build and run models, chosen by name in --reference and --candidate.
+    """Ways to build and run models, by name in --reference and --candidate.
 
     Example::
 
@@ -32,7 +32,7 @@ def trtdebug_backends() -> Iterable[Backend]:
 
 @hookspec
 def trtdebug_checks() -> Iterable[t.Check]:
-    """Checks: read the model, its inputs and reference values, yield findings.
+    """Read the model, its inputs and reference values, yield findings.
 
     Example::
 
@@ -58,7 +58,7 @@ def trtdebug_fixes() -> Iterable[t.FixProposer]:
 
 @hookspec
 def trtdebug_metrics() -> Iterable[t.Metric]:
-    """Numbers shown per tensor beside the built-in ones.
+    """Numbers per tensor beside the built-in ones.
 
     Example::
 
@@ -71,7 +71,7 @@ def trtdebug_metrics() -> Iterable[t.Metric]:
 
 @hookspec
 def trtdebug_localizers() -> Iterable[t.Localizer]:
-    """Search strategies for the smallest failing sets of nodes.
+    """Searches for the smallest failing sets of nodes.
 
     Example::
 
@@ -84,7 +84,7 @@ def trtdebug_localizers() -> Iterable[t.Localizer]:
 
 @hookspec
 def trtdebug_inputs() -> Iterable[t.InputSource]:
-    """Readers for what is given to --inputs.
+    """Readers for --inputs.
 
     Example::
 
@@ -97,13 +97,13 @@ def trtdebug_inputs() -> Iterable[t.InputSource]:
 
 @hookspec
 def trtdebug_reports() -> Iterable[t.ReportFormat]:
-    """Report formats, written into the session folder.
+    """Reports, written into the session folder.
 
     Example::
 
         @hookimpl
         def trtdebug_reports():
-            yield ReportFormat("markdown", "a table", "report.md", render=to_markdown)
+            yield ReportFormat("csv", "a table", "report.csv", render=to_csv)
     """
     return ()
 
@@ -122,8 +122,21 @@ def trtdebug_executors() -> Iterable[t.ExecutorFactory]:
 
 
 @hookspec
+def trtdebug_operators() -> Iterable[t.Operator]:
+    """What custom operators compute, for the reference.
+
+    Example::
+
+        @hookimpl
+        def trtdebug_operators():
+            yield Operator("Swish", "my.ops", compute=swish)
+    """
+    return ()
+
+
+@hookspec
 def trtdebug_commands(app: typer.Typer) -> None:
-    """Adds commands. An extension's command is in --help only by an entry point of group trtdebug.commands.
+    """Adds commands. An extension's command is in --help only by an entry point in trtdebug.commands.
 
     Example::
 
@@ -147,7 +160,7 @@ def trtdebug_trial_finished(event: t.TrialEvent) -> None:
 
 @hookspec
 def trtdebug_session_finished(event: t.SessionEvent) -> None:
-    """Told at the end of a session, with report.json's content.
+    """Told at a session's end, with report.json's content.
 
     Example::
 

@@ -14,7 +14,7 @@ import onnx
 
 from trtdebug.core.case import BuildOptions, Case, Tolerance
 from trtdebug.core.finding import Finding
-from trtdebug.core.intervention import Precision
+from trtdebug.core.intervention import Precision, ReplaceGraph
 from trtdebug.core.outcome import Signature
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.names import name_nodes
@@ -31,7 +31,16 @@ from trtdebug.plugins.types import (
 )
 
 INTERVENTIONS = frozenset(
-    {"PinPrecision", "ForcePrecision", "BanTactic", "Knob", "MarkOutputs", "BreakFusion"}
+    {
+        "PinPrecision",
+        "ForcePrecision",
+        "BanTactic",
+        "UseTactic",
+        "Knob",
+        "MarkOutputs",
+        "BreakFusion",
+        "ReplaceGraph",
+    }
 )
 _ORT_IR = 10  # the newest IR that every onnxruntime from 1.18 on reads; `onnx.helper` writes newer ones
 
@@ -57,8 +66,13 @@ def fix_context(
     signature: Signature | None = None,
     findings: Iterable[Finding] = (),
     realises: Iterable[str] = INTERVENTIONS,
+    keep_model: Callable[[onnx.ModelProto], ReplaceGraph] | None = None,
+    samples: Iterable[Sample] = (),
 ) -> FixContext:
-    """A context as fix proposers get it. `culprits`: sets of node names, each of which fails alone."""
+    """A context as fix proposers get it. `culprits`: sets of node names, each of which fails alone.
+
+    Rewritten models go to `keep_model`; without it no rewrite is proposed.
+    """
     named = _named(model)
     index = GraphIndex(named)
     case = Case(
@@ -81,6 +95,8 @@ def fix_context(
         pins=None if pins is None else tuple(pins),
         findings=tuple(findings),
         realises=frozenset(realises),
+        keep_model=keep_model,
+        samples=lambda: samples,
     )
 
 

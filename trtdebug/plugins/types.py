@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trtdebug.core.case import Case
+from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.finding import Finding, Severity
 from trtdebug.core.intervention import (
     BanTactic,
@@ -21,6 +22,7 @@ from trtdebug.core.intervention import (
     MarkOutputs,
     PinPrecision,
     ReplaceGraph,
+    UseTactic,
 )
 from trtdebug.core.outcome import Outcome, Signature, Status
 
@@ -89,6 +91,9 @@ class FixContext:
             the case; empty where there are none.
         keep_model: saves a rewritten model in the session, and gives the intervention that builds it instead;
             before the candidate builds it, the reference has to give the same outputs for it.
+        unbuildable: where `signature.kind` is "build-failure": the pieces that the candidate does not build, with what
+            it says of each (`error`), the nodes that hold them (`inside`) and whether that was shown (`proven`).
+        samples: reads the case's input samples, one after the other.
     """
 
     case: Case
@@ -103,6 +108,8 @@ class FixContext:
     marks: tuple[str, ...] = ()
     bans: tuple[BanTactic, ...] = ()
     keep_model: Callable[[onnx.ModelProto], ReplaceGraph] | None = None
+    unbuildable: tuple[Culprit, ...] = ()
+    samples: Callable[[], Iterable[Sample]] = tuple
 
 
 @dataclass(frozen=True)
@@ -114,12 +121,21 @@ class FixProposal:
         summary: one line, as it will stand in the report.
         interventions: what to change in the candidate's build.
         cost: proposals are tried from the cheapest to the dearest; for pins the number of pinned nodes.
+        beside: whose proposal it is ("AutoCast"), where it is tried even if another one holds, so that both can be
+            compared. Of those of one name the first that holds ends the list. It is the fix to take only where none
+            but such proposals hold.
+        rounds: a rewritten model has its low precision written into it, so that the reference gives the same only
+            within the case's tolerance.
+        obstacle: why it cannot be tried, for the report; empty where it can.
     """
 
     kind: str
     summary: str
     interventions: tuple[Intervention, ...]
     cost: float = 1.0
+    beside: str = ""
+    rounds: bool = False
+    obstacle: str = ""
 
 
 @dataclass(frozen=True)
@@ -254,6 +270,49 @@ class ExecutorFactory:
 
 
 @dataclass(frozen=True)
+class ValueType:
+    """Type of a tensor.
+
+    Attributes:
+        dtype: numpy's name, such as "float32".
+        shape: None for a dimension that is not known; None in place of all where not even the rank is.
+    """
+
+    dtype: str
+    shape: tuple[int | None, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What a custom operator computes, for backends that have no plugin of it (onnxruntime, the emulator).
+
+    Attributes:
+        op: the nodes' type; `domain`: their domain, "" for ONNX's own.
+        compute: `compute(*inputs, **attributes)` gives an array, or a tuple of them where the node has several outputs.
+            Inputs are numpy arrays that must not be written to, None for one that is left out; attributes are numbers,
+            strings, lists of them, or arrays. `plugin_version` and `plugin_namespace` are for TensorRT's parser only,
+            and left out. It is called at the top level of the graph, not in bodies of If, Loop and Scan.
+        infer: `infer(*input types)` gives the outputs' types, where they are known ahead; what `compute` gives is
+            held against them.
+        body: the same as an ONNX function, which onnxruntime computes; works in bodies, too, and a fix may put it in
+            the place of the operator. One of `compute` and `body` is enough; `compute` goes first.
+        seconds: a call that takes longer is broken off, where Python can do that.
+    """
+
+    op: str
+    domain: str = ""
+    compute: Callable[..., Any] | None = None
+    infer: Callable[..., Sequence[ValueType]] | None = None
+    body: onnx.FunctionProto | None = None
+    seconds: float = 120.0
+
+    @property
+    def name(self) -> str:
+        """Unique: "domain::op", or "op" alone for ONNX's own domain."""
+        return f"{self.domain}::{self.op}" if self.domain else self.op
+
+
+@dataclass(frozen=True)
 class TrialEvent:
     """Told to `trtdebug_trial_finished`: `trial` is the hash that names it."""
 
@@ -291,6 +350,7 @@ __all__ = [
     "Localizer",
     "MarkOutputs",
     "Metric",
+    "Operator",
     "PinPrecision",
     "ReplaceGraph",
     "ReportFormat",
@@ -300,4 +360,6 @@ __all__ = [
     "Startable",
     "Tensor",
     "TrialEvent",
+    "UseTactic",
+    "ValueType",
 ]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from trtdebug.core.case import Case
-from trtdebug.core.diagnosis import Diagnosis
+from trtdebug.core.diagnosis import Diagnosis, OutputVerdict
 from trtdebug.core.intervention import Intervention
 from trtdebug.core.jsonable import to_data
 
@@ -39,14 +39,36 @@ def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
             to_data(f) | {"interventions": [to_data(i, Intervention) for i in f.interventions]}
             for f in d.fixes
         ],
+        "fix_folder": d.fix_folder,
         "repro": to_data(d.repro) if d.repro else None,
         "trials": to_data(d.trials),
         "findings": [to_data(f) for f in d.findings],
         "unknown": list(d.unknown),
         "stages": [to_data(s) for s in d.stages],
+        "outputs": [_output(o) for o in d.outputs],
+        "tool": {"version": d.trtdebug, "extensions": [to_data(e) for e in d.extensions]},
     }
     plain: dict[str, Any] = json.loads(json.dumps(report, allow_nan=False))
     return plain
+
+
+_OF_AN_OUTPUT = (
+    "status",
+    "kind",
+    "reason",
+    "rule",
+    "max_abs",
+    "max_rel",
+    "rms_rel",
+    "nonfinite",
+    "elements",
+)
+
+
+def _output(output: OutputVerdict) -> dict[str, Any]:
+    error = to_data(output.error)
+    named = {"output": output.error.tensor, "sample": output.sample, "build": output.build}
+    return named | {key: error[key] for key in _OF_AN_OUTPUT}
 
 
 def exit_code(verdict: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from trtdebug.backends.tensorrt.autotuning import AutotunedOp, AutotuningLog, Candidate
+from trtdebug.backends.tensorrt.autotuned import AutotunedOp, AutotuningLog, Candidate
 from trtdebug.backends.tensorrt.tactics import tactic_name
 from trtdebug.report.text import printable
 

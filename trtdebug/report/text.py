@@ -33,8 +33,12 @@ def render_text(report: Mapping[str, Any]) -> str:
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     model, candidate, reference = report["model"], report["candidate"], report["reference"]
     options = candidate["options"]
-    unbuilt = report["verdict"] == "fragile" and not report["flaky"]["builds"]
-    yield _FRAGILE_UNBUILT if unbuilt else _VERDICTS[report["verdict"]]
+    if (report["signature"] or {}).get("kind") == "build-failure" and report["culprits"]:
+        yield f"UNTESTABLE: {_short(report['reason'])}"
+        report = {**report, "reason": ""}
+    else:
+        unbuilt = report["verdict"] == "fragile" and not report["flaky"]["builds"]
+        yield _FRAGILE_UNBUILT if unbuilt else _VERDICTS[report["verdict"]]
     if report["reason"]:
         yield f"  {_short(report['reason'])}"
     yield ""
@@ -49,6 +53,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _divergence(report["first_divergence"], bool(report["culprits"]))
     yield from _culprits(report["culprits"])
     yield from _fixes(report["fixes"], candidate)
+    yield from _fix_folder(report.get("fix_folder"))
     yield from _repro(report["repro"])
     yield from _findings(report["findings"])
     if report["unknown"]:
@@ -91,7 +96,7 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
         yield ""
         yield f"cause: {sum(len(c['nodes']) for c in proven)} node(s)"
     for culprit in proven[:_MOST_NODES]:
-        yield f"  {' + '.join(map(_name, culprit['nodes']))}"
+        yield f"  {' + '.join(map(_name, culprit['nodes']))}{_within(culprit)}"
         yield f"      {_short(culprit['evidence'])}"
     if len(proven) > _MOST_NODES:
         yield f"  ... and {len(proven) - _MOST_NODES} more, see report.json"
@@ -108,23 +113,62 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
             yield f"      {_short(culprit['evidence'])}"
 
 
+def _within(culprit: Mapping[str, Any]) -> str:
+    """The nodes that hold it, the innermost first."""
+    return "".join(f", in {_name(name)}" for name in reversed(culprit.get("inside", [])))
+
+
 def _fixes(fixes: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> Iterator[str]:
     for fix in fixes:
         passed, tried = fix["builds_passed"]
-        state = "verified" if fix["verified"] else "does not hold"
         yield ""
-        yield f"fix ({state}): {_short(fix['summary'])}"
+        yield f"fix ({_state(fix, fix is fixes[-1])}): {_short(fix['summary'])}"
         detail = [f"{passed} of {tried} fresh builds pass"]
         if fix["max_rel_after"] is not None:
             detail.append(f"largest error then {_number(fix['max_rel_after'])} of the scale")
         if fix["latency_ratio"] is not None:
             detail.append(f"{_number(fix['latency_ratio'])} times the latency")
         yield f"  {', '.join(detail)}"
-        for line in (fix["reason"], fix["note"]):
+        if fix["latency_ms"] is not None:
+            yield f"  {_latencies(fix['latency_ms'])}"
+        for line in (fix["reason"], fix["note"], _untested(fix["untested_pins"])):
             if line:
                 yield f"  {_short(line)}"
         if fix["verified"] and (how := _apply(fix["interventions"], candidate)):
             yield f"  apply: {how}"
+
+
+def _fix_folder(folder: str | None) -> Iterator[str]:
+    """Where the fix lies, and how to see whether it still holds."""
+    if folder is not None:
+        yield f"  for production: {folder} (README.txt); still holding? {shlex.join(['trtdebug', 'verify', folder])}"
+
+
+def _state(fix: Mapping[str, Any], last: bool) -> str:
+    """Whether it holds. Of two that do the last one is the faster, where the other is not there to be compared."""
+    if fix["verified"]:
+        other = "for comparison" if fix.get("beside") else "slower"
+        return "verified" if last else f"verified, {other}"
+    if fix["untestable"]:
+        return "could not be tested"
+    passed, tried = fix["builds_passed"]
+    return "not verified" if passed == tried else "does not hold"
+
+
+def _latencies(latency: Mapping[str, Any]) -> str:
+    what = (("fixed", "with the fix"), ("natural", "without it"), ("fp32", "in FP32"))
+    told = (
+        f"{f'{_number(latency[key])} ms' if latency[key] is not None else 'not known'} {words}"
+        for key, words in what
+    )
+    return f"latency: {', '.join(told)}"
+
+
+def _untested(pins: list[str]) -> str:
+    """Of how many pins nobody knows whether they are needed; empty where of none."""
+    more = f" and {len(pins) - 4} more" if len(pins) > 4 else ""
+    names = ", ".join(map(_name, pins[:4]))
+    return f"whether {len(pins)} of the pins are needed could not be tested: {names}{more}" if pins else ""
 
 
 def _apply(interventions: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> str:

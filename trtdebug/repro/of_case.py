@@ -49,10 +49,10 @@ def export_nodes(
         if outcome.status == "fail":
             break
     if not unit_test and (outcome.signature is None or outcome.status != "fail"):
-        said = outcome.reason or "it passes"
-        return ReproResult(
-            str(folder), len(nodes), False, f"not written: the piece does not fail by itself: {said}"
-        )
+        untestable = outcome.status == "untestable"
+        found = "could not be tested" if untestable else "does not fail by itself"
+        note = f"not written: the piece {found}: {outcome.reason or 'it passes'}"
+        return ReproResult(str(folder), len(nodes), False, note, untestable=untestable)
     limits = ctx.limits.of(writes[0]) if len(writes) == 1 else ctx.limits
     recorded = [
         *reads,
@@ -81,8 +81,14 @@ def export_nodes(
     repro = export(spec, folder)
     checked = verify(folder)
     note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
-    passes = outcome.signature is None
-    return ReproResult(str(repro.path), repro.nodes, checked.reproduced is True, note, passes)
+    return ReproResult(
+        str(repro.path),
+        repro.nodes,
+        checked.reproduced is True,
+        note,
+        passes=outcome.signature is None,
+        untestable=checked.reproduced is None,
+    )
 
 
 def _piece(ctx: Context, nodes: Sequence[str]) -> tuple[list[str], list[str], Job]:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import re
-import signal
 from dataclasses import replace
 
+from trtdebug.core.exits import exit_words
 from trtdebug.core.gpu_memory import OUT_OF_GPU_MEMORY
 from trtdebug.core.outcome import Outcome, Signature, SignatureKind
 from trtdebug.session.limits import WorkerLimits, size_words
 
-_IN_WORDS = {
-    signal.SIGABRT: "aborted",
-    signal.SIGBUS: "bus error; a full disk or /dev/shm, perhaps",
-    signal.SIGFPE: "arithmetic error",
-    signal.SIGILL: "illegal instruction",
-    signal.SIGKILL: "killed from outside; for want of memory, perhaps",
-    signal.SIGSEGV: "segmentation fault",
-    signal.SIGTERM: "terminated from outside",
-}
 _HOST_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory")
 # After most of these every later CUDA call of the process fails, too ("sticky" errors of the CUDA runtime).
 _CUDA = re.compile(
@@ -32,17 +23,6 @@ _SPOILING: tuple[tuple[re.Pattern[str], SignatureKind, str], ...] = (
     (_HOST_MEMORY, "memory", "out of host memory"),
     (_CUDA, "crash", "CUDA error"),
 )
-
-
-def exit_words(code: int) -> str:
-    """How a process ended, from `Popen.returncode`: its exit code, or the signal by name and in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        number = signal.Signals(-code)
-    except ValueError:  # most real-time signals have no names
-        return f"signal {-code}"
-    return f"{number.name} ({_IN_WORDS[number]})" if number in _IN_WORDS else number.name
 
 
 def took_too_long(limits: WorkerLimits) -> Outcome:

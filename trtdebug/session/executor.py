@@ -9,28 +9,36 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtdebug.backends.base import Backend
+from trtdebug.core.exits import exit_words
 from trtdebug.core.jsonable import loads, to_data
 from trtdebug.core.outcome import Outcome
 from trtdebug.session.ahead import take
 from trtdebug.session.child import Child, Died, HeldTooMuch, TookTooLong
-from trtdebug.session.death import exit_words, held_too_much, of_death, spoiled, took_too_long
+from trtdebug.session.death import held_too_much, of_death, spoiled, took_too_long
+from trtdebug.session.files import end_of
 from trtdebug.session.job import Job
 from trtdebug.session.journal import Journal
 from trtdebug.session.limits import WorkerLimits, default_memory
-from trtdebug.session.perform import Metrics, perform
+from trtdebug.session.perform import Metrics, Operators, perform
 
 _TAIL = 20
-_TAIL_BYTES = 1 << 16
+_LAST_PATIENCE = 0.1  # seconds; nobody waits for a killed worker's memory once the session is over
 
 
 class InProcess:
     """Runs jobs right here: no protection from crashes, no start-up time."""
 
-    def __init__(self, folder: Path, backends: Mapping[str, Backend], metrics: Metrics | None = None) -> None:
-        self.folder, self.backends, self.metrics = folder, backends, metrics
+    def __init__(
+        self,
+        folder: Path,
+        backends: Mapping[str, Backend],
+        metrics: Metrics | None = None,
+        operators: Operators | None = None,
+    ) -> None:
+        self.folder, self.backends, self.metrics, self.operators = folder, backends, metrics, operators
 
     def run(self, job: Job) -> Outcome:
-        return perform(job, self.backends[job.backend], self.folder, self.metrics)
+        return perform(job, self.backends[job.backend], self.folder, self.metrics, self.operators)
 
     def close(self) -> None:
         pass
@@ -147,8 +155,9 @@ class WorkerProcess:
             child.kill()
 
     def close(self) -> None:
+        """Ends the processes. The memory of a large one may be free only a moment later."""
         for child in self._children():
-            child.end()
+            child.end(_LAST_PATIENCE)
         self._child = self._spare = None
 
     def _children(self) -> list[Child]:
@@ -160,23 +169,23 @@ class WorkerProcess:
         request = json.dumps({"job": to_data(job), "folder": str(self.folder), "log": str(log)})
         try:
             outcome = loads(child.ask(request, self.limits), Outcome)
-            again, broken = used, spoiled(outcome, _end(log))
+            again, broken = used, spoiled(outcome, end_of(log))
         except TookTooLong:
             again, broken = False, took_too_long(self.limits)
         except HeldTooMuch as held:
             again, broken = used, held_too_much(held.args[0], self.limits)
         except Died as died:
-            again, broken = True, of_death(died.args[0], _end(log) or child.startup_log())
+            again, broken = True, of_death(died.args[0], end_of(log) or child.startup_log())
         except BaseException:
             self._drop()  # interrupted: its answer must not be taken for that of the next job
             raise
         if broken is None:
-            tail = _tail(_end(log)) if outcome.status == "untestable" else ""
+            tail = _tail(end_of(log)) if outcome.status == "untestable" else ""
             return _Attempt(replace(outcome, log_tail=tail))
         taken = log.exists()
         if not taken:
             self._warm = False
-        tail = _tail(_end(log) or child.startup_log())
+        tail = _tail(end_of(log) or child.startup_log())
         seconds = broken.build_seconds or time.perf_counter() - started
         self._restart(broken.reason, job)
         return _Attempt(replace(broken, log_tail=tail, build_seconds=seconds), again or not taken, taken)
@@ -213,15 +222,6 @@ class WorkerProcess:
         if self._child is not None:
             self._child.end()
         self._child = None
-
-
-def _end(path: Path) -> str:
-    """The end of a log, "" where there is none: verbose builders write gigabytes."""
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        return file.read().decode("utf-8", errors="replace")
 
 
 def _tail(text: str) -> str:

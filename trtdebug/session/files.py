@@ -1,9 +1,17 @@
-"""Files of a session that survive a kill: written whole or not at all."""
+"""Files and folders of a session that survive a kill: written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from trtdebug.core.errors import UserError
+
+_LOG_END = 1 << 16  # bytes
 
 
 def write_text(path: Path, text: str) -> None:
@@ -15,3 +23,40 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def end_of(path: Path) -> str:
+    """The last 64 KiB of a log, "" where there is none: verbose builders write gigabytes."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LOG_END))
+        return file.read().decode("utf-8", errors="replace")
+
+
+@contextmanager
+def whole_folder(folder: Path, mark: str, kind: str) -> Iterator[Path]:
+    """Gives an empty folder that takes the place of `folder` in the end, at once or not at all.
+
+    Args:
+        mark: a file by which an older one of its `kind`, which may be replaced, is known.
+
+    Raises:
+        UserError: `folder` exists and is none of its kind, or cannot be written.
+    """
+    if folder.exists() and not (folder / mark).is_file():
+        raise UserError(f"{folder} exists and is no {kind}.", "Name another folder, or remove it.")
+    temporary = folder.with_name(f".{folder.name[:100]}.{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}.", "Name another folder.") from error
+    try:
+        yield temporary
+        old = temporary.with_suffix(".old")
+        if folder.exists():
+            os.rename(folder, old)
+        os.rename(temporary, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

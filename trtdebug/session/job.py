@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from trtdebug.core.case import BuildOptions
-from trtdebug.core.intervention import Intervention
+from trtdebug.core.intervention import Intervention, ReplaceGraph
 from trtdebug.core.jsonable import digest
 from trtdebug.oracle.tolerance import Limits
 
 Keep = Literal["none", "failing", "all"]
-Role = Literal["candidate", "reference"]
+Role = Literal["candidate", "reference", "timing"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Job:
 
     Attributes:
         purpose: what the trial is for, in two or three words; not part of its identity.
-        role: whose run it is. The reference's own runs are no trials, and cost no build.
+        role: whose run it is. The reference's own runs are no trials, and cost no build; nor does timing.
         model, model_sha256: the file to build, and what is in it.
         inputs_sha256: content of all samples.
         samples: names of the samples to run.
@@ -58,9 +58,13 @@ class Job:
         isolated: the model's nodes do not touch each other, so one whose precision the engine did not honour
             spoils only its own outputs, and not the trial.
         equal_rows: also run the first sample with all rows of the batch made equal (see trtdebug.oracle.rows).
-        time_runs: how often to run the first sample for the latency; 0 = not measured.
+        keep_engine: write the engine to the trial's folder, where the backend can; timing loads it from there.
+        timed: trials whose kept engines are to be timed. Such a job builds nothing (see trtdebug.session.timing).
+        time_runs: how often each of them runs the first sample.
         profile_runs: how often to run it for the time of each layer; 0 = not measured.
         max_memory: bytes of outputs to hold at once (see `BuildRequest`). The result does not depend on it.
+        build_only: build, and run nothing: it passes where there is an engine. The samples of `feeds` only say what
+            shapes and values it has to take.
     """
 
     purpose: str
@@ -86,9 +90,15 @@ class Job:
     role: Role = "candidate"
     equal_rows: bool = False
     choices: dict[str, ChoiceRef] = field(default_factory=dict)
+    build_only: bool = False
+    keep_engine: bool = False
+    timed: tuple[str, ...] = ()
     max_memory: int | None = None
 
     @property
     def sha256(self) -> str:
-        """Hash of what the result depends on: not the purpose, the place of the file, or the memory."""
-        return digest(replace(self, purpose="", model="", max_memory=None))
+        """Hash of what the result depends on: not the purpose, the places of files, or the memory."""
+        placeless = tuple(
+            replace(i, model="") if isinstance(i, ReplaceGraph) else i for i in self.interventions
+        )
+        return digest(replace(self, purpose="", model="", max_memory=None, interventions=placeless))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trtdebug.backends.base import Backend, BuildRequest, Engine, Streams, Tensor, TimesLayers
+from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure, NotHonoured, TrtdebugError, UserError
 from trtdebug.core.intervention import MarkOutputs, ReplaceGraph
@@ -18,47 +18,60 @@ from trtdebug.core.outcome import EngineInfo, Outcome, Signature, TensorError
 from trtdebug.oracle.compare import compare, is_float
 from trtdebug.oracle.rows import uneven, with_equal_rows
 from trtdebug.oracle.verdict import judge, worst
+from trtdebug.plugins.types import Operator
 from trtdebug.session.choices import rejudged
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.tensors import TensorStore
+from trtdebug.session.timing import engine_file, time_in_turns
 
 _LONGEST_SHAPE = 64
 """Elements of a tensor that TensorRT takes for a shape, at most."""
 
 Metrics = Mapping[str, Callable[[Tensor, Tensor], float]]
+Operators = Mapping[str, Operator]
 
 
-def perform(job: Job, backend: Backend, folder: Path, metrics: Metrics | None = None) -> Outcome:
+def perform(
+    job: Job,
+    backend: Backend,
+    folder: Path,
+    metrics: Metrics | None = None,
+    operators: Operators | None = None,
+) -> Outcome:
     """Builds, runs all samples, compares, keeps what the job asks for.
 
     Args:
         folder: the session's folder.
         metrics: extra numbers a tensor, by name.
+        operators: custom operators that installed extensions implement, by name.
 
     Returns:
         pass, fail, or untestable: the engine could not be built or run, or did not honour an intervention.
     """
+    if job.timed:
+        return time_in_turns(job, backend, folder)
     store = TensorStore(folder / "tensors")
     started = time.perf_counter()
     engine: Engine | None = None
     info: EngineInfo | None = None
     try:
-        engine = backend.build(_request(job, store, folder))
+        engine = backend.build(_request(job, store, folder, operators or {}))
         built = time.perf_counter()
         info = engine.info()
-        if info.refused and not job.isolated:
+        if (info.refused or info.ignored) and not job.isolated:
             raise NotHonoured(_refusal(info))
+        if job.build_only:
+            return Outcome("pass", engine=info, build_seconds=built - started)
         errors = _run(job, engine, store, metrics or {})
         differing = _uneven(job, engine, store) if job.equal_rows else None
-        latency = _latency(job, engine, store) if job.time_runs else None
         info = _profiled(job, engine, store, info) if job.profile_runs else info
         ran = time.perf_counter()
     except (BuildFailure, NotHonoured, UserError) as error:
-        return _untestable(error, info, time.perf_counter() - started)
+        return _untestable(error, info, time.perf_counter() - started, is_built=engine is not None)
     finally:
         if engine is not None:
             engine.close()
-    outcome = Outcome("pass", tensors=errors, engine=info, latency_ms=latency, uneven=differing)
+    outcome = Outcome("pass", tensors=errors, engine=info, uneven=differing)
     if job.expected is not None:
         status, signature, reason = judge(errors)
         outcome = replace(outcome, status=status, signature=signature, reason=reason)
@@ -66,7 +79,9 @@ def perform(job: Job, backend: Backend, folder: Path, metrics: Metrics | None = 
 
 
 def _refusal(info: EngineInfo) -> str:
-    """Which node did not get the precision that was asked, and which engine layer computes it so."""
+    """What was ignored; which node did not get the precision that was asked, and which engine layer computes it so."""
+    if info.ignored:
+        return "; ".join(info.ignored) + "."
     node, more = info.refused[0], len(info.refused) - 1
     layer = next((x for x in info.layers if node in x.nodes and x.precision is not None), None)
     where = f": its layer {layer.name!r} writes {layer.precision}" if layer is not None else ""
@@ -82,13 +97,28 @@ def _profiled(job: Job, engine: Engine, store: TensorStore, info: EngineInfo) ->
     return replace(info, layers=engine.profile(feeds, job.profile_runs))
 
 
-def _untestable(error: TrtdebugError, info: EngineInfo | None, seconds: float) -> Outcome:
+def _untestable(error: TrtdebugError, info: EngineInfo | None, seconds: float, is_built: bool) -> Outcome:
     signature = None if isinstance(error, NotHonoured) else Signature("build-failure")
     node = error.node if isinstance(error, BuildFailure) else None
-    return Outcome("untestable", signature, str(error), engine=info, node=node, build_seconds=seconds)
+    errors = () if is_built or signature is None else _build_errors(error)
+    return Outcome(
+        "untestable",
+        signature,
+        str(error),
+        engine=info,
+        node=node,
+        build_seconds=seconds,
+        build_errors=errors,
+    )
 
 
-def _request(job: Job, store: TensorStore, folder: Path) -> BuildRequest:
+def _build_errors(error: TrtdebugError) -> tuple[BuildError, ...]:
+    """What the backend told of a build that failed; its message where it tells no more."""
+    told = error.errors if isinstance(error, BuildFailure) else ()
+    return told or (BuildError("build", error.message, node=getattr(error, "node", None)),)
+
+
+def _request(job: Job, store: TensorStore, folder: Path, operators: Operators) -> BuildRequest:
     graph = next((i for i in job.interventions if isinstance(i, ReplaceGraph)), None)
     workdir = folder / "work"
     workdir.mkdir(parents=True, exist_ok=True)
@@ -100,14 +130,17 @@ def _request(job: Job, store: TensorStore, folder: Path) -> BuildRequest:
         artifacts=folder / "trials" / job.sha256,
         interventions=tuple(i for i in job.interventions if i is not graph),
         outputs=job.outputs,
-        profiles=_profiles(job, store),
-        values=_values(job, store),
+        profiles=shape_profiles(job, store),
+        values=value_ranges(job, store),
         timing_cache=workdir / "timing.cache" if job.fast else None,
         max_memory=job.max_memory,
+        engine_file=engine_file(folder, job.sha256) if job.keep_engine else None,
+        extensions=operators,
+        sample=(lambda: _feeds(job, store, job.samples[0])) if job.samples else None,
     )
 
 
-def _profiles(job: Job, store: TensorStore) -> dict[str, Profile]:
+def shape_profiles(job: Job, store: TensorStore) -> dict[str, Profile]:
     """The user's profiles; every other input gets the shapes that the samples have (dynamic or not)."""
     profiles = dict(job.options.profiles)
     for name, ref in job.feeds.items():
@@ -121,7 +154,7 @@ def _profiles(job: Job, store: TensorStore) -> dict[str, Profile]:
     return profiles
 
 
-def _values(job: Job, store: TensorStore) -> dict[str, Profile]:
+def value_ranges(job: Job, store: TensorStore) -> dict[str, Profile]:
     """Smallest, first and largest values of the integer inputs that may hold shapes: short, of one length."""
     ranges = {}
     for name, ref in job.feeds.items():
@@ -230,14 +263,3 @@ def _uneven(job: Job, engine: Engine, store: TensorStore) -> tuple[str, ...] | N
     except BuildFailure:  # the rows may depend on each other: no word on the samples themselves
         traceback.print_exc()
         return None
-
-
-def _latency(job: Job, engine: Engine, store: TensorStore) -> float:
-    """Median of repeated runs of the first sample, milliseconds, host to host."""
-    feeds = _feeds(job, store, job.samples[0])
-    times = []
-    for _ in range(job.time_runs):
-        started = time.perf_counter()
-        engine.run(feeds)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times) * 1e3

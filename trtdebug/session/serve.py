@@ -1,4 +1,4 @@
-"""Serves jobs: one JSON line each comes in, an outcome goes out. What happens in a worker once it is ready.
+"""Serves jobs and questions to parsers: one JSON line each comes in, one goes out. A worker that is ready does this.
 
 Whatever a builder prints goes to the trial's log. A crash of this process costs one trial, never the session.
 """
@@ -11,30 +11,45 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from trtdebug.backends.base import Backend
-from trtdebug.core.jsonable import dumps, loads
+from trtdebug.backends.base import Backend, Support
+from trtdebug.core.jsonable import dumps, from_data
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session.job import Job
-from trtdebug.session.perform import Metrics, perform
+from trtdebug.session.perform import Metrics, Operators, perform
+from trtdebug.session.support import SupportQuestion, tell_support
 
 
 def serve(
-    requests: Iterable[str], answers: TextIO, backends: Mapping[str, Backend], metrics: Metrics
+    requests: Iterable[str],
+    answers: TextIO,
+    backends: Mapping[str, Backend],
+    metrics: Metrics,
+    operators: Operators,
 ) -> None:
     """Answers each request twice: an empty line when it begins, the outcome when it is done."""
     for line in requests:
         request = json.loads(line)
         _redirect(Path(request["log"]))
         _answer(answers, "")  # begun
-        job = loads(json.dumps(request["job"]), Job)
-        _answer(answers, dumps(_guarded(job, backends, Path(request["folder"]), metrics)))
+        _answer(answers, dumps(_done(request, backends, metrics, operators)))
 
 
-def _guarded(job: Job, backends: Mapping[str, Backend], folder: Path, metrics: Metrics) -> Outcome:
+def _done(
+    request: Mapping[str, Any], backends: Mapping[str, Backend], metrics: Metrics, operators: Operators
+) -> Outcome | Support:
+    folder = Path(request["folder"])
+    if "question" in request:
+        return tell_support(from_data(request["question"], SupportQuestion), backends, folder)
+    return _guarded(from_data(request["job"], Job), backends, folder, metrics, operators)
+
+
+def _guarded(
+    job: Job, backends: Mapping[str, Backend], folder: Path, metrics: Metrics, operators: Operators
+) -> Outcome:
     try:
-        return perform(job, backends[job.backend], folder, metrics)
+        return perform(job, backends[job.backend], folder, metrics, operators)
     except Exception as error:  # noqa: BLE001 - any error of a backend is an outcome; the log has its traceback
         traceback.print_exc()
         sys.stderr.flush()

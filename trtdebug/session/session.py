@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from trtdebug.session.files import write_text
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.journal import Journal
 from trtdebug.session.tensors import TensorStore
+from trtdebug.session.timing import ENGINE_FILE
 
 DEFAULT_ROOT = Path(".trtdebug")
 
@@ -105,7 +106,7 @@ class Session:
         folder = self.trial_folder(job.sha256)
         write_text(folder / "trial.json", dumps(job, indent=2))
         self.journal.write("trial_started", trial=job.sha256, purpose=job.purpose)
-        outcome = self.executor.run(job)
+        outcome = replace(self.executor.run(job), trial=job.sha256)
         if outcome.engine is not None:
             write_text(folder / "engine.json", dumps(outcome.engine, indent=2))
         write_text(folder / "outcome.json", dumps(outcome, indent=2))
@@ -121,6 +122,11 @@ class Session:
 
     def trial_folder(self, sha256: str) -> Path:
         return self.folder / "trials" / sha256
+
+    def drop_engines(self) -> None:
+        """Deletes the engines that trials kept to be timed."""
+        for path in self.folder.glob(f"trials/*/{ENGINE_FILE}"):
+            path.unlink()
 
     def close(self) -> None:
         if self.executor is not None:

@@ -99,8 +99,8 @@ def survey(model: onnx.ModelProto, types: Mapping[str, TensorType], whole: Suppo
     if whole.parsed is None and kinds != {"crash"}:  # there is no parser to be had, or it takes forever
         return Capability("unknown", whole.errors, (), None, False, 1)
     if whole.parsed:
-        everything = found.segment("supported", found.index.order)
-        return Capability("supported", (), (everything,), everything, True, 1)
+        everything = found.segment("supported", found.index.order) if found.index.order else None
+        return Capability("supported", (), (everything,) if everything else (), everything, True, 1)
     found.judge_suspects(found.index.order, whole)
     parts = found.settle()
     segments = found.segments(parts)
@@ -217,7 +217,10 @@ class _Survey:
         errors = []
         for name in nodes:
             tensor = next((t for t in self.index.node(name).reads if t in lacking), None)
-            if tensor is not None:
+            if tensor is not None and tensor not in self.index.producer:
+                text = f"No node writes {tensor!r}, which it reads."
+                errors.append(BuildError("parse", text, node=name, operator=self.index.node(name).op))
+            elif tensor is not None:
                 text = f"The shape of {tensor!r}, which it reads, is not known."
                 errors.append(_unasked(name, self.index.node(name).op, tensor, text))
         return tuple(errors)

@@ -19,13 +19,14 @@ from trtdebug.graph.implied_types import complete_types
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import content_sha256, load_model, save_model
 from trtdebug.graph.shapes import parse_shapes
-from trtdebug.graph.types import TensorType, value_info
+from trtdebug.graph.types import Dim, TensorType, value_info, value_type
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.limits import WorkerLimits
 from trtdebug.session.support import SupportQuestion, SupportWorker
 from trtdebug.stages.capability import Capability, survey
 from trtdebug.stages.capability_files import REST, Saved, prepare_folder, save, save_inputs
 from trtdebug.stages.inputs import generated
+from trtdebug.stages.preflight import find_backend
 
 _PREFERRED = ("tensorrt", "tensorrt-rtx")
 
@@ -174,9 +175,7 @@ def choose_parser(name: str, plugins: PluginManager) -> tuple[Backend, Availabil
     """
     backends = plugins.backends()
     if name != "auto":
-        if name not in backends:
-            raise UserError(f"there is no backend {name!r}.", f"There are: {', '.join(sorted(backends))}.")
-        backend = backends[name]
+        backend = find_backend(name, plugins, "candidate")
         if not isinstance(backend, TellsSupport):
             able = [n for n, b in backends.items() if isinstance(b, TellsSupport)]
             raise UserError(
@@ -230,6 +229,20 @@ def _check_shapes(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> None:
             raise UserError(
                 f"a shape names {name!r}, which is no tensor of the model.", "Check --input-shapes."
             )
+    for value in model.graph.input:
+        type_, shape = value_type(value), shapes.get(value.name)
+        if shape is not None and type_ is not None and not _fits(shape, type_.shape):
+            raise UserError(
+                f"--input-shapes gives {value.name!r} {list(shape)}, but the model wants {list(type_.shape or ())}.",
+                "Only named or unknown (?) dimensions are free.",
+            )
+
+
+def _fits(shape: Shape, declared: tuple[Dim, ...] | None) -> bool:
+    return declared is None or (
+        len(shape) == len(declared)
+        and all(dim == size for dim, size in zip(declared, shape, strict=True) if isinstance(dim, int))
+    )
 
 
 def _shaped(

@@ -115,23 +115,30 @@ def file_name(segment: Segment) -> str:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Makes the folder, or takes out of it what an earlier call has left.
+    """Makes the folder, or takes out of it what an earlier call has left. An empty `RESULT` marks it as ours.
 
     Raises:
-        UserError: it holds other things.
+        UserError: it holds other things, perhaps of names that we use, too; or cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is no folder.", "Choose another --out folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    ours = {path for pattern in _OURS for path in folder.glob(pattern)}
-    strange = sorted(set(folder.iterdir()) - ours)
-    if strange:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = set(folder.iterdir())
+        ours = {path for pattern in _OURS for path in folder.glob(pattern)}
+        strange = sorted(held - ours if (folder / RESULT).is_file() else held)
+        if strange:
+            raise UserError(
+                f"{folder} holds {strange[0].name}, which is not by `trtdebug capability`.",
+                "Choose another --out folder.",
+            )
+        (folder / RESULT).write_text("", encoding="utf-8")
+        for path in ours - {folder / RESULT}:
+            path.unlink()
+    except OSError as error:
         raise UserError(
-            f"{folder} holds {strange[0].name}, which is not by `trtdebug capability`.",
-            "Choose another --out folder.",
-        )
-    for path in ours:
-        path.unlink()
+            f"{folder} cannot be written: {error.strerror}.", "Choose another --out folder."
+        ) from error
 
 
 def save(

@@ -17,6 +17,7 @@ from trtdebug.graph.shapes import parse_shapes
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
 from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
+from trtdebug.stages.operator_sources import operator_sources
 from trtdebug.stages.preflight import CaseRequest, collect_findings
 
 
@@ -64,6 +65,9 @@ class _Reference:
             raise UserError(f"there is no backend {request.reference!r}.", "See `trtdebug doctor`.")
         self.backend = plugins.backends()[request.reference]
         self.path, self.sample, self.work = request.model, sample, work
+        sources = operator_sources(request.operators, load_model(request.model), plugins)
+        self.options = BuildOptions(operators=sources)
+        self.extensions = {found.value.name: found.value for found in plugins.collect("operators")}
 
     def obstacle(self) -> str:
         """Why the reference can't run; empty when it can."""
@@ -75,7 +79,8 @@ class _Reference:
 
     def __call__(self, names: Iterable[str] | None) -> Mapping[str, Tensor]:
         outputs = tuple(names) if names is not None else None
-        engine = self.backend.build(BuildRequest(self.path, BuildOptions(), self.work, outputs=outputs))
+        asked = BuildRequest(self.path, self.options, self.work, outputs=outputs, extensions=self.extensions)
+        engine = self.backend.build(asked)
         try:
             return engine.run(self.sample)
         finally:

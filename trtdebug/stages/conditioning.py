@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trtdebug.core.case import BuildOptions
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import LowPrecision
 from trtdebug.graph.isolate import isolate
@@ -118,7 +117,7 @@ def _rounded_errors(ctx: Context, nodes: list[str]) -> dict[str, float]:
             purpose="suspects with rounded inputs",
             model=str(path),
             model_sha256=sha256,
-            options=BuildOptions(plugins=ctx.case.options.plugins),
+            options=ctx.case.options.for_reference,
             feeds={name: TensorRef(tensor, scope) for name, tensor in isolated.feeds.items()},
             expected={name: TensorRef(tensor) for name, (tensor, _) in isolated.outputs.items()},
             keep="none",

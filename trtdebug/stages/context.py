@@ -11,11 +11,18 @@ import onnx
 
 from trtdebug.backends.base import Backend, Tensor
 from trtdebug.backends.tensorrt.engine_file import is_engine_file
-from trtdebug.core.case import BuildOptions, Case, Tolerance
+from trtdebug.core.case import Case, Tolerance
 from trtdebug.core.errors import UserError
-from trtdebug.core.intervention import ForcePrecision, Intervention, LowPrecision, PinPrecision
+from trtdebug.core.intervention import (
+    ForcePrecision,
+    Intervention,
+    LowPrecision,
+    MarkOutputs,
+    PinPrecision,
+)
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.choices import chosen_indices
+from trtdebug.graph.custom import custom_kinds
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
 from trtdebug.graph.types import TensorType, tensor_types
@@ -65,7 +72,24 @@ class Context:
 
     @cached_property
     def types(self) -> Mapping[str, TensorType]:
-        return tensor_types(self.model)
+        """Of every tensor, as far as known: shape inference stops at custom operators; there the reference tells."""
+        known = tensor_types(self.model)
+        untold = [t for t in self.index.tensors if t not in known]
+        if not untold or not custom_kinds(self.model):
+            return known
+        try:
+            self.need_reference(untold)
+        except UserError:  # then less is known
+            return known
+        return known | {name: self._recorded_type(name) for name in untold}
+
+    def _recorded_type(self, name: str) -> TensorType:
+        """Type as recorded; a dimension in which samples differ is unknown."""
+        values = [self.session.tensors.get(sample, TensorRef(name)) for sample in self.case.samples]
+        same_rank = len({v.ndim for v in values}) == 1
+        sizes = zip(*(v.shape for v in values), strict=True)
+        shape = tuple(s[0] if len(set(s)) == 1 else None for s in sizes) if same_rank else None
+        return TensorType(values[0].dtype.name, shape)
 
     @property
     def limits(self) -> Limits:
@@ -119,6 +143,11 @@ class Context:
         found = chosen_indices(self.model.graph)
         return {t: ChoiceRef(TensorRef(c.values), c.axis, c.keepdims) for t, c in found.items()}
 
+    def as_built(self, interventions: Iterable[Intervention] = ()) -> tuple[Intervention, ...]:
+        """Interventions of a build as the user makes it, and these; the user may mark tensors as outputs."""
+        marks = self.case.options.marks
+        return (*((MarkOutputs(marks),) if marks else ()), *interventions)
+
     # jobs -----------------------------------------------------------------------------------------------
 
     def reference_job(self, outputs: Iterable[str] | None = None, repeat: int = 0) -> Job:
@@ -130,7 +159,7 @@ class Context:
             model_sha256=self.case.sha256,
             inputs_sha256=self.case.inputs_sha256,
             samples=self.case.samples,
-            options=BuildOptions(plugins=self.case.options.plugins),
+            options=self.case.options.for_reference,
             limits=self.limits,
             feeds={n: TensorRef(n) for n in self.index.inputs},
             outputs=tuple(outputs) if outputs is not None else self._compared,
@@ -157,7 +186,7 @@ class Context:
         keep: Keep = "none",
         repeat: int = 0,
         fast: bool = False,
-        time_runs: int = 0,
+        keep_engine: bool = False,
     ) -> Job:
         """A trial of the whole model; `outputs` are compared beside the model's own."""
         extra = [o for o in outputs or () if o not in self.index.outputs]
@@ -178,7 +207,7 @@ class Context:
             keep=keep,
             repeat=repeat,
             fast=fast,
-            time_runs=time_runs,
+            keep_engine=keep_engine,
             max_memory=self.case.max_memory,
             choices={n: self.choices[n] for n in names if n in self.choices},
         )

@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-import onnx
-
-from trtdebug.core.diagnosis import Fix
+from trtdebug.core.diagnosis import Fix, Latency
+from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
-from trtdebug.core.intervention import PinPrecision, ReplaceGraph
+from trtdebug.core.intervention import Intervention, PinPrecision, ReplaceGraph
 from trtdebug.core.outcome import Outcome, Signature
-from trtdebug.graph.load import content_sha256, save_model
-from trtdebug.plugins.types import FixContext, FixProposal
+from trtdebug.plugins.proposals import pin_nodes
+from trtdebug.plugins.types import FixContext, FixProposal, Sample
+from trtdebug.session.job import TensorRef
+from trtdebug.stages.blocks import whole_blocks
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.latency import latencies
 from trtdebug.stages.localise import Located
+from trtdebug.stages.minimise import minimal_pins
+from trtdebug.stages.repeated import enough
+from trtdebug.stages.rewrites import keep_model, prove
 
-_LATENCY_RUNS = 20
+_FAST_ENOUGH = 1.1
+"""Latency over that without the fix, up to which nothing faster is looked for."""
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A fix, and the first build with it; None where there was none."""
+
+    fix: Fix
+    first: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class _Builds:
+    """How many fresh builds have to pass.
+
+    Attributes:
+        proven: with `pins`, or more, and with rewritten models: a build with all else forced into low precision speaks
+            for them, too.
+        alone: with all others. Where the builder has its moods, so many do not pass by chance.
+        pins: that were seen to hold so.
+    """
+
+    proven: int
+    alone: int
+    pins: frozenset[str]
+
+    def of(self, proposal: FixProposal) -> int:
+        kinds = {type(i) for i in proposal.interventions}
+        pinned = kinds == {PinPrecision} and bool(self.pins) and self.pins <= _pinned(proposal.interventions)
+        rewritten = kinds == {ReplaceGraph} and not proposal.rounds
+        return self.proven if pinned or rewritten else self.alone
 
 
 def fix(
@@ -28,90 +64,128 @@ def fix(
     natural: Sequence[Outcome],
     builds: int,
 ) -> tuple[Fix, ...]:
-    """All fixes that were tried, in order; the last one is verified when any is.
+    """All fixes that were tried. Where any is verified the last one is, and it is the one to take.
+
+    What is proposed to be compared is tried whatever else holds, and stands before it.
+
+    Pins are minimised before they are built as the user builds. Where pins hold, but make the engine slower, more of
+    them, that keep fusions whole, are tried beside them; of the two the faster stands last.
 
     Args:
-        natural: builds without a fix, for the latency ratio.
-        builds: fresh builds that have to pass.
+        natural: builds without a fix, for the latencies.
+        builds: fresh builds that have to pass; more where not all natural ones failed, and nothing but these builds
+            speaks for the fix.
     """
+    minimal = minimal_pins(ctx, signature, located)
     context = FixContext(
         case=ctx.case,
         model=ctx.model,
         index=ctx.index,
         signature=signature,
         culprits=tuple(c.nodes for c in located.culprits if c.proven),
-        pins=located.pins,
+        unbuildable=tuple(c for c in located.culprits if c.kind == "build"),
+        pins=minimal.pins if minimal is not None else None,
         findings=tuple(findings),
         realises=ctx.candidate.realises,
         knobs=located.knobs,
         marks=located.marks,
         bans=located.bans,
-        keep_model=partial(_keep_model, ctx),
+        keep_model=partial(keep_model, ctx),
+        samples=partial(_samples, ctx),
     )
-    tried: list[Fix] = []
-    for proposal in _proposals(ctx, context):
-        tried.append(_try_fix(ctx, proposal, natural, builds))
-        if tried[-1].verified:
+    dropped = minimal is not None and minimal.pins != located.pins
+    # should the minimal pins not hold as the user builds, all of them may; they are dearer
+    dearer = pin_nodes(located.pins) if dropped and located.pins else None
+    proposals = _proposals(ctx, context, dearer)
+    names = dict.fromkeys(p.beside for p in proposals if p.beside)
+    needed = _Builds(builds, enough(natural, builds), frozenset(context.pins or ()))
+    ours = _until_one_holds(ctx, [p for p in proposals if not p.beside], needed)
+    tried = [t for n in names for t in _until_one_holds(ctx, [p for p in proposals if p.beside == n], needed)]
+    tried = sorted([*tried, *ours], key=lambda t: t.fix.verified)
+    if minimal is not None and minimal.untested:
+        tried = [_with_untested(t, minimal.pins, minimal.untested) for t in tried]
+    return tuple(t.fix for t in (_timed(ctx, tried, natural, needed) if _holds(tried) else tried))
+
+
+def _samples(ctx: Context) -> Iterator[Sample]:
+    tensors = ctx.session.tensors
+    for sample in ctx.case.samples:
+        yield {name: tensors.get(sample, TensorRef(name)) for name in ctx.index.inputs}
+
+
+def _until_one_holds(ctx: Context, proposals: Sequence[FixProposal], builds: _Builds) -> list[_Tried]:
+    tried: list[_Tried] = []
+    for proposal in proposals:
+        tried.append(_try_fix(ctx, proposal, builds.of(proposal)))
+        if _holds(tried):
             break
-    return tuple(tried)
+    return tried
 
 
-def _keep_model(ctx: Context, model: onnx.ModelProto) -> ReplaceGraph:
-    """Saves a rewritten model in the session."""
-    folder = ctx.session.folder / "work" / "rewrites"
-    path = folder / f"{len(list(folder.glob('*.onnx')))}.onnx"
-    save_model(model, path)
-    return ReplaceGraph(str(path), content_sha256(path))
+def _proposals(ctx: Context, context: FixContext, dearer: FixProposal | None) -> list[FixProposal]:
+    """What the hooks propose; each distinct set of interventions once, from the cheapest on.
 
-
-def _proposals(ctx: Context, context: FixContext) -> list[FixProposal]:
-    """Each distinct set of interventions once, from the cheapest on."""
+    Args:
+        dearer: more pins than the context's; proposed where those are.
+    """
     proposals: list[FixProposal] = []
     for found in ctx.plugins.collect("fixes"):
         with ctx.plugins.guard(found.provider, f"fix {found.value.name}"):
             proposals += found.value.propose(context)
+    pins = (PinPrecision(context.pins),) if context.pins else ()
+    if dearer is not None and any(p.interventions == pins for p in proposals):
+        proposals.append(dearer)
     distinct: dict[tuple[object, ...], FixProposal] = {}
     for proposal in sorted(proposals, key=lambda p: p.cost):
-        distinct.setdefault(tuple(proposal.interventions), proposal)
+        distinct.setdefault((proposal.beside, proposal.obstacle, *proposal.interventions), proposal)
     return list(distinct.values())
 
 
-def _try_fix(ctx: Context, proposal: FixProposal, natural: Sequence[Outcome], builds: int) -> Fix:
+def _holds(tried: Sequence[_Tried]) -> bool:
+    return bool(tried) and tried[-1].fix.verified
+
+
+def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
     """Builds with the fix as the user builds; stops at the first build that does not pass."""
     kinds = {type(i).__name__ for i in proposal.interventions}
+    fix = Fix(proposal.kind, proposal.summary, proposal.interventions, False, (0, 0), beside=proposal.beside)
+    if proposal.obstacle:
+        return _Tried(replace(fix, reason=proposal.obstacle, untestable=True))
     beyond = sorted(kinds - ctx.candidate.realises)
     if beyond:
         reason = f"{ctx.candidate.name} cannot realise {', '.join(beyond)}"
-        return Fix(proposal.kind, proposal.summary, proposal.interventions, False, (0, 0), reason=reason)
+        return _Tried(replace(fix, reason=reason, untestable=True))
+    try:
+        proof = prove(ctx, proposal)
+    except UserError as error:  # a rewritten model that cannot be read
+        return _Tried(replace(fix, reason=error.message, untestable=True))
+    if proof.reason:
+        return _Tried(replace(fix, reason=proof.reason, note=proof.note, untestable=proof.untestable))
     outcomes: list[Outcome] = []
     tries = 1 if ctx.candidate.deterministic else builds
     for number in range(tries):
         ctx.report_progress(Progress("fix", f"{proposal.summary}: build {number + 1} of {tries}"))
-        job = ctx.candidate_job(
-            "verify fix", proposal.interventions, repeat=number, time_runs=0 if number else _LATENCY_RUNS
-        )
+        interventions = ctx.as_built(proposal.interventions)
+        job = ctx.candidate_job("verify fix", interventions, repeat=number, keep_engine=number == 0)
         outcomes.append(ctx.session.run(job))
         if outcomes[-1].status != "pass":
             break
     passed = sum(o.status == "pass" for o in outcomes)
-    verified = passed == len(outcomes)
-    return Fix(
-        kind=proposal.kind,
-        summary=proposal.summary,
-        interventions=proposal.interventions,
-        verified=verified,
+    fix = replace(
+        fix,
+        verified=passed == tries,
         builds_passed=(passed, len(outcomes)),
         max_rel_after=max((e.max_rel for o in outcomes for e in o.tensors), default=None),
-        # what an emulated engine takes says nothing of a real one
-        latency_ratio=None if ctx.candidate.deterministic else _ratio(outcomes, natural),
-        reason="" if verified else outcomes[-1].reason,
-        note=_note(proposal, outcomes),
+        reason=outcomes[-1].reason,
+        note="; ".join(filter(None, (proof.note, _note(proposal.interventions, outcomes)))),
+        untestable=outcomes[-1].status == "untestable",
     )
+    return _Tried(fix, outcomes[0])
 
 
-def _note(proposal: FixProposal, outcomes: Sequence[Outcome]) -> str:
+def _note(interventions: Sequence[Intervention], outcomes: Sequence[Outcome]) -> str:
     """What reading the engines back left open. A pin that nobody can see is still proven by the results."""
-    pinned = {n for i in proposal.interventions if isinstance(i, PinPrecision) for n in i.nodes}
+    pinned = _pinned(interventions)
     engines = [o.engine for o in outcomes if o.engine is not None]
     hidden = pinned & {n for e in engines for n in e.unverified}
     notes = [n for n in dict.fromkeys(n for e in engines for n in e.notes) if "relaxed" in n]
@@ -122,9 +196,67 @@ def _note(proposal: FixProposal, outcomes: Sequence[Outcome]) -> str:
     return "; ".join(notes)
 
 
-def _ratio(fixed: Sequence[Outcome], natural: Sequence[Outcome]) -> float | None:
-    before = [o.latency_ms for o in natural if o.latency_ms]
-    after = [o.latency_ms for o in fixed if o.latency_ms]
-    if not before or not after:
+def _pinned(interventions: Sequence[Intervention]) -> set[str]:
+    return {n for i in interventions if isinstance(i, PinPrecision) for n in i.nodes}
+
+
+def _with_untested(tried: _Tried, pins: Sequence[str], untested: tuple[str, ...]) -> _Tried:
+    """The same; where it is these pins, with those of them whose need could not be tested."""
+    mine = tried.fix.interventions == (PinPrecision(tuple(pins)),)
+    return replace(tried, fix=replace(tried.fix, untested_pins=untested)) if mine else tried
+
+
+# latency ---------------------------------------------------------------------------------------------------------
+
+
+def _timed(ctx: Context, tried: list[_Tried], natural: Sequence[Outcome], builds: _Builds) -> list[_Tried]:
+    """The same, with the latencies of those that hold; where the last one of them is slow, with another beside it."""
+    held = [t.first for t in tried if t.fix.verified and t.first is not None]
+    measured = iter(latencies(ctx, natural, held))
+    *others, best = (_with_latency(t, next(measured)) if t.fix.verified else t for t in tried)
+    assert best.first is not None
+    proposal = _alternative(ctx, best.fix, best.fix.latency_ms, natural)
+    if proposal is None:
+        return [*others, best]
+    other = _try_fix(ctx, proposal, 1)
+    if other.first is None or not other.fix.verified:
+        return [*others, other, best]
+    ours, theirs = latencies(ctx, natural, [best.first, other.first])
+    faster = _is_faster(theirs, ours)
+    if faster:
+        other = _try_fix(ctx, proposal, builds.of(proposal))
+    else:
+        reason = "it passes, but is no faster than fewer pins: not built again"
+        other = replace(other, fix=replace(other.fix, verified=False, reason=reason))
+    pair = [_with_latency(best, ours), _with_latency(other, theirs)]
+    return [*others, *(pair if other.fix.verified else reversed(pair))]
+
+
+def _alternative(
+    ctx: Context, fix: Fix, latency: Latency | None, natural: Sequence[Outcome]
+) -> FixProposal | None:
+    """More pins, that keep fusions whole; None where the fix is none of pins, or not known to be slow."""
+    pins = _pinned(fix.interventions)
+    if fix.interventions != (PinPrecision(tuple(n for n in ctx.items if n in pins)),):
         return None
-    return statistics.median(after) / statistics.median(before)
+    if latency is None or latency.ratio is None or latency.ratio <= _FAST_ENOUGH:
+        return None
+    whole = whole_blocks(ctx, pins, natural)
+    if not len(pins) < len(whole) < len(ctx.items):
+        return None
+    return pin_nodes(whole, f"whole blocks around {len(pins)} of them")
+
+
+def _is_faster(one: Latency | None, other: Latency | None) -> bool:
+    return (
+        one is not None
+        and other is not None
+        and one.fixed is not None
+        and other.fixed is not None
+        and one.fixed < other.fixed
+    )
+
+
+def _with_latency(tried: _Tried, latency: Latency | None) -> _Tried:
+    ratio = latency.ratio if latency is not None else None
+    return replace(tried, fix=replace(tried.fix, latency_ms=latency, latency_ratio=ratio))

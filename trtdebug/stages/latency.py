@@ -39,6 +39,6 @@ def latencies(
 def _in_fp32(ctx: Context) -> Outcome:
     """Built with the user's options, but all in FP32."""
     ctx.report_progress(Progress("fix", "all in FP32, for its latency"))
-    job = ctx.candidate_job("all in FP32, for its latency", keep_engine=True)
+    job = ctx.candidate_job("all in FP32, for its latency", ctx.as_built(), keep_engine=True)
     options = replace(ctx.case.options, precision="fp32", calibration_cache=None)
     return ctx.session.run(replace(job, options=options))

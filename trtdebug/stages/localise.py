@@ -9,8 +9,8 @@ from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.errors import TrtdebugError
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import BanTactic, Knob
-from trtdebug.core.outcome import Outcome, Signature
-from trtdebug.oracle.verdict import same_failure
+from trtdebug.core.outcome import Signature
+from trtdebug.oracle.verdict import evidence_on
 from trtdebug.plugins.types import Localisation
 from trtdebug.search.topology import branchwise
 from trtdebug.search.types import Verdict
@@ -34,7 +34,9 @@ class Located:
     """The answer of the search.
 
     Attributes:
-        pins: nodes that have to work in FP32, None where no such set was found.
+        pins: nodes with which in FP32 the case passes, None where no such set was found.
+        alone: nodes shown to make it fail by themselves: each of them has to be among the pins.
+        fast: this is known of builds with the settings for searching.
         knobs: the fewest global switches that were seen to cure the case together; empty where none did.
         marks: tensors whose marking as outputs was seen to cure it; empty where none did.
         bans: tactics without which it was seen to pass; empty where none are known.
@@ -49,6 +51,8 @@ class Located:
     knobs: tuple[Knob, ...] = ()
     marks: tuple[str, ...] = ()
     bans: tuple[BanTactic, ...] = ()
+    alone: frozenset[str] = frozenset()
+    fast: bool = False
 
 
 def localise(
@@ -63,7 +67,7 @@ def localise(
     Args:
         healthy: nodes that were seen to pass together in low precision, all others pinned.
     """
-    judged = {s.node: (s, _evidence(substitute(ctx, s), signature)) for s in observation.suspects}
+    judged = {s.node: (s, evidence_on(substitute(ctx, s), signature)) for s in observation.suspects}
     evidence = {node: _words(suspect) for node, (suspect, verdict) in judged.items() if verdict == "fail"}
     unjudged = sum(verdict == "untestable" for _, verdict in judged.values())
     test = _Test(ctx, signature, fast, frozenset(evidence), healthy)
@@ -88,7 +92,7 @@ def localise(
     if unjudged:
         line = f"of {unjudged} suspects it could not be seen by substitution whether they matter"
         located = replace(located, unknown=(*located.unknown, line))
-    return located
+    return replace(located, fast=fast)
 
 
 def _ask(
@@ -150,7 +154,7 @@ class _Test:
         if self.gave_up:
             return "untestable"
         job = replace(self.ctx.low_job(low, self.fast), repeat=again)
-        verdict = _evidence(self.ctx.session.run(job), self.signature)
+        verdict = evidence_on(self.ctx.session.run(job), self.signature)
         self.untestable = self.untestable + 1 if verdict == "untestable" else 0
         self.told.append((low, verdict))
         if verdict == "pass":
@@ -183,13 +187,6 @@ class _Test:
         self.ctx.report_progress(Progress("localise", message, left, len(self.ctx.items), trials))
 
 
-def _evidence(outcome: Outcome, signature: Signature) -> Verdict:
-    """A failure of another kind than the case's says nothing about the case."""
-    if outcome.status == "fail" and not same_failure(outcome.signature, signature):
-        return "untestable"
-    return outcome.status
-
-
 def _located(ctx: Context, answer: Localisation, evidence: dict[str, str]) -> Located:
     position = {name: i for i, name in enumerate(ctx.items)}
     answer = _ordered(answer, position)
@@ -201,7 +198,8 @@ def _located(ctx: Context, answer: Localisation, evidence: dict[str, str]) -> Lo
     useful = answer.protect is not None and len(answer.protect) < len(ctx.items)
     if answer.protect and not useful:
         unknown += ("no set of pins smaller than the whole model is known to help: build in FP32",)
-    return Located(culprits, answer.protect if useful else None, unknown)
+    alone = frozenset(nodes[0] for nodes in answer.culprits if len(nodes) == 1) | evidence.keys()
+    return Located(culprits, answer.protect if useful else None, unknown, alone=alone)
 
 
 def _ordered(answer: Localisation, position: Mapping[str, int]) -> Localisation:
@@ -250,9 +248,8 @@ def _drifting(ctx: Context, located: Located, observation: Observation) -> Locat
         "keeps, or rounding adds up along the way"
     )
     line = f"no node is at fault by itself: {len(nodes)} nodes round as {ctx.low} does, and that breaks the tolerance"
-    return Located(
-        (Culprit(nodes, "precision", evidence, proven=False),), located.pins, (*located.unknown, line)
-    )
+    culprit = Culprit(nodes, "precision", evidence, proven=False)
+    return replace(located, culprits=(culprit,), unknown=(*located.unknown, line))
 
 
 def _nodes(located: Located) -> tuple[str, ...]:

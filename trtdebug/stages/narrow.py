@@ -86,11 +86,11 @@ def spread(tensors: Sequence[str], count: int) -> list[str]:
     return [tensors[int(step * (i + 1))] for i in range(count)]
 
 
-def suspected(found: Narrowed, switch: str | None = None) -> Culprit:
+def suspected(found: Narrowed, switches: str = "") -> Culprit:
     """What was narrowed down, as a culprit: not shown to fail alone.
 
     Args:
-        switch: global builder switch that makes the difference.
+        switches: global builder switches that make the difference, in words.
     """
     assert found.first is not None
     first, several = found.first, len(found.nodes) > 1
@@ -103,8 +103,8 @@ def suspected(found: Narrowed, switch: str | None = None) -> Culprit:
         evidence += (
             f"; with {_names(found.cured_by)} marked as outputs the failure is gone, so it needs a fusion"
         )
-    if switch:
-        evidence += f"; {switch} makes the difference"
+    if switches:
+        evidence += f"; {switches} makes the difference"
     return Culprit(found.nodes, "fusion" if found.cured_by else "unknown", evidence, proven=False)
 
 

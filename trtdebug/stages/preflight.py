@@ -12,6 +12,7 @@ import onnx
 
 from trtdebug.backends.base import Availability, Backend, ChecksOptions
 from trtdebug.backends.tensorrt.engine_file import engine_sha256, is_engine_file
+from trtdebug.backends.tensorrt.tactic_replay import read_replay
 from trtdebug.core.case import BuildOptions, Case, Profile, Tolerance
 from trtdebug.core.errors import TrtdebugError, UserError
 from trtdebug.core.finding import Finding
@@ -22,6 +23,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
 from trtdebug.session.job import TensorRef
 from trtdebug.session.tensors import TensorStore
+from trtdebug.stages.case_files import file_contents
 from trtdebug.stages.context import Context
 from trtdebug.stages.inputs import (
     Samples,
@@ -31,11 +33,21 @@ from trtdebug.stages.inputs import (
     generated,
     read_samples,
 )
+from trtdebug.stages.operator_sources import operator_sources, same_implementation
+
+_IN_EXTENSIONS = {"tensorrt-rtx": "trtdebug-rtx"}
+"""First-party backends that are packages of their own."""
 
 
 @dataclass(frozen=True)
 class CaseRequest:
-    """What the user asked for, as text and paths; see the options of `trtdebug run`."""
+    """What the user asked for, as text and paths; see the options of `trtdebug run`.
+
+    Attributes:
+        samples: read already, in place of `inputs`.
+        good_tactics: a recording of the tactics of a good build, Polygraphy's or a trial's.
+        operators: files that implement custom operators for the reference, see trtdebug.plugins.operators.
+    """
 
     model: Path
     options: BuildOptions = BuildOptions()
@@ -54,6 +66,9 @@ class CaseRequest:
     fix_builds: int = 2
     command: str = ""
     max_memory: int | None = None
+    samples: Samples | None = None
+    good_tactics: Path | None = None
+    operators: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
     """
     model = load_model(request.model)
     _check_files(request.options)
+    operators = request.options.operators or operator_sources(request.operators, model, plugins)
     shapes = parse_shapes(request.input_shapes)
     profiles = _profiles(request)
     check_profiles(model, profiles)
@@ -87,7 +103,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         candidate_sha256 = content_sha256(request.candidate_model)
     elif request.candidate_model is not None:
         candidate_sha256 = engine_sha256(request.candidate_model)
-    reference = _backend(request.reference, plugins, "reference")
+    reference = find_backend(request.reference, plugins, "reference")
     _require(reference, reference.probe())
     candidate, notes = choose_candidate(_engines_backend(request) if engine else request.candidate, plugins)
     _check_precision(candidate, request.options)
@@ -97,7 +113,12 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         model=str(request.model.resolve()),
         sha256=content_sha256(request.model),
         nodes=len(model.graph.node),
-        options=replace(request.options, profiles=profiles),
+        options=replace(
+            request.options,
+            profiles=profiles,
+            operators=operators,
+            contents=file_contents(request.options),
+        ),
         tolerance=request.tolerance,
         reference=reference.name,
         candidate=candidate.name,
@@ -108,10 +129,16 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         fix_builds=request.fix_builds,
         command=request.command,
         max_memory=request.max_memory,
+        good_tactics=_recorded(request.good_tactics),
         candidate_model=str(request.candidate_model.resolve()) if request.candidate_model else None,
         candidate_sha256=candidate_sha256,
     )
-    return Prepared(case, samples, findings + notes + _vacuous(candidate, request))
+    notes += _vacuous(candidate, request) + same_implementation(candidate.name, operators)
+    return Prepared(case, samples, findings + notes)
+
+
+def _recorded(path: Path | None) -> dict[str, str]:
+    return {layer: choice.name for layer, choice in read_replay(path).items()} if path is not None else {}
 
 
 def store_samples(prepared: Prepared, store: TensorStore) -> None:
@@ -156,7 +183,7 @@ def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[
         UserError: no such backend, or one that does not work here.
     """
     if name != "auto":
-        backend = _backend(name, plugins, "candidate")
+        backend = find_backend(name, plugins, "candidate")
         _require(backend, backend.probe())
         return backend, ()
     tensorrt = plugins.backends().get("tensorrt")
@@ -169,7 +196,7 @@ def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[
         f"TensorRT does not work here ({available.reason}); its low-precision kernels are emulated",
         mitigation="Run on a machine with a GPU for the real engine; `trtdebug doctor` says what is missing.",
     )
-    backend = _backend("emulator", plugins, "candidate")
+    backend = find_backend("emulator", plugins, "candidate")
     _require(backend, backend.probe())
     return backend, (note,)
 
@@ -195,10 +222,17 @@ def check_tolerance(tolerance: Tolerance, outputs: Sequence[str]) -> None:
             )
 
 
-def _backend(name: str, plugins: PluginManager, role: str) -> Backend:
+def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
+    """The backend of this name. Raises `UserError` where there is none, with what may have been meant."""
     backends = plugins.backends()
     if name in backends:
         return backends[name]
+    if name in _IN_EXTENSIONS:
+        package = _IN_EXTENSIONS[name]
+        raise UserError(
+            f"there is no backend {name!r} for --{role}: the extension {package} has it.",
+            f"`trtdebug ext install {package}`",
+        )
     near = difflib.get_close_matches(name, backends, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(backends))}."
     raise UserError(f"there is no backend {name!r} for --{role}.", hint)
@@ -240,6 +274,8 @@ def _samples(
     request: CaseRequest, model: onnx.ModelProto, shapes: dict[str, tuple[int, ...]], plugins: PluginManager
 ) -> tuple[Samples, tuple[Finding, ...]]:
     """Read from --inputs, else generated with these shapes: as asked for, else those the profile is tuned for."""
+    if request.samples is not None:
+        return request.samples, ()
     if request.inputs is None:
         return generated(model, shapes, request.seed, parse_ranges(request.ranges))
     if request.input_shapes or request.ranges:

@@ -78,7 +78,8 @@ class Repeated:
         outcomes: list[Outcome] = []
         for number in range(wanted):
             self.ctx.report_progress(Progress(self.stage, words))
-            outcomes.append(self.ctx.session.run(self.ctx.candidate_job(words, interventions, repeat=number)))
+            job = self.ctx.candidate_job(words, self.ctx.as_built(interventions), repeat=number)
+            outcomes.append(self.ctx.session.run(job))
             if outcomes[-1].status != "pass":
                 break
         return tuple(outcomes)

@@ -9,13 +9,12 @@ from trtdebug.core.diagnosis import Verdict
 from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import loads
 from trtdebug.core.outcome import Outcome, Signature, TensorError
-from trtdebug.oracle.compare import compare
 from trtdebug.oracle.quantiles import Quantile, quantiles
 from trtdebug.oracle.rejudge import rejudge
 from trtdebug.oracle.tolerance import Limits
 from trtdebug.oracle.verdict import judge, worst
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.session.choices import rejudged
+from trtdebug.session.again import compared_again
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
@@ -123,14 +122,8 @@ def _again(session: Session, job: Job, outcome: Outcome, limits: Limits) -> Outc
 
 
 def _error(session: Session, job: Job, stored: TensorError, limits: Limits) -> TensorError:
-    store, name = session.tensors, stored.tensor
-    kept, expected = TensorRef(name, job.sha256), (job.expected or {}).get(name)
-    if expected is None or not all(store.has(s, r) for s in job.samples for r in (kept, expected)):
+    errors = compared_again(session.tensors, job, job.sha256, stored.tensor, limits)
+    if errors is None:
         return rejudge(stored, limits, len(job.samples))
-    errors = []
-    for sample in job.samples:
-        candidate = store.get(sample, kept)
-        error = compare(name, store.get(sample, expected), candidate, limits)
-        errors.append(rejudged(error, replace(job, limits=limits), store, sample, candidate))
-    [again] = worst(errors)
+    [again] = worst(errors.values())
     return again

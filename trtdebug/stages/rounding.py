@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from trtdebug.core.case import BuildOptions
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import ForcePrecision
 from trtdebug.core.outcome import Outcome
@@ -45,7 +44,7 @@ def calibrated(ctx: Context, natural: tuple[Outcome, ...]) -> Calibrated:
     if ctx.case.options.precision != "fp32" or not asked:
         return natural, ()
     ctx.report_progress(Progress("sanity", "reference in FP64"))
-    own = finite_errors(ctx.session.run(_wide_job(ctx, asked)))
+    own = own_rounding(ctx, asked)
     own = {o: e for o, e in own.items() if rounding_limit(e, "fp32") > ctx.limits.rms}
     ctx.own_rounding.update(own)
     if not own:
@@ -62,6 +61,11 @@ def calibrated(ctx: Context, natural: tuple[Outcome, ...]) -> Calibrated:
         for o, e in own.items()
     )
     return tuple(_rejudged(ctx, o) for o in natural), found
+
+
+def own_rounding(ctx: Context, outputs: Sequence[str]) -> dict[str, float]:
+    """Relative RMS error of the reference against itself in FP64, by output; without those that cannot be told."""
+    return finite_errors(ctx.session.run(_wide_job(ctx, outputs)))
 
 
 def _rejudged(ctx: Context, outcome: Outcome) -> Outcome:
@@ -87,7 +91,7 @@ def emulated_rounding(ctx: Context, outcomes: Sequence[Outcome]) -> tuple[Findin
         ctx.reference_job(ctx.index.outputs),
         purpose="rounding emulated",
         backend=emulator.name,
-        options=BuildOptions(precision=ctx.low),
+        options=replace(ctx.case.options.for_reference, precision=ctx.low),
         interventions=(ForcePrecision(ctx.low),),
         expected={o: TensorRef(o) for o in ctx.index.outputs},
         keep="none",

@@ -16,7 +16,6 @@ from trtdebug.stages.rows import uneven_rows
 AS_BUILT, FORCED = "as built", "forced"
 """Purposes of the trials that the verdict is made of. Their outputs are kept: `trtdebug reverdict` needs them."""
 
-_LATENCY_RUNS = 20
 _BUILDS = 2
 
 
@@ -120,8 +119,7 @@ def _as_built(ctx: Context, builds: int) -> tuple[Outcome, ...]:
 
 def _natural(ctx: Context, number: int, builds: int) -> Outcome:
     ctx.report_progress(Progress("sanity", f"build {number + 1} of {builds} as you build it"))
-    runs = _LATENCY_RUNS if number == 0 else 0
-    job = ctx.candidate_job(AS_BUILT, repeat=number, time_runs=runs, keep="all")
+    job = ctx.candidate_job(AS_BUILT, ctx.as_built(), repeat=number, keep="all", keep_engine=number == 0)
     return ctx.session.run(replace(job, equal_rows=number == 0))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from trtdebug.core.case import BuildOptions
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.extract import extract
 from trtdebug.graph.load import content_sha256, save_model
@@ -56,7 +55,7 @@ def _job(ctx: Context, suspect: LocalError, downstream: Collection[str], outputs
         purpose=f"reference with {suspect.node} substituted",
         model=str(path),
         model_sha256=content_sha256(path),
-        options=BuildOptions(plugins=ctx.case.options.plugins),
+        options=ctx.case.options.for_reference,
         feeds=feeds,
         expected={o: TensorRef(o) for o in outputs},
         keep="none",

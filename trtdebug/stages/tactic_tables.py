@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from trtdebug.backends.tensorrt.autotuning import AutotunedOp, AutotuningLog, parse_log
+from trtdebug.backends.tensorrt.autotuned import AutotunedOp, AutotuningLog
+from trtdebug.backends.tensorrt.autotuning import parse_log
 from trtdebug.backends.tensorrt.editable_cache import TABLES_FILE
 from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import from_data

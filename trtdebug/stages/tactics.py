@@ -237,7 +237,7 @@ class _Swap:
             for x in self.layers
         ]
         purpose = f"{len(swapped)} of {len(self.differing)} layers with the failing engine's tactics"
-        outcome = self.ctx.session.run(self.ctx.candidate_job(purpose, told))
+        outcome = self.ctx.session.run(self.ctx.candidate_job(purpose, self.ctx.as_built(told)))
         if len(swapped) == len(self.differing) and outcome.engine is not None:
             self.tactics = {t.layer: t.chosen for t in outcome.engine.tactics if t.chosen is not None}
         return evidence_on(outcome, self.signature)

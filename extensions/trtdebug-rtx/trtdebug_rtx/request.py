@@ -35,8 +35,7 @@ def prepare(request: BuildRequest) -> Prepared:
     Raises:
         BuildFailure: an intervention or option that TensorRT-RTX does not have, or a name that is not in the model.
     """
-    if request.options.plugins:
-        raise BuildFailure("TensorRT-RTX takes no plugin libraries.", "Leave out --plugins.")
+    refuse_plugins(request)
     for intervention in request.interventions:
         if isinstance(intervention, BanTactic | UseTactic):
             raise BuildFailure(
@@ -51,3 +50,9 @@ def prepare(request: BuildRequest) -> Prepared:
     for intervention in request.interventions:
         wanted += getattr(intervention, "tensors", ())
     return Prepared(plan, model, tuple(dict.fromkeys(wanted)))
+
+
+def refuse_plugins(request: BuildRequest) -> None:
+    """Raises `BuildFailure` where plugin libraries are to be loaded: what is said without them is of another model."""
+    if request.options.plugins:
+        raise BuildFailure("TensorRT-RTX takes no plugin libraries.", "Leave out --plugins.")

@@ -8,14 +8,16 @@ from trtdebug.backends.base import BuildRequest, Support
 from trtdebug.backends.tensorrt.support import parser_support
 from trtdebug_rtx.build import new_builder
 from trtdebug_rtx.module import logger, said, tensorrt_rtx
+from trtdebug_rtx.request import refuse_plugins
 
 
 def support(request: BuildRequest) -> Support:
     """Asks the parser.
 
     Raises:
-        BuildFailure: no builder can be had here.
+        BuildFailure: no builder can be had here, or it is to load plugins.
     """
+    refuse_plugins(request)
     trt: Any = tensorrt_rtx()
     said.clear()
     builder = new_builder()

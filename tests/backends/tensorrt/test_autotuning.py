@@ -9,13 +9,8 @@ from autotuning_logs import EDITABLE, FOREIGN, HEADER, KEY_A, KEY_B, RTX, RUNNER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trtdebug.backends.tensorrt.autotuning import (
-    AutotunedOp,
-    AutotuningLog,
-    AutotuningReader,
-    Candidate,
-    parse_log,
-)
+from trtdebug.backends.tensorrt.autotuned import AutotunedOp, AutotuningLog, Candidate
+from trtdebug.backends.tensorrt.autotuning import AutotuningReader, parse_log
 
 FC1 = AutotunedOp(
     "fc1",

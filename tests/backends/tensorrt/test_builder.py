@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,7 @@ class Fails:
         self.log, self.says = log, says
         self.asked: list[tuple[bytes, str | None]] = []
 
-    def create_config(self, plan, builder, network, timings, constraints, calibration) -> Any:
+    def create_config(self, plan, builder, network, timings, constraints, calibration, selector) -> Any:
         self.asked.append((timings, constraints))
         return SimpleNamespace(
             get_timing_cache=lambda: None, errors=self.says(timings, constraints), calibration=calibration
@@ -101,3 +102,22 @@ def test_a_failure_names_the_node_that_tensorrt_blames(fails) -> None:
     with pytest.raises(BuildFailure, match="for node a_layer") as failure:
         made.build({})
     assert failure.value.node == "a"
+
+
+def test_the_engine_is_kept_where_it_is_asked_for(fails, tmp_path: Path) -> None:
+    made, _ = fails(lambda timings, constraints: [])
+    made.build({})
+    assert list(tmp_path.iterdir()) == []
+    kept = tmp_path / "trial" / "engine.plan"
+    replace(made, engine_file=kept).build({})
+    assert kept.read_bytes() == b"engine"
+
+
+def test_a_failure_says_what_was_in_the_timing_cache(fails) -> None:
+    made, _ = fails(lambda timings, constraints: ["tactic not supported"])
+    editable = SimpleNamespace(told="'fc1': 0x1 (gemm)", build=lambda config, serialise: serialise())
+    with pytest.raises(BuildFailure) as failure:
+        replace(made, editable=editable).build({})  # type: ignore[arg-type]
+    assert failure.value.message == (
+        "TensorRT does not build it with 'fc1': 0x1 (gemm) in its timing cache: tactic not supported"
+    )

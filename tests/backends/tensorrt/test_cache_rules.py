@@ -9,7 +9,8 @@ from autotuning_logs import EDITABLE, KEY_A, KEY_B, RTX, RUNNERS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtdebug.backends.tensorrt.autotuning import AutotunedOp, Candidate, parse_log
+from trtdebug.backends.tensorrt.autotuned import AutotunedOp, Candidate
+from trtdebug.backends.tensorrt.autotuning import parse_log
 from trtdebug.backends.tensorrt.cache_rules import CacheBuild, CacheRules, planned_entries
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import BanTactic, UseTactic

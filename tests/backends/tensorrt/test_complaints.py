@@ -47,6 +47,13 @@ class ParserError10(ParserError86):
         return self.stack
 
 
+def test_of_several_nodes_of_one_name_the_index_tells_which() -> None:
+    error = parser_error(ParserError10(1, "", "same", "Det"), ["same", "same_1"], ["Relu", "Det"])
+    assert (error.node, error.operator) == ("same_1", "Det")
+    there = ParserError10(1, "", "same", "Det", ["if (If)"])
+    assert parser_error(there, ["same", "same_1"], ["Relu", "Det"]).node == "same"
+
+
 LOG = ['While parsing node number 1 [Loop -> "y"]:', "--- Begin node ---"]
 
 

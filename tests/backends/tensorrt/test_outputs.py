@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from trtdebug.backends.tensorrt.layers import LayerFacts, TensorFacts
-from trtdebug.backends.tensorrt.outputs import apply_marks, convert_bool_outputs, marks_note, plan_marks
+from trtdebug.backends.tensorrt.outputs import (
+    apply_marks,
+    check_marks,
+    convert_bool_outputs,
+    markable,
+    marks_note,
+    plan_marks,
+)
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.intervention import EVERY_TENSOR
 
 LAYERS = [
     LayerFacts(0, "ACTIVATION", "a", outputs=(TensorFacts("ta", "FLOAT"),)),
@@ -25,6 +34,13 @@ def test_marks_that_cannot_be_are_skipped_with_the_reason() -> None:
     assert found.marks == {"ta": (0, 0)}
     assert set(found.skipped) == {"x", "ts", "ti", "folded"}
     assert "folded (not in the network: folded into weights)" in marks_note(found.skipped)
+
+
+def test_all_that_can_be_marked_is_listed_and_what_nobody_knows_refused() -> None:
+    assert markable(LAYERS, outputs=["y"], inputs=["x"], bool_outputs=True) == ("ta", "tb")
+    check_marks(["y", "ti", EVERY_TENSOR], {"y"}, LAYERS, "m.onnx")
+    with pytest.raises(BuildFailure, match=r"'nope' is no tensor of m\.onnx"):
+        check_marks(["ta", "nope"], {"y"}, LAYERS, "m.onnx")
 
 
 @pytest.mark.parametrize("native", [True, False])

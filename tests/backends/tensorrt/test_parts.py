@@ -8,6 +8,7 @@ import pytest
 
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt.backend import TensorrtBackend
+from trtdebug.backends.tensorrt.child import Ended
 from trtdebug.backends.tensorrt.logger import LogSink
 from trtdebug.backends.tensorrt.probe import parse_answer
 from trtdebug.core.case import BuildOptions
@@ -15,13 +16,11 @@ from trtdebug.core.errors import BuildFailure
 
 
 def test_the_probes_answer_survives_noise_and_crashes() -> None:
-    good = parse_answer(0, 'noise\n{"x": 1}\n{"ok": true, "version": "8.6.0", "device": "H200"}\n', "")
+    good = parse_answer(Ended(0, 'noise\n{"x": 1}\n{"ok": true, "version": "8.6.0", "device": "H200"}\n', ""))
     assert (good.ok, good.version, good.device) == (True, "8.6.0", "H200")
-    assert (
-        parse_answer(-11, "", "").reason
-        == "trying TensorRT in a child process was killed by signal 11: it said nothing"
-    )
-    assert "code 1: boom" in parse_answer(1, "{broken", "trace\nboom").reason
+    died = parse_answer(Ended(-11, "", "")).reason
+    assert died.endswith("ended with SIGSEGV (segmentation fault): it said nothing")
+    assert "exit code 1: boom" in parse_answer(Ended(1, "{broken", "trace\nboom")).reason
 
 
 def test_the_backend_says_why_it_is_not_here(tmp_path: Path) -> None:

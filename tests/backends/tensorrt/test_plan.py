@@ -19,6 +19,7 @@ from trtdebug.core.intervention import (
     MarkOutputs,
     PinPrecision,
     ReplaceGraph,
+    UseTactic,
 )
 
 FP16 = BuildOptions(precision="fp16")
@@ -48,12 +49,16 @@ def test_forcing_and_pins_set_the_flags_that_they_need() -> None:
     assert plan(PinPrecision(("a",), "bf16"), version="10.16.1").allowed == {"fp16", "bf16"}
 
 
-def test_knobs() -> None:
+def test_knobs_stand_in_the_plan_and_before_the_users_options() -> None:
     found = plan(
-        Knob("tf32", "off"), Knob("optimization_level", "0"), Knob("tactic_sources", "-CUBLAS, -CUDNN")
+        Knob("tf32", "off"),
+        Knob("optimization_level", "0"),
+        Knob("workspace", "1024"),
+        Knob("tactic_sources", "-CUBLAS, -CUDNN"),
+        options=BuildOptions(tf32=True, optimization_level=3, workspace=1 << 30),
     )
-    assert (found.tf32, found.optimization_level) == (False, 0)
-    assert found.tactic_sources == ("-CUBLAS", "-CUDNN")
+    assert (found.tf32, found.optimization_level, found.workspace) == (False, 0, 1024)
+    assert found.settings["tactic_sources"] == "-CUBLAS,-CUDNN"
 
 
 def test_marks_come_from_outputs_marks_and_broken_fusions() -> None:
@@ -99,17 +104,22 @@ def test_values_of_shapes_are_passed_on() -> None:
     ("intervention", "version", "message"),
     [
         (Knob("nope", "1"), "8.6.0", "unknown builder knob 'nope'"),
-        (Knob("tf32", "maybe"), "8.6.0", "tf32 is on or off, not 'maybe'"),
-        (Knob("optimization_level", "9"), "8.6.0", "from 0 to 5, not '9'"),
-        (Knob("build_route", "-x"), "10.16.1", "no build routes"),
         (Knob("strong_typing", "on"), "8.6.0", "no strongly typed networks"),
         (Knob("strong_typing", "off"), "11.4.0", "only strongly typed"),
         (ForcePrecision("bf16"), "8.6.0", "no bf16"),
         (PinPrecision(("a",), "int8"), "8.6.0", "cannot be pinned to int8"),
-        (BanTactic("conv", "0x1"), "8.6.0", "cannot realise BanTactic"),
+        (BanTactic("conv", "0x80000009:0x1"), "11.4.0", "no algorithm selector"),
+        (UseTactic("conv", "*:0x1"), "11.4.0", "no algorithm selector"),
         (ForcePrecision("bf16"), "11.4.0", "not fp16 and bf16 at once"),
     ],
 )
 def test_refused_with_its_name(intervention: Intervention, version: str, message: str) -> None:
     with pytest.raises(BuildFailure, match=message):
         plan(intervention, version=version)
+
+
+def test_tactics_cannot_be_chosen_at_level_0() -> None:
+    ban = BanTactic("conv", "0x80000009:0x1")
+    assert plan(ban, version="8.6.0").bans == (ban,)
+    with pytest.raises(BuildFailure, match="optimization level 0"):
+        plan(ban, options=BuildOptions(optimization_level=0), version="8.6.0")

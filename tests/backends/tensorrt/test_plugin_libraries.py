@@ -84,5 +84,5 @@ def test_a_library_that_does_not_load_is_an_obstacle_in_its_own_words(child: Non
 def test_a_library_that_kills_its_process_is_an_obstacle(child: None, tmp_path: Path) -> None:
     (tmp_path / "tensorrt.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
     assert libraries_obstacle(["any.so"]) == (
-        "the process that loaded any.so was killed by signal 11: it said nothing"
+        "the process that loaded any.so ended with SIGSEGV (segmentation fault): it said nothing"
     )

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from trtdebug.backends.tensorrt.layers import LayerFacts, TensorFacts
-from trtdebug.backends.tensorrt.precision import Assignment, plan_precision, refusal, skipped_note
+from trtdebug.backends.tensorrt.precision import (
+    PINNED_FILE,
+    Assignment,
+    plan_precision,
+    refusal,
+    skipped_note,
+    write_pinned,
+)
 
 
 def layer(index: int, kind: str = "ELEMENTWISE", inputs=(), outputs=(), **more) -> LayerFacts:
@@ -121,3 +132,19 @@ def test_a_helper_for_a_body_stays_free() -> None:
     layers = [layer(0, "SHUFFLE"), layer(1, inputs=["t0"], in_body=True), layer(2, inputs=["t1"])]
     found = plan_precision(layers, {2: "add"}, {"add": "Add"}, {"add": "fp16"})
     assert [a.layer for a in found.assignments] == [2]
+
+
+def test_what_is_set_in_the_end_is_written_by_the_layers_names(tmp_path: Path) -> None:
+    """One was freed, since TensorRT did not build with it."""
+    layers = [
+        SimpleNamespace(name="a", precision_is_set=True, num_outputs=1),
+        SimpleNamespace(name='b, "c"', precision_is_set=True, num_outputs=2),
+        SimpleNamespace(name="freed", precision_is_set=False, num_outputs=1),
+    ]
+    network = SimpleNamespace(get_layer=layers.__getitem__)
+    path = tmp_path / "trial" / PINNED_FILE
+    write_pinned(path, network, [Assignment(i, "fp32", (0,)) for i in range(3)])
+    assert json.loads(path.read_text()) == [
+        {"name": "a", "dtype": "fp32", "outputs": 1},
+        {"name": 'b, "c"', "dtype": "fp32", "outputs": 2},
+    ]

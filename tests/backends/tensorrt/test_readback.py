@@ -37,6 +37,7 @@ def test_layers_as_reports_show_them() -> None:
         "CaskConvolution",
         ("fp16",),
         ("fp16",),
+        tactic_id="0x5b8bf1b8028629d9",
     )
     assert (block.nodes, block.at_most, block.reads, block.writes) == ((), (), ("fp16",), ("fp32",))
     (gemm,) = layer_infos(parse_dump(TRT11), nodes)

@@ -13,12 +13,13 @@ What is missing, cut off or mixed up is told as unknown; no text is an error.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
+from trtdebug.backends.tensorrt.autotuned import AutotunedOp, AutotuningLog, Candidate, cost_of, normalised
+from trtdebug.backends.tensorrt.autotuning_table import Table, read_row
 from trtdebug.backends.tensorrt.layers import metadata_nodes
 
 # Time stamp, severity and source, as trtexec, Polygraphy and we write them; then Myelin's own mark.
@@ -29,7 +30,6 @@ _ANNOUNCED = re.compile(r"Sorted table of all evaluated tactics")
 _HEADER = re.compile(r"tactic_id\b.*\btactic_hash\b")
 _ROW = re.compile(r"\d+\s*,")
 _SELECTED = re.compile(r"The selected tactic is \(.*?\)\s*:\s*(?P<tactic>0x[0-9a-fA-F]{1,16})\s*,")
-_HASH = re.compile(r"0x[0-9a-fA-F]{1,16}")
 
 _FORMATS = re.compile(
     rf"\*+ Autotuning (?P<what>format combination|Reformat): (?P<formats>.*?)(?: \{{key: {_KEY}\}})?\s*\**$"
@@ -52,62 +52,8 @@ _CACHED = re.compile(
 )
 
 _COLUMNS = {"tactic_id": 0, "cost(in ms)": 1, "cost/fastest_cost": 2, "kernel_name": 4, "tactic_hash": 5}
-_DECIMALS = re.compile(r"\d+\.(\d+)")
 _OPEN_TABLES = 8
 _KEPT_UNREAD = 20
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One tactic that an op could have.
-
-    Attributes:
-        tactic: "0x" and its 64-bit hash (of a runner: the two's complement of its id), lower case, no leading zeros.
-        cost_ms: milliseconds; None = TensorRT could not time it.
-        kernel: its name; empty where the log does not tell.
-        runner: what implements it, such as "CaskConvolution"; empty in Myelin's tables.
-        implementation: number of that runner, where the log tells.
-    """
-
-    tactic: str
-    cost_ms: float | None
-    kernel: str = ""
-    runner: str = ""
-    implementation: int | None = None
-
-
-@dataclass(frozen=True)
-class AutotunedOp:
-    """One op, or layer, in one combination of formats, and what it could be computed by. Names repeat.
-
-    Attributes:
-        name: as the log prints it; of the engine layer where runners were timed.
-        key: of its entry in an editable timing cache, "0x" and 32 hex digits; None = the log tells none.
-        nodes: ONNX nodes; empty where the log does not tell.
-        candidates: in the log's order: Myelin's from the cheapest on. None, and nothing unknown: TensorRT has no tactic
-            for these formats, or one that it did not time.
-        selected: the chosen tactic, as `Candidate.tactic`; None = the log does not tell.
-        runner: what implements the chosen one; empty in Myelin's tables.
-        formats: of inputs and outputs, where runners were timed: "Float(784,28,1) -> Half(784,28,1)".
-        unknown: what the log does not tell of this op but should, one line each.
-    """
-
-    name: str
-    key: str | None = None
-    nodes: tuple[str, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
-    selected: str | None = None
-    runner: str = ""
-    formats: str = ""
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class AutotuningLog:
-    """What a log tells. `unread`: lines of a table that fit no op, at most 20 of them."""
-
-    ops: tuple[AutotunedOp, ...]
-    unread: tuple[str, ...] = ()
 
 
 def parse_log(text: str) -> AutotuningLog:
@@ -117,17 +63,12 @@ def parse_log(text: str) -> AutotuningLog:
     return reader.result()
 
 
-def normalised(tactic: str) -> str:
-    """A tactic's hex text in lower case, without leading zeros. Raises ValueError where it is none."""
-    return f"{int(tactic, 16):#x}"
-
-
 class AutotuningReader:
     """Reads the messages of a build as they come, from several threads; holds tables, not the log."""
 
     def __init__(self) -> None:
-        self._found: list[_Table | _Timing | AutotunedOp] = []
-        self._tables: list[_Table] = []  # those that rows may still belong to, the latest last
+        self._found: list[Table | _Timing | AutotunedOp] = []
+        self._tables: list[Table] = []  # those that rows may still belong to, the latest last
         self._timing: _Timing | None = None
         self._within = False  # the last line was part of a table
         self._unread: list[str] = []
@@ -152,7 +93,7 @@ class AutotuningReader:
             self._within = self._row(line, within)
         elif match := _OP.match(line):
             self._add_table(
-                _Table(match["name"], _key(match["key"]), metadata_nodes(match["nodes"] or "", None))
+                Table(match["name"], _key(match["key"]), metadata_nodes(match["nodes"] or "", None))
             )
         elif _ANNOUNCED.match(line):
             self._announce(line)
@@ -178,7 +119,7 @@ class AutotuningReader:
 
     # Myelin's tables ----------------------------------------------------------------------------------------
 
-    def _add_table(self, table: _Table) -> None:
+    def _add_table(self, table: Table) -> None:
         self._found.append(table)
         self._tables = [*self._tables[1 - _OPEN_TABLES :], table]
 
@@ -199,7 +140,7 @@ class AutotuningReader:
 
     def _row(self, line: str, within: bool) -> bool:
         """Gives a row to its table; whether it was one."""
-        read = [(t, _read_row(line, t.columns or _COLUMNS)) for t in reversed(self._tables)]
+        read = [(t, read_row(line, t.columns or _COLUMNS)) for t in reversed(self._tables)]
         for table, row in read:
             if row is not None and table.continued_by(row):
                 table.add(row)
@@ -249,7 +190,7 @@ class AutotuningReader:
         self._timing.candidates.append(
             Candidate(
                 normalised(match["tactic"]),
-                _cost(match["cost"]),
+                cost_of(match["cost"]),
                 match["kernel"] or "",
                 runner,
                 implementation,
@@ -276,83 +217,6 @@ class AutotuningReader:
     def _leave(self, line: str) -> None:
         if len(self._unread) < _KEPT_UNREAD:
             self._unread.append(line)
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row of a table.
-
-    Attributes:
-        ratio: cost relative to the table's cheapest; None where the table has no such column.
-        cost_error, ratio_error: by how much they may be off, being rounded.
-    """
-
-    number: str
-    cost: float
-    ratio: float | None
-    cost_error: float
-    ratio_error: float
-    candidate: Candidate
-
-
-@dataclass
-class _Table:
-    """One of Myelin's tables, as far as it was read.
-
-    Attributes:
-        announced: its head was seen.
-        columns: place by name; None before they were told.
-        mixed: its lines alternate with those of another table, so that nothing is certain.
-    """
-
-    name: str
-    key: str | None
-    nodes: tuple[str, ...]
-    announced: bool = False
-    columns: Mapping[str, int] | None = None
-    rows: list[_Row] = field(default_factory=list)
-    selected: str | None = None
-    mixed: bool = False
-    unknown: list[str] = field(default_factory=list)
-
-    def continued_by(self, row: _Row) -> bool:
-        """Whether a row can be the next: rows are sorted, and each tells its cost relative to the cheapest.
-
-        Lines of several threads may alternate; what a row says of itself tells tables apart.
-        """
-        if not self.rows or row.cost < self.rows[-1].cost or any(r.number == row.number for r in self.rows):
-            return False
-        first = self.rows[0]
-        if row.ratio is None or first.ratio is None:
-            return True
-        fastest = first.cost / first.ratio
-        error = (
-            row.cost_error + row.ratio * first.cost_error + fastest * (row.ratio_error + first.ratio_error)
-        )
-        return abs(row.cost - row.ratio * fastest) <= 2 * error
-
-    def add(self, row: _Row) -> None:
-        if not self.rows and row.ratio is not None and row.ratio - 1 > row.ratio_error:
-            self.unknown.append("the cheapest tactics are missing")
-        self.rows.append(row)
-
-    def op(self) -> AutotunedOp:
-        if self.mixed:
-            told = "its tactics can't be told from those of another op: their lines alternate"
-            return AutotunedOp(self.name, self.key, self.nodes, unknown=(told,))
-        unknown = list(self.unknown)
-        if not self.rows:
-            unknown.append("the log holds no tactics of it")
-        elif self.key is not None and self.selected is None:
-            unknown.append("the log does not tell the choice; more tactics may be missing")
-        return AutotunedOp(
-            self.name,
-            self.key,
-            self.nodes,
-            tuple(r.candidate for r in self.rows),
-            self.selected,
-            unknown=tuple(unknown),
-        )
 
 
 @dataclass
@@ -392,7 +256,7 @@ def _cached(match: re.Match[str]) -> AutotunedOp:
     tactic = normalised(match["tactic"])
     return AutotunedOp(
         match["name"],
-        candidates=(Candidate(tactic, _cost(match["cost"]), runner=match["runner"]),),
+        candidates=(Candidate(tactic, cost_of(match["cost"]), runner=match["runner"]),),
         selected=tactic,
         runner=match["runner"],
         formats=match["formats"],
@@ -410,42 +274,6 @@ def _key(text: str | None) -> str | None:
     return None if text in (None, "None") else text.lower()
 
 
-def _cost(text: str) -> float | None:
-    """Milliseconds; None for what is no finite, positive time."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
-
-
-def _rounding(text: str) -> float:
-    """Half of the last digit; one in a thousand of what is written otherwise than with decimals."""
-    decimals = _DECIMALS.fullmatch(text)
-    return 0.5 * 10.0 ** -len(decimals[1]) if decimals else (_cost(text) or 0.0) * 1e-3
-
-
-def _read_row(line: str, columns: Mapping[str, int]) -> _Row | None:
-    """A row of a table with these columns; None where it is none. Columns that we do not know are passed over.
-
-    A comma follows the hash: without it the row may have been cut off within the hash.
-    """
-    fields = [part.strip() for part in line.split(",")]
-    told = {name: fields[place] for name, place in columns.items() if place < len(fields) - 1}
-    tactic, cost = told.get("tactic_hash", ""), _cost(told.get("cost(in ms)", ""))
-    if cost is None or not _HASH.fullmatch(tactic):
-        return None
-    relative = told.get("cost/fastest_cost", "")
-    return _Row(
-        fields[0],
-        cost,
-        _cost(relative) or None,
-        _rounding(told["cost(in ms)"]),
-        _rounding(relative),
-        Candidate(normalised(tactic), cost, told.get("kernel_name", "")),
-    )
-
-
-def _mix(tables: Iterable[_Table]) -> None:
+def _mix(tables: Iterable[Table]) -> None:
     for table in tables:
         table.mixed = True

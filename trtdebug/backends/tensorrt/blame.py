@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-# "for node X", "of layer X", "(Layer X"; after it, what joins the names of a fusion: "PWN(a, b) + c || d".
-_KIND = re.compile(r"\b(?:node|[Ll]ayer|implementation of)s?:? ")
+# "for node X", "of layer X", "(Layer X", "(ITopKLayer X"; after it, what joins the names of a fusion:
+# "PWN(a, b) + c || d".
+_KIND = re.compile(r"\b(?:node|[Ll]ayer|I[A-Z]\w*Layer|implementation of)s?:? ")
 _JOINT = r"(?:^|PWN\(|, | \+ | \|\| )"
 # "Internal Error (X: ...", "3: X: ...", "'X'".
 _BEFORE = r"(?:Error \(|^\d+: |['\"`])"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt import outputs as marking
 from trtdebug.backends.tensorrt.builder import NetworkBuilder
 from trtdebug.backends.tensorrt.device import device_name
+from trtdebug.backends.tensorrt.editable_cache import EditableCache, at_reading_level, cache_rules
 from trtdebug.backends.tensorrt.graph_input import PreparedModel, onnx_source, prepare
 from trtdebug.backends.tensorrt.inspect import read_dump
 from trtdebug.backends.tensorrt.layers import LayerFacts, layer_names, owners, read_layers
@@ -18,11 +19,21 @@ from trtdebug.backends.tensorrt.logger import collected, quiet_polygraphy, share
 from trtdebug.backends.tensorrt.network import ParsedNetwork, parse_network
 from trtdebug.backends.tensorrt.plan import BuildPlan, plan_build
 from trtdebug.backends.tensorrt.plugin_libraries import load_plugin_libraries
-from trtdebug.backends.tensorrt.precision import PrecisionPlan, apply_precision, plan_precision, skipped_note
+from trtdebug.backends.tensorrt.precision import (
+    PINNED_FILE,
+    PrecisionPlan,
+    apply_precision,
+    plan_precision,
+    skipped_note,
+    write_pinned,
+)
 from trtdebug.backends.tensorrt.readback import layer_infos, read_back
 from trtdebug.backends.tensorrt.run import TensorrtEngine
+from trtdebug.backends.tensorrt.tactic_replay import TACTICS_FILE, write_replay
+from trtdebug.backends.tensorrt.tactics import TacticChoice, TacticRules, is_pair
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.errors import NotHonoured
+from trtdebug.core.intervention import EVERY_TENSOR, MarkOutputs
 from trtdebug.core.outcome import EngineInfo
 
 
@@ -37,6 +48,8 @@ def build_engine(request: BuildRequest) -> TensorrtEngine:
     share_logger()  # before anything else can hand TensorRT another one
     version = str(trt.__version__)
     plan = plan_build(request, version)
+    hashes = cache_rules(plan, version)
+    plan, raised = at_reading_level(plan) if hashes else (plan, "")
     model = prepare(plan)
     if model.quantised and not plan.strong:  # does not build without the flag, whatever else the user allows
         plan = replace(plan, allowed=plan.allowed | {"int8"})
@@ -50,17 +63,32 @@ def build_engine(request: BuildRequest) -> TensorrtEngine:
             plan.strong,
             log,
         )
-        layers = read_layers(parsed.network, ask_shapes=bool(model.asked or plan.marks))
+        marking_asked = any(isinstance(i, MarkOutputs) for i in request.interventions)
+        layers = read_layers(parsed.network, ask_shapes=bool(model.asked or plan.marks or marking_asked))
+        can_be_marked = _Borders.of(parsed.network, version).markable(layers) if marking_asked else ()
         owned = owners(layers, model.ops)
         names = layer_names(layers, owned)
-        notes = [*_plan_notes(plan, model, idle), _mark(plan, model, parsed, layers, version)]
+        notes = [raised, *_plan_notes(plan, model, idle), _mark(plan, model, parsed, layers, version)]
         precision = _set_precision(plan, model, parsed, layers, owned)
-        timings = TimingCacheFile.of(request.timing_cache, f"TensorRT {version} on {device_name()}")
-        builder = NetworkBuilder(plan, parsed, log, names, timings)
+        choosing = _choosing(plan)
+        editable = EditableCache(hashes, log, request.artifacts) if hashes else None
+        # what a selector or an edited cache lets TensorRT choose from says nothing of other builds
+        cache = request.timing_cache if choosing is None and editable is None else None
+        timings = TimingCacheFile.of(cache, f"TensorRT {version} on {device_name()}")
+        builder = NetworkBuilder(plan, parsed, log, names, timings, request.engine_file, choosing, editable)
         notes.append(timings.read()[1] if timings is not None else "")
         engine, relaxed = builder.build({layers[a.layer].name: a.layer for a in precision.assignments})
+        if request.artifacts is not None and plan.pins:
+            write_pinned(request.artifacts / PINNED_FILE, parsed.network, precision.assignments)
         notes += [*relaxed, skipped_note(precision.skipped), _absent_note(precision.absent)]
         info = _info(engine, model, names, precision, version, [n for n in notes if n], request.artifacts)
+        info = replace(info, markable=can_be_marked)
+        if choosing is not None:
+            info = replace(info, tactics=choosing.tactics(), ignored=choosing.ignored(info.layers))
+            if request.artifacts is not None:
+                write_replay(request.artifacts / TACTICS_FILE, choosing.chosen)
+        if editable is not None and editable.built is not None:
+            info = editable.built.described(info)
     return TensorrtEngine(
         engine,
         _returned(request, model, engine),
@@ -68,6 +96,13 @@ def build_engine(request: BuildRequest) -> TensorrtEngine:
         info,
         plan.values,
     )
+
+
+def _choosing(plan: BuildPlan) -> TacticChoice | None:
+    rules = TacticRules.of(
+        (ban for ban in plan.bans if is_pair(ban.tactic)), (use for use in plan.uses if is_pair(use.tactic))
+    )
+    return TacticChoice(rules) if rules else None
 
 
 def _plan_notes(plan: BuildPlan, model: PreparedModel, idle: Sequence[str]) -> Iterator[str]:
@@ -88,16 +123,32 @@ def _mark(
     layers: tuple[LayerFacts, ...],
     version: str,
 ) -> str:
-    network = parsed.network
-    marks = marking.plan_marks(
-        layers,
-        wanted=[t for t in plan.marks if t not in model.marked],
-        outputs=[network.get_output(i).name for i in range(network.num_outputs)],
-        inputs=[network.get_input(i).name for i in range(network.num_inputs)],
-        bool_outputs=marking.supports_bool_outputs(version),
-    )
+    network, borders = parsed.network, _Borders.of(parsed.network, version)
+    asked = [t for t in plan.marks if t not in model.marked]
+    known = {*model.index.tensors, *model.index.inputs, *model.index.initializers, *model.index.outputs}
+    marking.check_marks(asked, known, layers, plan.model.name)
+    wanted = borders.markable(layers) if EVERY_TENSOR in asked else asked
+    marks = marking.plan_marks(layers, wanted, borders.outputs, borders.inputs, borders.bool_outputs)
     marking.apply_marks(network, marks)
     return marking.marks_note(marks.skipped)
+
+
+@dataclass(frozen=True)
+class _Borders:
+    """Inputs and outputs of a network; whether it may have boolean outputs."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    bool_outputs: bool
+
+    @classmethod
+    def of(cls, network: Any, version: str) -> _Borders:
+        inputs = tuple(network.get_input(i).name for i in range(network.num_inputs))
+        outputs = tuple(network.get_output(i).name for i in range(network.num_outputs))
+        return cls(inputs, outputs, marking.supports_bool_outputs(version))
+
+    def markable(self, layers: tuple[LayerFacts, ...]) -> tuple[str, ...]:
+        return marking.markable(layers, self.outputs, self.inputs, self.bool_outputs)
 
 
 def _set_precision(

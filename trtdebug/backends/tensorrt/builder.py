@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.blame import blamed_node
 from trtdebug.backends.tensorrt.calibration import calibrator
+from trtdebug.backends.tensorrt.complaints import builder_error
 from trtdebug.backends.tensorrt.config import create_config
 from trtdebug.backends.tensorrt.constraints import Constraints, OutOfGpuMemory, build_constrained
+from trtdebug.backends.tensorrt.editable_cache import EditableCache
 from trtdebug.backends.tensorrt.logger import LogSink, clean
 from trtdebug.backends.tensorrt.network import ParsedNetwork
 from trtdebug.backends.tensorrt.outputs import convert_bool_outputs
 from trtdebug.backends.tensorrt.plan import BuildPlan
+from trtdebug.backends.tensorrt.selector import make_selector
+from trtdebug.backends.tensorrt.tactics import TacticChoice
 from trtdebug.backends.tensorrt.timed_build import TimedBuild
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.errors import BuildFailure
@@ -30,6 +35,9 @@ class NetworkBuilder:
         log: where TensorRT's messages go.
         layer_nodes: ONNX node by network layer name.
         timing_cache: to read and to update; None = every tactic is timed anew.
+        engine_file: where to write the serialized engine; None = nowhere.
+        choosing: tactics are chosen by it; None = by TensorRT alone.
+        editable: tactics are said in its timing cache; None = by TensorRT alone.
     """
 
     plan: BuildPlan
@@ -37,6 +45,9 @@ class NetworkBuilder:
     log: LogSink
     layer_nodes: Mapping[str, str]
     timing_cache: TimingCacheFile | None
+    engine_file: Path | None = None
+    choosing: TacticChoice | None = None
+    editable: EditableCache | None = None
 
     def build(self, constrained: Mapping[str, int]) -> tuple[Any, tuple[str, ...]]:
         """The trt.ICudaEngine, and one line for each thing that had to be relaxed.
@@ -79,27 +90,60 @@ class NetworkBuilder:
         return self._timed.build(lambda timings: self._attempt(constraints, timings))
 
     def _attempt(self, constraints: Constraints | None, timings: bytes) -> Any:
-        from polygraphy.backend.trt import engine_bytes_from_network, engine_from_bytes
+        from polygraphy.backend.trt import engine_from_bytes
         from polygraphy.exception import PolygraphyException
 
         self.log.errors.clear()
         builder, network = self.parsed.builder, self.parsed.network
         try:
-            config = create_config(self.plan, builder, network, timings, constraints, self._calibrator)
-            serialised = engine_bytes_from_network((builder, network), config=config)
+            config = create_config(
+                self.plan, builder, network, timings, constraints, self._calibrator, self._selector()
+            )
+            serialised = self._serialised(config)
+            self._check_choices()
             self._timed.keep(config)
+            if self.engine_file is not None:
+                self.engine_file.parent.mkdir(parents=True, exist_ok=True)
+                self.engine_file.write_bytes(serialised)
             return engine_from_bytes(serialised)
         except PolygraphyException as error:
+            self._check_choices()  # says more than TensorRT does of what comes of it
             raise self._failure(" ".join(str(error).split())) from error
+
+    def _serialised(self, config: Any) -> Any:
+        from polygraphy.backend.trt import engine_bytes_from_network
+
+        def once() -> Any:
+            return engine_bytes_from_network((self.parsed.builder, self.parsed.network), config=config)
+
+        return once() if self.editable is None else self.editable.build(config, once)
 
     def _failure(self, told: str) -> BuildFailure:
         """What TensorRT's errors say of a build that failed; `told` where there are none."""
         memory = next(filter(OUT_OF_GPU_MEMORY.search, self.log.errors), "")
         said = clean(memory) or self._refused_cache() or self.log.first_error() or told
         kind = OutOfGpuMemory if memory else BuildFailure
+        error = builder_error(said, self.layer_nodes)
+        blamed = blamed_node(self.log.errors, self.layer_nodes)
         return kind(
-            f"TensorRT does not build it: {said}", node=blamed_node(self.log.errors, self.layer_nodes)
+            f"TensorRT does not build it{self._edited()}: {said}",
+            node=blamed,
+            errors=(replace(error, node=blamed),),
         )
+
+    def _edited(self) -> str:
+        told = self.editable.told if self.editable is not None else ""
+        return f" with {told} in its timing cache" if told else ""
+
+    def _selector(self) -> Any:
+        if self.choosing is None:
+            return None
+        self.choosing.begin()
+        return make_selector(self.choosing)
+
+    def _check_choices(self) -> None:
+        if self.choosing is not None:
+            self.choosing.check()
 
     @cached_property
     def _timed(self) -> TimedBuild:

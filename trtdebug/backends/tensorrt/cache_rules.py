@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from trtdebug.backends.tensorrt.autotuning import AutotunedOp, Candidate, normalised
+from trtdebug.backends.tensorrt.autotuned import AutotunedOp, Candidate, normalised
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import BanTactic, UseTactic
 from trtdebug.core.outcome import EngineInfo, LayerInfo, LayerTactics, OfferedTactic

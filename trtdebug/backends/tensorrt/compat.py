@@ -37,11 +37,23 @@ CAPABILITIES: dict[str, Capability] = {
     "NATIVE_INT64": Capability(since=(9, 0), api=("DataType.INT64",)),
     "BOOL_OUTPUTS": Capability(since=(10, 0)),
     "PARSER_NODE_NAME": Capability(since=(9, 0), api=("ParserError.node_name", "ParserError.node_operator")),
+    "PARSER_NODE_STACK": Capability(since=(10, 0), api=("ParserError.local_function_stack",)),
+    "SUPPORTS_MODEL": Capability(until=(11, 0), api=("OnnxParser.supports_model",)),
+    "SUPPORTS_MODEL_V2": Capability(
+        since=(10, 1),
+        api=(
+            "OnnxParser.supports_model_v2",
+            "OnnxParser.num_subgraphs",
+            "OnnxParser.get_subgraph_nodes",
+            "OnnxParser.is_subgraph_supported",
+        ),
+    ),
     # precision
     "LAYER_PRECISION": Capability(
         until=(11, 0),
         api=(
             "ILayer.precision",
+            "ILayer.precision_is_set",
             "ILayer.set_output_type",
             "ILayer.reset_precision",
             "ILayer.reset_output_type",
@@ -70,7 +82,15 @@ CAPABILITIES: dict[str, Capability] = {
             "IAlgorithmSelector.select_algorithms",
             "IAlgorithmSelector.report_algorithms",
             "IAlgorithmContext.name",
+            "IAlgorithmContext.num_inputs",
+            "IAlgorithmContext.num_outputs",
             "IAlgorithm.algorithm_variant",
+            "IAlgorithm.get_algorithm_io_info",
+            "IAlgorithm.timing_msec",
+            "IAlgorithmIOInfo.components_per_element",
+            "IAlgorithmIOInfo.dtype",
+            "IAlgorithmIOInfo.strides",
+            "IAlgorithmIOInfo.vectorized_dim",
             "IAlgorithmVariant.implementation",
             "IAlgorithmVariant.tactic",
             "IBuilderConfig.algorithm_selector",
@@ -93,6 +113,25 @@ CAPABILITIES: dict[str, Capability] = {
     "BUILD_ROUTE": Capability(
         since=(11, 1), api=("IBuilderConfig.build_route", "IBuilderConfig.all_build_routes")
     ),
+    # global switches of the builder
+    "EXTERNAL_TACTICS": Capability(
+        until=(11, 0), api=("TacticSource.CUBLAS", "TacticSource.CUBLAS_LT", "TacticSource.CUDNN")
+    ),
+    "PREVIEW_8": Capability(
+        until=(10, 0),
+        api=(
+            "PreviewFeature.FASTER_DYNAMIC_SHAPES_0805",
+            "PreviewFeature.DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805",
+        ),
+    ),
+    "PREVIEW_PROFILE_SHARING": Capability(until=(11, 0), api=("PreviewFeature.PROFILE_SHARING_0806",)),
+    "PREVIEW_PLUGIN_IO": Capability(since=(10, 3), api=("PreviewFeature.ALIASED_PLUGIN_IO_10_03",)),
+    "PREVIEW_RESIZE": Capability(since=(10, 10), api=("PreviewFeature.RUNTIME_ACTIVATION_RESIZE_10_10",)),
+    "PREVIEW_MULTIDEVICE": Capability(
+        since=(10, 16), until=(11, 0), api=("PreviewFeature.MULTIDEVICE_RUNTIME_10_16",)
+    ),
+    "STRICT_NANS": Capability(since=(10, 6), api=("BuilderFlag.STRICT_NANS",)),
+    "DISTRIBUTIVE_INDEPENDENCE": Capability(since=(10, 12), api=("BuilderFlag.DISTRIBUTIVE_INDEPENDENCE",)),
     # observing
     "DEBUG_TENSORS": Capability(
         since=(10, 0),
@@ -126,9 +165,12 @@ ALWAYS: dict[str, tuple[str, ...]] = {
     "DataType": ("FLOAT", "HALF", "INT8", "INT32"),
     "EngineInspector": ("execution_context", "get_engine_information"),
     "IBuilderConfig": (
+        "clear_flag",
         "create_timing_cache",
         "get_tactic_sources",
         "get_timing_cache",
+        "set_flag",
+        "set_preview_feature",
         "set_tactic_sources",
         "set_timing_cache",
     ),
@@ -143,7 +185,7 @@ ALWAYS: dict[str, tuple[str, ...]] = {
         "is_shape_inference_io",
         "num_io_tensors",
     ),
-    "IExecutionContext": ("profiler", "set_input_shape"),
+    "IExecutionContext": ("execute_async_v3", "profiler", "set_input_shape"),
     "ILayer": ("get_input", "get_output", "metadata", "name", "num_inputs", "num_outputs", "type"),
     "ILogger": ("log",),
     "INetworkDefinition": (
@@ -167,7 +209,7 @@ ALWAYS: dict[str, tuple[str, ...]] = {
     "ParserError": ("code", "desc", "node"),
     "ProfilingVerbosity": ("DETAILED",),
     "Runtime": ("deserialize_cuda_engine",),
-    "TacticSource": ("JIT_CONVOLUTIONS",),
+    "TacticSource": ("EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"),
     "TensorIOMode": ("INPUT", "OUTPUT"),
 }
 """API that the backend uses and that every version from 8.6 on has, by class; functions of the module under ""."""
@@ -208,6 +250,19 @@ def has(capability: str, version: str | None = None) -> bool:
     """
     found = CAPABILITIES[capability]
     return found.since <= parse_version(installed() if version is None else version) < found.until
+
+
+def members(enum: str, version: str) -> tuple[str, ...]:
+    """Members of an enum that this version has, as far as this table names them, sorted.
+
+    Args:
+        enum: its name in the tensorrt module.
+    """
+    paths = (
+        path for name, capability in CAPABILITIES.items() if has(name, version) for path in capability.api
+    )
+    found = {path.removeprefix(f"{enum}.") for path in paths if path.startswith(f"{enum}.")}
+    return tuple(sorted(found | set(ALWAYS.get(enum, ()))))
 
 
 def optional(found: Any, path: str) -> Any | None:

@@ -31,12 +31,14 @@ def parser_error(
     """
     index, operator = int(error.node()), _told(compat.optional(error, "ParserError.node_operator"))
     name, around = _told(compat.optional(error, "ParserError.node_name")), _around(error)
+    is_here = 0 <= index < len(node_names) and operator in ("", operators[index])
     if not around and name not in node_names:
-        is_here = 0 <= index < len(node_names) and operator in ("", operators[index])
         if is_here and not name:
             name = node_names[index]
         elif not is_here:
             around = _parsed(log_errors, node_names)
+    elif not around and is_here and re.fullmatch(rf"{re.escape(name)}_\d+", node_names[index]):
+        name = node_names[index]  # several nodes have the name that it tells
     if not operator and not around and name in node_names:
         operator = operators[list(node_names).index(name)]
     code, text = str(error.code()).rpartition(".")[2], " ".join(str(error.desc()).split())

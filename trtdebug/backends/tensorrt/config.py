@@ -6,8 +6,8 @@ import glob
 from collections.abc import Collection
 from typing import Any
 
-from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.constraints import Constraints
+from trtdebug.backends.tensorrt.knobs import apply_knobs
 from trtdebug.backends.tensorrt.plan import BuildPlan
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure
@@ -22,6 +22,7 @@ def create_config(
     timing_cache: bytes,
     constraints: Constraints | None,
     calibration: Any = None,
+    selector: Any = None,
 ) -> Any:
     """A trt.IBuilderConfig.
 
@@ -29,6 +30,7 @@ def create_config(
         timing_cache: a serialised one to start from; b"" = none.
         constraints: how layer precisions bind; None = none are set.
         calibration: a trt.IInt8Calibrator, for networks without quantisation of their own.
+        selector: a trt.IAlgorithmSelector; with one, tactics are timed without the timing cache.
 
     Raises:
         BuildFailure: a dynamic input without a profile, a profile that TensorRT does not take, or a name that this
@@ -50,14 +52,14 @@ def create_config(
         memory_pool_limits=limits,
         builder_optimization_level=plan.optimization_level,
         profiling_verbosity=trt.ProfilingVerbosity.DETAILED,
+        algorithm_selector=selector,
     )
     config = loader(builder, network)
     if timing_cache:  # Polygraphy reads files only, and sets a new one
         config.set_timing_cache(config.create_timing_cache(timing_cache), ignore_mismatch=False)
-    if plan.tactic_sources is not None:
-        config.set_tactic_sources(_sources_mask(plan.tactic_sources, config.get_tactic_sources()))
-    if plan.build_route is not None:
-        config.build_route = plan.build_route
+    if selector is not None:  # else a selection of nothing would mean "as you like"
+        config.set_flag(trt.BuilderFlag.REJECT_EMPTY_ALGORITHMS)
+    apply_knobs(trt, config, plan.settings)
     return config
 
 
@@ -122,23 +124,3 @@ def _values(plan: BuildPlan, tensor: Any) -> Profile:
     if -1 in tuple(tensor.shape):  # the length of a shape is fixed at build time
         tensor.shape = (len(given.opt),)
     return given
-
-
-def _sources_mask(wanted: tuple[str, ...], default: int) -> int:
-    """Bit mask of tactic sources: plain names are all there is; "-NAME" drops one of the default."""
-    import tensorrt as trt
-
-    chosen = {n for n in compat.names(trt.TacticSource) if default >> int(getattr(trt.TacticSource, n)) & 1}
-    if any(not name.startswith("-") for name in wanted):
-        chosen = set()
-    for name in wanted:
-        if compat.member(trt.TacticSource, name.lstrip("-")) is None:
-            raise BuildFailure(
-                f"this TensorRT has no tactic source {name.lstrip('-')!r}.",
-                f"There are: {', '.join(compat.names(trt.TacticSource))}.",
-            )
-        if name.startswith("-"):
-            chosen.discard(name[1:])
-        else:
-            chosen.add(name)
-    return sum(1 << int(getattr(trt.TacticSource, name)) for name in chosen)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from trtdebug.backends.tensorrt import compat
-from trtdebug.backends.tensorrt.autotuning import AutotunedOp, AutotuningReader, normalised
+from trtdebug.backends.tensorrt.autotuned import AutotunedOp, normalised
+from trtdebug.backends.tensorrt.autotuning import AutotuningReader
 from trtdebug.backends.tensorrt.cache_rules import CacheBuild, CacheRules, Entry, planned_entries
 from trtdebug.backends.tensorrt.logger import LogSink, clean
 from trtdebug.backends.tensorrt.plan import BuildPlan

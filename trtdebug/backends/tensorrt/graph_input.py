@@ -13,7 +13,7 @@ from trtdebug.backends.tensorrt.calibration import is_quantised
 from trtdebug.backends.tensorrt.plan import BuildPlan
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure
-from trtdebug.core.intervention import Precision
+from trtdebug.core.intervention import EVERY_TENSOR, Precision
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model, save_model
 from trtdebug.graph.lowcast import lowering, mixed_precision
@@ -62,15 +62,16 @@ def prepare(plan: BuildPlan) -> PreparedModel:
     _fix_lengths(model, {name: plan.values[name] for name in shape_inputs(index, types) & plan.values.keys()})
     check_pins(plan.pins, model, plan.model.name)
     known = {*index.tensors, *index.inputs, *index.initializers, *index.outputs}
-    missing = [t for t in plan.marks if t not in known]
-    if missing:
+    missing = [t for t in plan.marks if t not in known and t != EVERY_TENSOR]
+    if missing and plan.strong:  # else it may be one of the network's own
         raise BuildFailure(f"{missing[0]!r} is no tensor of {plan.model.name}.")
     asked = _asked(index, types, plan.pins, plan.unpinned if plan.strong else plan.forced)
     outputs = tuple(o.name for o in model.graph.output)
     marked: tuple[str, ...] = ()
     unlowered: Mapping[str, str] = {}
     if plan.strong:
-        marked = tuple(t for t in plan.marks if t in index.producer and t not in outputs)
+        wanted_marks = index.tensors if EVERY_TENSOR in plan.marks else plan.marks
+        marked = tuple(t for t in wanted_marks if t in index.producer and t not in outputs)
         model.graph.output.extend(value_info(t, types.get(t)) for t in marked)
         if plan.low is not None:
             wanted = [n for n, dtype in asked.items() if dtype == plan.low]

@@ -29,6 +29,7 @@ _FORMATS = (
     ("uint8", re.compile(r"(?<![a-z])k?uint8", re.IGNORECASE)),
     ("bool", re.compile(r"(?<![a-z])k?bool", re.IGNORECASE)),
 )
+_HEX = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 _FORMAT_KEYS = ("DataType", "Datatype", "Format/Datatype", "Format")
 _FOREIGN = re.compile(r"\{ForeignNode\[(.*)\]\}", re.DOTALL)
 _MYELIN_TYPES = frozenset({"Myelin", "kgen", "gemm", "correlation"})
@@ -49,6 +50,7 @@ class EngineLayer:
     Attributes:
         type: "CaskConvolution", "Myelin", "Reformat", "kgen", ...; empty when it is not told.
         tactic: kernel name, else the tactic's hex id.
+        tactic_id: 16 hex digits, as in `BanTactic.tactic`; None where it is not told, as by Myelin.
     """
 
     name: str
@@ -57,6 +59,7 @@ class EngineLayer:
     outputs: tuple[EngineTensor, ...] = ()
     tactic: str | None = None
     metadata: str = ""
+    tactic_id: str | None = None
 
     @property
     def is_reformat(self) -> bool:
@@ -197,7 +200,12 @@ def _layer(entry: Any) -> EngineLayer:
         outputs=tuple(_tensor(t) for t in entry.get("Outputs") or ()),
         tactic=str(tactic) if tactic else None,
         metadata=str(entry.get("Metadata") or ""),
+        tactic_id=_hex_id(entry.get("TacticValue")),
     )
+
+
+def _hex_id(value: Any) -> str | None:
+    return f"{int(value, 16):#018x}" if isinstance(value, str) and _HEX.fullmatch(value) else None
 
 
 def _tensor(entry: Any) -> EngineTensor:

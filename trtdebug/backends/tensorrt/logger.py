@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -25,6 +25,16 @@ class LogSink:
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.errors: list[str] = []
+        self.listener: Callable[[str], None] | None = None
+
+    @contextmanager
+    def heard(self, listener: Callable[[str], None]) -> Iterator[None]:
+        """Within, `listener` is called with each message that is less than a warning, by TensorRT's threads."""
+        self.listener = listener
+        try:
+            yield
+        finally:
+            self.listener = None
 
     def add(self, severity: str, message: str) -> None:
         """Takes one message; `severity` is a member name of trt.ILogger.Severity."""
@@ -70,11 +80,13 @@ def trt_logger() -> Any:
             trt.ILogger.__init__(self)  # without it TensorRT raises a TypeError
 
         def log(self, severity: Any, message: str) -> None:
-            # At INFO and VERBOSE a build says thousands of lines; none of them is kept.
+            # At INFO and VERBOSE a build says thousands of lines; none of them is kept, unless somebody listens.
             name = getattr(severity, "name", str(severity))
             if name in ("WARNING", "ERROR", "INTERNAL_ERROR"):
                 _sink.add(name, message)
                 _said.warning("[TensorRT %s] %s", name, message)
+            elif _sink.listener is not None:
+                _sink.listener(message)
 
     return Logger()
 

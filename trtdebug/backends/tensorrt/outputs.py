@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.layers import LayerFacts
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.intervention import EVERY_TENSOR
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def plan_marks(
     """Decides what to mark.
 
     Args:
-        wanted: tensors of the ONNX model.
+        wanted: tensors, of the ONNX model or of the network.
         outputs, inputs: of the network; need no mark, and cannot have one.
         bool_outputs: whether this version takes boolean outputs in any place; else they are converted.
     """
@@ -70,6 +72,25 @@ def plan_marks(
                 if tensor.dtype == "BOOL" and not bool_outputs:
                     converted.add(name)
     return MarkPlan(marks, skipped, frozenset(converted))
+
+
+def check_marks(
+    asked: Iterable[str], known: Collection[str], layers: Iterable[LayerFacts], model: str
+) -> None:
+    """Raises `BuildFailure` for a mark that is neither a tensor of the ONNX model (`known`) nor of the network."""
+    own = {t.name for facts in layers for t in facts.outputs}
+    missing = [t for t in asked if t not in known and t not in own and t != EVERY_TENSOR]
+    if missing:
+        raise BuildFailure(f"{missing[0]!r} is no tensor of {model}.")
+
+
+def markable(
+    layers: Iterable[LayerFacts], outputs: Iterable[str], inputs: Iterable[str], bool_outputs: bool
+) -> tuple[str, ...]:
+    """Names of all tensors that can be marked, in the network's order. Arguments as of `plan_marks`."""
+    known = tuple(layers)
+    every = dict.fromkeys(t.name for facts in known for t in facts.outputs if t.dtype != "NONE")
+    return tuple(plan_marks(known, every, outputs, inputs, bool_outputs).marks)
 
 
 def apply_marks(network: Any, plan: MarkPlan) -> None:

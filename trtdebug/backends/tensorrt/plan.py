@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.calibration import CalibrationCache, read_calibration_cache
+from trtdebug.backends.tensorrt.knobs import Settings, read_knobs
+from trtdebug.backends.tensorrt.tactics import is_pair
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import (
+    BanTactic,
     BreakFusion,
     ForcePrecision,
     Knob,
@@ -20,10 +23,9 @@ from trtdebug.core.intervention import (
     PinPrecision,
     Precision,
     ReplaceGraph,
+    UseTactic,
 )
 
-KNOBS = ("tf32", "optimization_level", "tactic_sources", "build_route", "strong_typing")
-_SWITCH = {"on": True, "off": False}
 _NEEDS_FLAG = {"fp16": "FP16_FLAG", "bf16": "BF16_FLAG", "int8": "INT8_FLAG"}
 
 
@@ -38,9 +40,10 @@ class BuildPlan:
         pins: precision by ONNX node name.
         marks: tensors (ONNX names) to be made outputs, graph outputs not repeated by the caller.
         strong: precision is said in the graph by Casts, not by flags.
-        tactic_sources: names to use ("CUBLAS") or to drop from the default ("-CUBLAS"); None = the default.
+        settings: all knobs, checked; those of them that stand here as fields are said there.
         values: smallest, tuned and largest values of integer inputs, for those that hold shapes.
         calibration: INT8 scales for a model that has none itself; None = there is no such file.
+        bans, uses: tactics that must not, and that have to be chosen.
     """
 
     model: Path
@@ -53,12 +56,13 @@ class BuildPlan:
     tf32: bool
     optimization_level: int | None = None
     workspace: int | None = None
-    tactic_sources: tuple[str, ...] | None = None
-    build_route: str | None = None
+    settings: Settings = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     values: Mapping[str, Profile] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
     calibration: CalibrationCache | None = None
+    bans: tuple[BanTactic, ...] = ()
+    uses: tuple[UseTactic, ...] = ()
 
     @property
     def unpinned(self) -> LowPrecision | None:
@@ -82,14 +86,16 @@ def plan_build(request: BuildRequest, version: str) -> BuildPlan:
         BuildFailure: an unknown knob, a bad value, or something that this version cannot do.
     """
     options = request.options
-    knobs: dict[str, str] = {}
+    knobs: list[Knob] = []
     pins: dict[str, Precision] = {}
     forced: LowPrecision | None = None
     marks: list[str] = list(request.outputs or ())
+    bans: list[BanTactic] = []
+    uses: list[UseTactic] = []
     model = request.model
     for intervention in request.interventions:
         if isinstance(intervention, Knob):
-            knobs[intervention.name] = intervention.value
+            knobs.append(intervention)
         elif isinstance(intervention, PinPrecision):
             pins.update(dict.fromkeys(intervention.nodes, intervention.dtype))
         elif isinstance(intervention, ForcePrecision):
@@ -98,6 +104,10 @@ def plan_build(request: BuildRequest, version: str) -> BuildPlan:
             marks.extend(intervention.tensors)
         elif isinstance(intervention, BreakFusion):
             marks.append(intervention.tensor)
+        elif isinstance(intervention, BanTactic):
+            bans.append(intervention)
+        elif isinstance(intervention, UseTactic):
+            uses.append(intervention)
         elif isinstance(intervention, ReplaceGraph):
             model = Path(intervention.model)
         else:
@@ -105,14 +115,14 @@ def plan_build(request: BuildRequest, version: str) -> BuildPlan:
                 f"the tensorrt backend cannot realise {type(intervention).__name__}.",
                 "See the backend's `realises`.",
             )
-    unknown = sorted(set(knobs) - set(KNOBS))
-    if unknown:
-        raise BuildFailure(f"unknown builder knob {unknown[0]!r}.", f"There are: {', '.join(KNOBS)}.")
-    strong = _strong(knobs.get("strong_typing"), version)
+    settings = read_knobs(knobs, version)
+    strong = _strong(settings.get("strong_typing"), version)
     allowed: set[Precision] = {options.precision, *pins.values()} - {"fp32"}
     if forced is not None:
         allowed.add(forced)
     _check_precisions(allowed, pins, strong, version)
+    level = _number(settings.get("optimization_level"), options.optimization_level)
+    _check_tactics(bans, uses, level, version)
     return BuildPlan(
         model=model,
         allowed=frozenset(allowed),
@@ -121,16 +131,34 @@ def plan_build(request: BuildRequest, version: str) -> BuildPlan:
         pins=pins,
         marks=tuple(dict.fromkeys(marks)),
         strong=strong,
-        tf32=_switch("tf32", knobs["tf32"]) if "tf32" in knobs else options.tf32,
-        optimization_level=_level(knobs.get("optimization_level"), options.optimization_level),
-        workspace=options.workspace,
-        tactic_sources=_sources(knobs.get("tactic_sources")),
-        build_route=_build_route(knobs.get("build_route"), version),
+        tf32=settings["tf32"] == "on" if "tf32" in settings else options.tf32,
+        optimization_level=level,
+        workspace=_number(settings.get("workspace"), options.workspace),
+        settings=settings,
         profiles={**options.profiles, **request.profiles},
         values=request.values,
         plugins=options.plugins,
         calibration=_calibration(options, strong, version),
+        bans=tuple(bans),
+        uses=tuple(uses),
     )
+
+
+def _check_tactics(
+    bans: Iterable[BanTactic], uses: Iterable[UseTactic], level: int | None, version: str
+) -> None:
+    rules: list[BanTactic | UseTactic] = [*bans, *uses]
+    by_ids = {rule.layer: rule.tactic for rule in rules if is_pair(rule.tactic)}
+    if by_ids and not compat.has("ALGORITHM_SELECTOR", version):
+        layer, tactic = next(iter(by_ids.items()))
+        raise BuildFailure(
+            f"TensorRT {version} has no algorithm selector: {tactic} of {layer!r} cannot be banned or used.",
+            "There a tactic is named by its hash in the editable timing cache.",
+        )
+    if by_ids and level == 0:
+        raise BuildFailure(
+            "TensorRT lets nobody choose tactics at optimization level 0.", "Build at level 1 or higher."
+        )
 
 
 def _check_precisions(
@@ -164,7 +192,7 @@ def _calibration(options: BuildOptions, strong: bool, version: str) -> Calibrati
 
 
 def _strong(value: str | None, version: str) -> bool:
-    wanted = _switch("strong_typing", value) if value is not None else not compat.has("WEAK_TYPING", version)
+    wanted = value == "on" if value is not None else not compat.has("WEAK_TYPING", version)
     if wanted and not compat.has("STRONG_TYPING", version):
         raise BuildFailure(f"TensorRT {version} has no strongly typed networks.", "They came with 9.0.")
     if not wanted and not compat.has("WEAK_TYPING", version):
@@ -172,27 +200,5 @@ def _strong(value: str | None, version: str) -> bool:
     return wanted
 
 
-def _switch(name: str, value: str) -> bool:
-    if value not in _SWITCH:
-        raise BuildFailure(f"builder knob {name} is on or off, not {value!r}.")
-    return _SWITCH[value]
-
-
-def _level(value: str | None, default: int | None) -> int | None:
-    if value is None:
-        return default
-    if value not in ("0", "1", "2", "3", "4", "5"):
-        raise BuildFailure(f"builder knob optimization_level is a number from 0 to 5, not {value!r}.")
-    return int(value)
-
-
-def _sources(value: str | None) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _build_route(value: str | None, version: str) -> str | None:
-    if value is not None and not compat.has("BUILD_ROUTE", version):
-        raise BuildFailure(f"TensorRT {version} has no build routes.", "They came with 11.1.")
-    return value
+def _number(value: str | None, default: int | None) -> int | None:
+    return default if value is None else int(value)

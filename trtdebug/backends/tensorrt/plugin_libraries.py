@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
-import sys
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from trtdebug.backends.tensorrt import compat
+from trtdebug.backends.tensorrt.child import NotRun, run_python
 from trtdebug.core.errors import BuildFailure
 
-_TIMEOUT = 180  # seconds; see probe
 _REFUSED = 3
 _CHILD = f"""
 import sys
@@ -64,22 +62,11 @@ def libraries_obstacle(paths: Sequence[str]) -> str:
     """Why these libraries cannot be loaded beside TensorRT; empty when they can. A crash is a reason too."""
     if not paths:
         return ""
+    libraries = " and ".join(paths)
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _CHILD, *paths],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"loading {' and '.join(paths)} did not end within {_TIMEOUT} s."
-    if done.returncode == 0:
-        return ""
-    said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-    if done.returncode == _REFUSED:
-        return said[0]
-    how = f"was killed by signal {-done.returncode}" if done.returncode < 0 else "failed"
-    return f"the process that loaded {' and '.join(paths)} {how}: {said[0]}"
+        done = run_python(_CHILD, *paths)
+    except NotRun as reason:
+        return f"the process that loaded {libraries} {reason}"
+    if done.code == _REFUSED:
+        return done.stderr.strip().splitlines()[-1]
+    return f"the process that loaded {libraries} {done.how}" if done.code else ""

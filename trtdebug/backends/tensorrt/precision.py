@@ -7,13 +7,18 @@ build, and is skipped here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.layers import FLOAT_TYPES, LayerFacts
 from trtdebug.core.intervention import Precision
+
+PINNED_FILE = "pinned-layers.json"
+"""Which layers have a precision set, by the network's names: lies beside the trial's engine.json."""
 
 _NO_PRECISION = {
     "CONSTANT": "a constant",
@@ -158,6 +163,21 @@ def apply_precision(network: Any, assignments: Iterable[Assignment]) -> None:
         layer.precision = dtype
         for index in assignment.outputs:
             layer.set_output_type(index, dtype)
+
+
+def write_pinned(path: Path, network: Any, assignments: Iterable[Assignment]) -> None:
+    """Writes which layers of a trt.INetworkDefinition have their precision set: name, dtype, number of outputs.
+
+    Those that had to be freed for the build are left out. trtexec takes precisions by these names.
+    """
+    layers = ((network.get_layer(a.layer), a.dtype) for a in assignments)
+    told = [
+        {"name": layer.name, "dtype": dtype, "outputs": layer.num_outputs}
+        for layer, dtype in layers
+        if layer.precision_is_set
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
 def skipped_note(skipped: Mapping[str, str], named: int = 5) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
 from functools import cache
 from typing import Any
 
 from trtdebug.backends.base import Availability
+from trtdebug.backends.tensorrt.child import Ended, NotRun, run_python
 from trtdebug.backends.tensorrt.device import device_name
 
-_TIMEOUT = 180  # seconds; making a Builder of 8.6 takes 6 to 10 s of the CPU
 _MISSING = "TensorRT is not installed (pip install 'trtdebug[tensorrt]')"
 
 # Runs on its own. trt.Runtime is not made on purpose: 8.6 dies of it without a GPU.
@@ -85,25 +83,14 @@ def try_out() -> Availability:
     if importlib.util.find_spec("tensorrt") is None:
         return Availability(False, reason=_MISSING)
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _CHILD],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Availability(False, reason=f"TensorRT did not start within {_TIMEOUT} s")
-    except OSError as error:
-        return Availability(False, reason=f"no child process could be started to try TensorRT: {error}")
-    return parse_answer(done.returncode, done.stdout, done.stderr)
+        return parse_answer(run_python(_CHILD))
+    except NotRun as reason:
+        return Availability(False, reason=f"a child process to try TensorRT in {reason}")
 
 
-def parse_answer(code: int, stdout: str, stderr: str) -> Availability:
+def parse_answer(done: Ended) -> Availability:
     """Availability as the child says it: the last line that is such an answer."""
-    for line in reversed(stdout.splitlines()):
+    for line in reversed(done.stdout.splitlines()):
         answer = _object(line)
         if "ok" in answer:
             return Availability(
@@ -112,9 +99,7 @@ def parse_answer(code: int, stdout: str, stderr: str) -> Availability:
                 device=str(answer.get("device", "")),
                 reason=str(answer.get("reason", "")),
             )
-    last = stderr.strip().splitlines()[-1:] or ["it said nothing"]
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    return Availability(False, reason=f"trying TensorRT in a child process {how}: {last[0]}")
+    return Availability(False, reason=f"a child process to try TensorRT in {done.how}")
 
 
 def _object(line: str) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def _layer_info(
         reads=layer.reads,
         writes=layer.writes,
         at_most=nodes_inside(layer, dump, graph) if hidden and graph is not None else (),
+        tactic_id=layer.tactic_id,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,12 +11,17 @@ import numpy as np
 
 from trtdebug.backends.base import Feeds, Tensor
 from trtdebug.backends.tensorrt.config import fed_name
+from trtdebug.backends.tensorrt.events import EventTimer
 from trtdebug.backends.tensorrt.logger import collected, quiet_polygraphy
 from trtdebug.backends.tensorrt.profile import made_up_feeds, measure, timed
 from trtdebug.backends.tensorrt.values import fitted, from_bytes, numpy_type, restored
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.outcome import EngineInfo, LayerInfo
+
+_LONG_ENOUGH = 2.0
+"""Milliseconds of inferences beside which the start of the first one is small."""
+_MOST_AT_ONCE = 20
 
 
 class TensorrtEngine:
@@ -48,6 +53,7 @@ class TensorrtEngine:
         self._inputs = _inputs(engine, values or {})
         self._types = {name: _type(engine, name) for name in outputs}
         self._fed: Mapping[str, Tensor] = {}
+        self._timer: EventTimer | None = None
         self._engine = engine
         self._runner = TrtRunner(engine, name="trtdebug")
         _guarded(self._runner.activate, "TensorRT makes no execution context")
@@ -74,6 +80,33 @@ class TensorrtEngine:
     def info(self) -> EngineInfo:
         return self._info
 
+    def note(self, text: str) -> None:
+        """Adds a line to what the caller should know of the build."""
+        self._info = replace(self._info, notes=(*self._info.notes, text))
+
+    def stopwatch(self, feeds: Feeds) -> Callable[[], float]:
+        """Each call gives the milliseconds of an inference on the GPU: the mean of some that follow each other.
+
+        So many of them that the host's work before the first one does not count, where they are short.
+
+        Raises:
+            BuildFailure: as `run`; the result raises it where the GPU fails.
+        """
+        self.run(feeds)  # from now on shapes are set, and tensors have their places
+        timer = self._timer = self._timer or _guarded(EventTimer, "CUDA makes no events")
+        context, stream = self._runner.context, self._runner.stream.ptr
+
+        def mean(inferences: int) -> float:
+            def enqueue() -> None:
+                if not all(context.execute_async_v3(stream) for _ in range(inferences)):
+                    raise BuildFailure("TensorRT cannot run the engine.")
+
+            taken = _guarded(lambda: timer.milliseconds(stream, enqueue), "TensorRT cannot run the engine")
+            return float(taken) / inferences
+
+        count = max(1, min(_MOST_AT_ONCE, round(_LONG_ENOUGH / max(mean(1), 1e-3))))
+        return lambda: mean(count)
+
     def profile(self, feeds: Feeds, runs: int) -> tuple[LayerInfo, ...]:
         """The layers with their median time over `runs` inferences; inputs that are not given are made up.
 
@@ -85,6 +118,8 @@ class TensorrtEngine:
 
     def close(self) -> None:
         with quiet_polygraphy():
+            if self._timer is not None:
+                self._timer.free()
             # The runner drops its output buffers without freeing them.
             for buffer in self._runner.output_allocator.buffers.values():
                 buffer.free()

@@ -9,10 +9,11 @@ from typing import Any
 
 from trtdebug.backends.tensorrt.constraints import OutOfGpuMemory
 from trtdebug.backends.tensorrt.layers import owners, read_layers
-from trtdebug.backends.tensorrt.outputs import apply_marks, plan_marks
+from trtdebug.backends.tensorrt.outputs import apply_marks, markable, plan_marks
 from trtdebug.backends.tensorrt.precision import PrecisionPlan, apply_precision, plan_precision
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.gpu_memory import OUT_OF_GPU_MEMORY
+from trtdebug.core.intervention import EVERY_TENSOR
 from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.scripts.order import Order
 
@@ -69,8 +70,15 @@ class Network:
         network = self.network
         already = [network.get_output(i).name for i in range(network.num_outputs)]
         inputs = [network.get_input(i).name for i in range(network.num_inputs)]
-        marks = plan_marks(self.layers, self.order.wanted.marks, already, inputs, not before_10(self.trt))
+        wanted, bool_outputs = self.order.wanted.marks, not before_10(self.trt)
+        if EVERY_TENSOR in wanted:
+            wanted = markable(self.layers, already, inputs, bool_outputs)
+        marks = plan_marks(self.layers, wanted, already, inputs, bool_outputs)
         for tensor, reason in marks.skipped.items():
+            if tensor in self.order.options.get(
+                "marks", ()
+            ):  # the user's own: the session went on without it
+                continue
             raise UserError(
                 f"{tensor!r}, which the fix makes an output of the engine, cannot be one: {reason}."
             )

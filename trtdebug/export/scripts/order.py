@@ -76,8 +76,10 @@ def read_fix(folder: Path) -> dict[str, Any]:
     return whole
 
 
-def read_wanted(interventions: Sequence[Mapping[str, Any]]) -> Wanted:
-    """Raises `UserError` for an intervention that this script does not know."""
+def read_wanted(interventions: Sequence[Mapping[str, Any]], apart: bool = False) -> Wanted:
+    """What they ask for; `apart`: the model has the neutral nodes of each `BreakFusion` already.
+
+    Raises `UserError` for an intervention that this script does not know."""
     pins: dict[str, Precision] = {}
     knobs: dict[str, str] = {}
     bans: list[BanTactic] = []
@@ -92,7 +94,7 @@ def read_wanted(interventions: Sequence[Mapping[str, Any]]) -> Wanted:
         elif item["kind"] == "MarkOutputs":
             marks += item["tensors"]
         elif item["kind"] == "BreakFusion":
-            marks.append(item["tensor"])
+            marks += [] if apart else [item["tensor"]]
         elif item["kind"] == "BanTactic":
             bans.append(BanTactic(item["layer"], item["tactic"]))
         elif item["kind"] == "UseTactic":
@@ -103,7 +105,8 @@ def read_wanted(interventions: Sequence[Mapping[str, Any]]) -> Wanted:
                 raise UserError(f"the fix turns the knob {name!r}, which this script does not know.")
             if re.fullmatch(KNOBS[name].pattern, value) is None:
                 raise UserError(f"the knob {name} takes {KNOBS[name].takes}, not {value!r}.")
-            knobs[name] = f"{knobs[name]}{KNOBS[name].joined}{value}" if name in knobs else value
+            joined = KNOBS[name].joined
+            knobs[name] = f"{knobs[name]}{joined}{value}" if joined and name in knobs else value
         elif item["kind"] != "ReplaceGraph":  # that one is a model in this folder
             raise UserError(f"the fix holds {item['kind']}, which this script does not know.")
     return Wanted(pins, forced, tuple(dict.fromkeys(marks)), tuple(bans), tuple(uses), knobs)
@@ -118,7 +121,7 @@ def make_order(
         UserError: something is missing, or this TensorRT cannot do it.
     """
     fix = read_fix(folder)
-    wanted = read_wanted(fix["interventions"])
+    wanted = read_wanted(fix["interventions"], bool(fix.get("apart")))
     weak = hasattr(trt.BuilderFlag, "FP16")
     if strong and not hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
         raise UserError(f"TensorRT {trt.__version__} has no strongly typed networks.", "Leave --strong out.")
@@ -152,7 +155,9 @@ def _model(folder: Path, fix: Mapping[str, Any], given: Path | None, strong: boo
         raise UserError(
             f"the fix cannot be had in a strongly typed network: {fix['typed_reason']}", "Use 8.6 to 10."
         )
-    if given is not None and any(i["kind"] == "ReplaceGraph" for i in fix["interventions"]):
+    if given is not None and (
+        fix.get("apart") or any(i["kind"] == "ReplaceGraph" for i in fix["interventions"])
+    ):
         raise UserError(
             f"the fix is a rewritten model, {own}: it cannot be had in {given}.", "Leave the model out."
         )

@@ -27,7 +27,8 @@ def postprocess(network: Any) -> None:
     wanted = fix["interventions"]
     pins = {n: i["dtype"] for i in wanted if i["kind"] == "PinPrecision" for n in i["nodes"]}
     marks = [t for i in wanted if i["kind"] == "MarkOutputs" for t in i["tensors"]]
-    marks += [i["tensor"] for i in wanted if i["kind"] == "BreakFusion"]
+    if not fix.get("apart"):  # else the model has their neutral nodes
+        marks += [i["tensor"] for i in wanted if i["kind"] == "BreakFusion"]
     layers = read_layers(network)
     outputs = [network.get_output(i).name for i in range(network.num_outputs)]
     inputs = [network.get_input(i).name for i in range(network.num_inputs)]

@@ -5,19 +5,15 @@ A plugin of its own: `-p no:trtdebug.fixes.rewrites` leaves them out, and `-p no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from importlib import import_module
+from collections.abc import Iterable
 
+from trtdebug.plugins.lazy import lazy_fix
 from trtdebug.plugins.spec import hookimpl
-from trtdebug.plugins.types import FixContext, FixProposal, FixProposer
+from trtdebug.plugins.types import FixProposer
 
 
 def _proposer(name: str, summary: str) -> FixProposer:
-    def propose(context: FixContext) -> Iterator[FixProposal]:
-        proposer: FixProposer = import_module(f"{__name__}.{name.replace('-', '_')}").FIX
-        yield from proposer.propose(context)
-
-    return FixProposer(name, summary, propose)
+    return lazy_fix(f"{__name__}.{name.replace('-', '_')}", name, summary)
 
 
 FIXES: tuple[FixProposer, ...] = (

@@ -23,6 +23,8 @@ DECLARED = (
 
 # Of objects whose class the source does not tell: names that TensorRT has too, but that are something else's here.
 NOT_TENSORRT = {
+    "free": "of CUDA's events and buffers",
+    "kernel": "of the autotuning tables",
     "kind": "numpy's dtypes",
     "max": "our profiles",
     "min": "our profiles",

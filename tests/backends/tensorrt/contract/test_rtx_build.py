@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,7 @@ from seed_models import model_of, node, value, weight
 from trtdebug.core.intervention import Precision
 from trtdebug.graph.load import save_model
 from trtdebug.graph.names import name_nodes
+from trtdebug.graph.neutral import keep_apart
 
 SCRIPT = Path(bindings.__file__).with_name("rtx_build.py")
 SAMPLES = Path(__file__).resolve().parents[4] / "samples"
@@ -109,15 +111,50 @@ def test_tensors_are_marked_as_outputs(build, saved, sample) -> None:
 
 def test_knobs_of_the_family(build, saved, sample) -> None:
     model = saved(sample("layernorm_overflow"))
-    good = Job(
-        model, "fp16", knobs={"optimization_level": "0", "tf32": "off", "tactic_sources": "-JIT_CONVOLUTIONS"}
+    switches = {
+        "optimization_level": "0",
+        "tf32": "off",
+        "workspace": str(64 << 20),
+        "tactic_sources": "-JIT_CONVOLUTIONS,-EDGE_MASK_CONVOLUTIONS",
+        "preview_features": "ALIASED_PLUGIN_IO_10_03,-RUNTIME_ACTIVATION_RESIZE_10_10",
+        "strict_nans": "on",
+        "distributive_independence": "on",
+    }
+    refused = {
+        "strong_typing": ("off", "only strongly typed"),
+        "tactic_sources": ("CUBLAS", "no tactic source 'CUBLAS'"),
+        "preview_features": ("PROFILE_SHARING_0806", "no preview feature 'PROFILE_SHARING_0806'"),
+        "build_route": ("-conv_lowering=off", "does not take the build route '-conv_lowering=off'"),
+    }
+    bad = [Job(model, "fp16", knobs={name: value}) for name, (value, _) in refused.items()]
+    single = [Job(model, "fp16", knobs={name: value}) for name, value in switches.items()]
+    built = build(Job(model, "fp16", knobs=switches), *single, *bad)
+    assert [b.failure for b in built[: 1 + len(single)]] == [""] * (1 + len(single))
+    for failed, (_, says) in zip(built[1 + len(single) :], refused.values(), strict=True):
+        assert says in failed.failure
+
+
+def test_a_neutral_node_builds_in_every_type_and_is_not_dropped(build, saved, sample) -> None:
+    """An Identity is: the engine does not grow. What the neutral node adds to it are kernels."""
+    model = sample("layernorm_overflow")
+    apart = keep_apart(model, ["fc3_relu"])
+    with_identity = onnx.ModelProto()
+    with_identity.CopyFrom(apart)
+    for place in [i for i, n in enumerate(with_identity.graph.node) if "fc3_relu__" in n.name][::-1]:
+        del with_identity.graph.node[place]
+    where = next(i for i, n in enumerate(with_identity.graph.node) if n.output[0] == "fc3_relu__kept")
+    with_identity.graph.node.insert(where + 1, node("Identity", ["fc3_relu__kept"], ["fc3_relu"], "same"))
+    plain, same, *neutral = build(
+        Job(saved(model)),
+        Job(saved(with_identity)),
+        Job(saved(apart)),
+        Job(saved(apart), "fp16", force=True),
+        Job(saved(apart), "bf16", force=True),
     )
-    weak = Job(model, "fp16", knobs={"strong_typing": "off"})
-    unknown = Job(model, knobs={"tactic_sources": "CUBLAS"})
-    built = build(good, weak, unknown)
-    assert built[0].failure == ""
-    assert "only strongly typed" in built[1].failure
-    assert "no tactic source 'CUBLAS'" in built[2].failure
+    assert [b.failure for b in (plain, same, *neutral)] == [""] * 5
+    assert abs(same.size - plain.size) < 1000
+    assert neutral[0].size > 1.2 * plain.size
+    assert set(neutral[1].types["fc3_relu__apart"]) == {"HALF"}
 
 
 def test_if_and_loop_in_low_precision(build, saved) -> None:
@@ -234,6 +271,28 @@ def test_real_models(name, build, saved, model_path) -> None:
     assert low.size < plain.size
     halves = [n for n, types in low.types.items() if "HALF" in types]
     assert len(halves) > 0.5 * len([n for n, types in plain.types.items() if "FLOAT" in types])
+
+
+FRAGILE = frozenset({"Pow", "ReduceMean", "ReduceSum", "Sqrt", "Softmax", "LayerNormalization", "Exp"})
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_models_with_pins(name, build, saved, model_path) -> None:
+    """Magika's culprits; of the others what people pin by habit."""
+    source = onnx.load(model_path(name))
+    model = saved(source)
+    culprits = ("LayerNorm_1/Sum_1", "LayerNorm_1/truediv_1")
+    wanted = [n for n in source.graph.node if n.op_type in FRAGILE]
+    if name.startswith("magika"):
+        wanted = [n for n in source.graph.node if n.name.endswith(culprits)]
+    pins: dict[str, Precision] = {n.name: "fp32" for n in wanted}
+    started = time.perf_counter()
+    [built] = build(Job(model, "fp16", force=True, pins=pins, shapes=REAL[name]))
+    print(f"{name}: {len(pins)} pins, {time.perf_counter() - started:.1f} s, the start of Python among them")
+    assert built.failure == ""
+    assert pins.keys() & built.types.keys()
+    assert {n for n in pins if "HALF" in built.types.get(n, ())} == set()
+    assert sum("HALF" in types for types in built.types.values()) > len(pins)
 
 
 def test_an_internal_error_is_a_build_failure_in_tensorrts_words(build, saved, model_path) -> None:

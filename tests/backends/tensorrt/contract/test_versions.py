@@ -13,8 +13,11 @@ import trtdebug
 
 PACKAGE = Path(trtdebug.__file__).parent
 COMPAT = PACKAGE / "backends" / "tensorrt" / "compat.py"
-# Copied into repro folders, where there is no trtdebug.
-ALONE = PACKAGE / "repro" / "script.py"
+# Copied into repro and fix folders, where there is no trtdebug.
+ALONE = (
+    *(PACKAGE / "repro" / name for name in ("script.py", "build_script.py")),
+    *(PACKAGE / "export" / "scripts").glob("*.py"),
+)
 _MODULE = re.compile(r"(trt|tensorrt)\b")
 # A version by itself or what `parse_version` makes of it; the opset's and the IR's are attributes of other things.
 _VERSION = re.compile(r"(?<![.\w])version\b|parse_version|__version__")
@@ -57,7 +60,7 @@ def test_a_decision_is_seen(source: str) -> None:
 
 
 def test_only_compat_decides_by_version() -> None:
-    files = [path for path in PACKAGE.rglob("*.py") if path not in (COMPAT, ALONE)]
+    files = [path for path in PACKAGE.rglob("*.py") if path not in (COMPAT, *ALONE)]
     found = {str(p.relative_to(PACKAGE)): list(decisions(p.read_text(encoding="utf-8"))) for p in files}
     assert not {name: places for name, places in found.items() if places}
 
