@@ -40,7 +40,7 @@ from trtdebug.stages.localise import Located, localise
 from trtdebug.stages.narrow import Narrowed, heisenbug, narrow, suspected
 from trtdebug.stages.observe import Observation, observe
 from trtdebug.stages.output_verdicts import output_verdicts
-from trtdebug.stages.preflight import run_checks
+from trtdebug.stages.preflight import plugin_problems, run_checks
 from trtdebug.stages.propagate import Propagated, first_failing, propagate
 from trtdebug.stages.refused import Refused, refused, why_refused
 from trtdebug.stages.repeated import enough
@@ -385,7 +385,7 @@ class Debugger:
             fixes=fixes,
             fix_folder=fix_folder,
             repro=repro,
-            findings=self.findings + self._plugin_problems() + self._worker_troubles(),
+            findings=self.findings + plugin_problems(self.ctx.plugins) + self._worker_troubles(),
             unknown=tuple(dict.fromkeys(self.unknown)),
             stages=tuple(self.stages),
             trials=TrialCounts(
@@ -437,17 +437,6 @@ class Debugger:
         """Distributions of third parties that are active, each once."""
         active = (p for p in self.ctx.plugins.plugins() if not p.builtin and p.state == "active")
         return tuple(dict.fromkeys(ExtensionInfo(p.distribution, p.version) for p in active))
-
-    def _plugin_problems(self) -> tuple[Finding, ...]:
-        return tuple(
-            Finding(
-                "extension-failed",
-                "warning",
-                f"extension {p.plugin} ({p.distribution} {p.version}): {p.hook or 'import'}: {p.error}",
-                mitigation="See `trtdebug ext list`; leave it out with -p no:NAME.",
-            )
-            for p in self.ctx.plugins.problems
-        )
 
     def _worker_troubles(self) -> tuple[Finding, ...]:
         """What broke workers, in an interrupted run of this session, too."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper
 from ort import run
@@ -130,6 +131,16 @@ def test_a_node_that_holds_an_operator_of_another_domain_is_not_called_one(check
     model.opset_import.add(domain="nowhere", version=1)
     [finding] = check(model, "operators")
     assert finding.message.startswith("'choose' holds a nowhere::Mine")
+
+
+def test_an_operator_of_another_domain_in_a_function_is_told_of_the_function(check: Check) -> None:
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17, "my" : 1, "nowhere" : 1]>
+        g (float[4] x) => (float[4] y) { a = my.F(x) y = my.F(a) }
+        <opset_import: ["" : 17, "nowhere" : 1], domain: "my"> F (p) => (r) { q = nowhere.Mine(p) r = Neg(q) }""")
+    [finding] = check(model, "operators")
+    assert (finding.id, finding.node) == ("custom-operator", None)
+    assert finding.message.startswith("'my::F' holds a nowhere::Mine")
+    assert check(model, "dimensions") == []
 
 
 def test_functions_of_the_model_are_known_operators(check: Check) -> None:

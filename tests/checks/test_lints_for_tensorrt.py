@@ -240,3 +240,59 @@ def test_external_data_that_is_missing(tmp_path: Path, there: bool):
     (tmp_path / "m.weights").unlink()
     with pytest.raises(UserError, match=r"m\.weights"):
         load_model(tmp_path / "m.onnx")
+
+
+def quantised_conv(between: list[onnx.NodeProto], reads: str) -> onnx.ModelProto:
+    """A Conv with a quantised weight and a quantised input; `between`: nodes from "d" to what the Conv `reads`."""
+    return model_of(
+        [
+            node("QuantizeLinear", ["x", "s", "z"], ["q"], "quantise"),
+            node("DequantizeLinear", ["q", "s", "z"], ["d"], "dequantise"),
+            node("DequantizeLinear", ["w8", "s", "z"], ["w"], "weight"),
+            *between,
+            node("Conv", [reads, "w"], ["y"], "conv"),
+        ],
+        [value("x", [1, 3, 4, 4])],
+        [value("y", None)],
+        [
+            weight("s", np.float32(0.5)),
+            weight("z", np.int8(0)),
+            weight("w8", np.ones((4, 3, 1, 1), np.int8)),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("op", "expected"), [("Transpose", []), ("Identity", []), ("Sigmoid", [("quantise-one-side", "conv")])]
+)
+def test_what_only_moves_a_quantised_tensor_leaves_it_quantised(op, expected):
+    assert ids(found(quantised_conv([], "d"), "quantisation")) == []
+    assert ids(found(quantised_conv([node(op, ["d"], ["m"], "between")], "m"), "quantisation")) == expected
+
+
+def test_a_node_that_lacks_inputs_is_no_matter_of_quantisation():
+    model = model_of(
+        [node("QuantizeLinear", ["x"], ["q"], "q"), node("Conv", ["x"], ["y"], "c")],
+        [value("x", [1, 3, 4, 4])],
+        [value("y", None)],
+    )
+    assert found(model, "quantisation") == []
+
+
+def casting_if(out: str, *dtypes: int) -> onnx.NodeProto:
+    """An If called "same", whose branches give x in these types."""
+    branches = [
+        helper.make_graph([node("Cast", ["x"], [f"{out}_t"], to=d)], "b", [], [value(f"{out}_t", [2], d)])
+        for d in dtypes
+    ]
+    return node("If", ["c"], [out], "same", then_branch=branches[0], else_branch=branches[1])
+
+
+def test_branches_of_nodes_that_share_a_name_are_not_mixed_up():
+    inputs = [value("x", [2]), value("c", [], TensorProto.BOOL)]
+    outputs = [value("u", [2]), value("v", [2], TensorProto.INT64)]
+    same = casting_if("u", TensorProto.FLOAT, TensorProto.FLOAT)
+    other = casting_if("v", TensorProto.INT64, TensorProto.FLOAT)
+    assert ids(found(model_of([same, other], inputs, outputs), "branches")) == [("if-branch-types", "same_1")]
+    whole = model_of([same, casting_if("v", TensorProto.INT64, TensorProto.INT64)], inputs, outputs)
+    assert found(whole, "dimensions") == []

@@ -66,6 +66,26 @@ def test_a_repro_that_could_not_be_tested_is_4(tmp_path: Path) -> None:
     assert "could not be tested" in done.stdout
 
 
+def test_the_repro_that_a_search_ends_with_goes_where_it_is_asked_for(tmp_path: Path) -> None:
+    save_model(overflowing(), tmp_path / "model.onnx")
+    line = ["repro", str(tmp_path / "model.onnx"), "--fp16", "--candidate", "emulator", "--quiet"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    refused = CliRunner().invoke(
+        app, [*line, "--output", str(tmp_path / "mine"), "--session", str(tmp_path / "s")]
+    )
+    assert refused.exit_code == 2
+    assert "exists and is no repro" in refused.stderr
+    (tmp_path / "out").mkdir()
+    done = CliRunner().invoke(
+        app, [*line, "--output", str(tmp_path / "out"), "--session", str(tmp_path / "s")]
+    )
+    assert done.exit_code == 1, done.output
+    assert f"repro copied to {tmp_path / 'out'}" in done.stdout
+    assert (tmp_path / "out" / "repro.py").is_file()
+    assert (tmp_path / "out" / "model.onnx").is_file()
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_interrupted_is_130_and_says_how_to_go_on(name: str, tmp_path: Path) -> None:
     save_model(overflowing(), tmp_path / "model.onnx")

@@ -18,6 +18,7 @@ import pytest
 
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.intervention import BanTactic, UseTactic
+from trtdebug.export.scripts import config as config_script
 from trtdebug.export.scripts.config import choice_of, tactic_notes
 from trtdebug.export.scripts.order import Order, Wanted, read_wanted
 
@@ -118,6 +119,30 @@ def test_outputs_and_knobs_of_this_family(on_rtx: Run, folder: Path, tmp_path: P
     done = on_rtx(folder, "-o", tmp_path / "m.engine")
     assert done.returncode == 0, done.stderr
     assert "output: norm_pow" in done.stdout
+
+
+def test_the_users_tactic_sources_are_those_that_this_version_has(
+    on_rtx: Run, folder: Path, tmp_path: Path
+) -> None:
+    case = json.loads((folder / "fix.json").read_text())["case"]
+    for sources, code, said in [
+        ("-CUBLAS,-CUDNN", 0, ""),
+        ("-CUBLAS,-JIT_CONVOLUTIONS", 0, ""),
+        ("CUBLAS", 1, "no tactic source 'CUBLAS'"),
+    ]:
+        case["options"]["tactic_sources"] = sources
+        edit(folder, case=case)
+        done = on_rtx(folder, "-o", tmp_path / "m.engine")
+        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+def test_the_users_sources_come_before_those_of_the_fix() -> None:
+    trt = SimpleNamespace(TacticSource=SimpleNamespace(CUDNN=0))
+    asked = order(
+        {"case": {"options": {"tactic_sources": "-CUBLAS,-CUDNN"}}}, Wanted(knobs={"tactic_sources": "-A"})
+    )
+    assert config_script._sources(trt, asked) == {"tactic_sources": "-CUDNN,-A"}
+    assert config_script._sources(trt, order({"case": {"options": {}}}, Wanted())) == {}
 
 
 WRONG = {

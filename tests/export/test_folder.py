@@ -286,6 +286,19 @@ def test_outputs_that_the_user_marks_are_in_the_fix(fixed, tmp_path: Path) -> No
     assert manifest.interventions == (MarkOutputs(("norm_var",)), PinPrecision(CULPRITS))
 
 
+def test_command_lines_have_the_users_tactic_sources_before_those_of_the_fix(fixed, tmp_path: Path) -> None:
+    own = "-CUBLAS,-CUBLAS_LT,-CUDNN"
+    with fixed.context() as ctx:
+        ctx.case = replace(ctx.case, options=replace(ctx.case.options, tactic_sources=own))
+        fix = verified(Knob("tactic_sources", "-JIT_CONVOLUTIONS"))
+        export_fix(ctx, fix, tmp_path / "fix", TRT, {})
+    weak, _, strong = (tmp_path / "fix" / "trtexec.txt").read_text().partition("# TensorRT 11")
+    assert f"--tacticSources={own},-JIT_CONVOLUTIONS" in weak
+    assert f"# On 9 and 10 with --tacticSources={own},-JIT_CONVOLUTIONS.\n" in strong
+    assert "--tacticSources=-JIT_CONVOLUTIONS" in strong.splitlines()[-1]  # 11 has no others
+    assert "--tactic-sources EDGE_MASK_CONVOLUTIONS" in (tmp_path / "fix" / "README.txt").read_text()
+
+
 @pytest.mark.parametrize(
     ("knobs", "trtexec", "polygraphy"),
     [
@@ -299,7 +312,7 @@ def test_outputs_that_the_user_marks_are_in_the_fix(fixed, tmp_path: Path) -> No
         (
             (Knob("tactic_sources", "-CUDNN"), Knob("tactic_sources", "-CUBLAS")),
             "--tacticSources=-CUDNN,-CUBLAS",
-            "none, the knob tactic_sources",
+            "none, the tactic sources",
         ),
         ((Knob("strict_nans", "on"),), "none: the knob strict_nans", "none, the knob strict_nans"),
     ],

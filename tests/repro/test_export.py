@@ -147,6 +147,38 @@ def test_the_command_lines_force_the_precision_and_keep_the_pins(layernorm, tmp_
     assert "--atol \\\n    y:0.02 \\\n    z:0:0.04 \\\n" in two
 
 
+@pytest.mark.parametrize(
+    ("sources", "weak", "typed", "polygraphy"),
+    [
+        (
+            "-CUBLAS,-CUBLAS_LT,-CUDNN",
+            "--tacticSources=-CUBLAS,-CUBLAS_LT,-CUDNN",
+            "",
+            "--tactic-sources \\\n    EDGE_MASK_CONVOLUTIONS \\\n    JIT_CONVOLUTIONS",
+        ),
+        ("-JIT_CONVOLUTIONS", "--tacticSources=-JIT_CONVOLUTIONS", "--tacticSources=-JIT_CONVOLUTIONS", None),
+    ],
+)
+def test_the_users_tactic_sources_are_said_or_that_they_cannot_be(
+    layernorm, tmp_path: Path, sources, weak, typed, polygraphy
+) -> None:
+    options = BuildOptions(precision="fp16", tactic_sources=sources)
+    folder = export(replace(layernorm.spec(CULPRITS), options=options), tmp_path / "repro").path
+    manifest = read_manifest(folder)
+    assert manifest.options.tactic_sources == sources
+    assert weak in trtexec_command(manifest)
+    told = trtexec_typed_command(manifest)
+    assert typed in told
+    assert bool(typed) == ("--tacticSources" in told)
+    command = polygraphy_command(manifest, CULPRITS, {"y": 2.0})
+    assert (command is None) == (polygraphy is None)
+    assert polygraphy is None or polygraphy in command
+    said = f"it has no\nway to say `{sources}` for all of them" in (folder / "README.md").read_text(
+        encoding="utf-8"
+    )
+    assert said == (polygraphy is None)
+
+
 def test_atol_and_rtol_are_taken_over(layernorm, tmp_path: Path) -> None:
     repro = export(replace(layernorm.spec(CULPRITS), atol=0.5, rtol=0.25), tmp_path / "repro")
     manifest = read_manifest(repro.path)

@@ -98,7 +98,12 @@ def test_the_script_and_the_search_agree_when_two_failures_are_the_same(error: B
 def test_trtexec_builds_it_as_the_user_does() -> None:
     profile = Profile((1, 4), (2, 4), (8, 4))
     options = BuildOptions(
-        "fp16", tf32=False, profiles={"x": profile}, optimization_level=1, plugins=("lib.so",)
+        "fp16",
+        tf32=False,
+        profiles={"x": profile},
+        optimization_level=1,
+        plugins=("lib.so",),
+        tactic_sources="-CUBLAS",
     )
     manifest = Manifest(
         ("a",), (), "fp16", "tensorrt", Signature("build-failure"), 1e-2, (), (), options=options
@@ -106,7 +111,7 @@ def test_trtexec_builds_it_as_the_user_does() -> None:
     command = trtexec_build_command(manifest).replace(" \\\n    ", " ")
     assert command == (
         "trtexec --onnx=model.onnx --fp16 --minShapes=x:1x4 --optShapes=x:2x4 --maxShapes=x:8x4 --noTF32 "
-        "--builderOptimizationLevel=1 --staticPlugins=lib.so --skipInference"
+        "--builderOptimizationLevel=1 --tacticSources=-CUBLAS --staticPlugins=lib.so --skipInference"
     )
 
 

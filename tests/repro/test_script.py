@@ -6,8 +6,11 @@ import ast
 import json
 import math
 import sys
+from pathlib import Path
 
+import bindings
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -63,6 +66,50 @@ def test_the_script_imports_only_what_a_stranger_has() -> None:
         "cuda",
         "trtdebug",
     }  # trtdebug for custom operators only
+
+
+SOURCES = """
+import json, sys, tensorrt as trt
+from importlib import import_module
+script = import_module(f"trtdebug.repro.{sys.argv[1]}")
+
+def after(value):
+    config = trt.Builder(trt.Logger()).create_builder_config()
+    try:
+        script._set_tactic_sources(trt, config, value)
+    except script.Untestable as why:
+        return str(why)
+    on = config.get_tactic_sources()
+    return [name for name in ("EDGE_MASK", "JIT") if on >> int(getattr(trt.TacticSource, f"{name}_CONVOLUTIONS")) & 1]
+
+print(json.dumps([after(value) for value in sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize("of", ["script", "build_script"])
+def test_tactic_sources_are_set_and_one_that_the_version_lacks_needs_no_dropping(of, tmp_path: Path) -> None:
+    """Here TensorRT-RTX, which has the two of convolutions."""
+    values = ("-CUBLAS,-CUDNN", "-CUBLAS,-JIT_CONVOLUTIONS", "JIT_CONVOLUTIONS", "CUBLAS")
+    done = bindings.rtx(tmp_path).run("-c", SOURCES, of, *values)
+    *taken, refused = json.loads(done.stdout.splitlines()[-1])
+    assert taken == [["EDGE_MASK", "JIT"], ["EDGE_MASK"], ["JIT"]]
+    assert refused.endswith("has no tactic source CUBLAS")
+
+
+ERROR = """
+import sys, tensorrt as trt
+from trtdebug.repro.script import _logger
+logger = _logger(trt) if sys.argv[1] == "the script's" else trt.Logger(trt.Logger.ERROR)
+builder = trt.Builder(logger)
+network = builder.create_network(0)
+assert not trt.OnnxParser(network, logger).parse(b"no model")
+"""
+
+
+@pytest.mark.parametrize(("logger", "stream"), [("the script's", "stderr"), ("TensorRT's", "stdout")])
+def test_what_tensorrt_says_leaves_stdout_to_the_result(logger: str, stream: str, tmp_path: Path) -> None:
+    done = bindings.rtx(tmp_path).run("-c", ERROR, logger)
+    assert [name for name in ("stdout", "stderr") if getattr(done, name)] == [stream]
 
 
 def test_a_name_can_not_break_the_table() -> None:

@@ -59,3 +59,11 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
         whole_folder(tmp_path / "file" / "fix", "mark", "thing"),
     ):
         raise AssertionError("it was given")
+
+
+def test_an_empty_folder_may_be_taken(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with whole_folder(tmp_path / "out", "mark", "thing") as folder:
+        (folder / "mark").write_text("")
+    assert (tmp_path / "out" / "mark").is_file()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]

@@ -158,7 +158,7 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def _read_only(value: Tensor) -> Tensor:
-    view = value.view()
+    view: Tensor = value.view()
     view.flags.writeable = False
     return view
 

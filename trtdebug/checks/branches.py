@@ -7,25 +7,29 @@ from collections.abc import Iterator
 import onnx
 
 from trtdebug.core.finding import Finding
+from trtdebug.graph.index import Node
 from trtdebug.graph.types import TensorType, dtype_name, graph_types, infer
 from trtdebug.plugins.types import CheckContext
 
 
 def run(context: CheckContext) -> Iterator[Finding]:
     """`if-branch-types`: other element types (error), or another number of dimensions (warning)."""
-    inferred = {n.name: n for n in infer(context.model).graph.node}
-    for node in context.model.graph.node:
+    # By outputs: names may be shared.
+    inferred = {tuple(n.output): n for n in infer(context.model).graph.node}
+    for named, node in zip(context.index.nodes, context.model.graph.node, strict=True):
         if node.op_type != "If" or node.domain not in ("", "ai.onnx"):
             continue
         branches = {
-            a.name: a.g for a in inferred.get(node.name, node).attribute if a.name.endswith("_branch")
+            a.name: a.g
+            for a in inferred.get(tuple(node.output), node).attribute
+            if a.name.endswith("_branch")
         }
         if len(branches) == 2:
-            yield from _differences(node, branches["then_branch"], branches["else_branch"])
+            yield from _differences(named, branches["then_branch"], branches["else_branch"])
 
 
-def _differences(node: onnx.NodeProto, then: onnx.GraphProto, other: onnx.GraphProto) -> Iterator[Finding]:
-    for output, a, b in zip(node.output, then.output, other.output, strict=False):
+def _differences(node: Node, then: onnx.GraphProto, other: onnx.GraphProto) -> Iterator[Finding]:
+    for output, a, b in zip(node.outputs, then.output, other.output, strict=False):
         one, two = _type(then, a.name), _type(other, b.name)
         if one is None or two is None:
             continue

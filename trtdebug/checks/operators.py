@@ -22,8 +22,8 @@ def run(context: CheckContext) -> Iterator[Finding]:
     """`unknown-operator` in ONNX's own domain, `custom-operator` in others; one finding for each kind.
 
     Operators that the model defines itself as functions are known, and where plugin libraries are given, those of
-    other domains are taken to be theirs. A node in a body is reported by the node
-    of the graph that holds the body.
+    other domains are taken to be theirs. A node in a body is reported by the node of the graph that holds the body;
+    one in a function, where it is of another domain, by the function.
     """
     opset = next((opset.version for opset in context.model.opset_import if opset.domain in _ONNX), 1)
     functions = {(function.domain, function.name) for function in context.model.functions}
@@ -38,9 +38,16 @@ def run(context: CheckContext) -> Iterator[Finding]:
             if node.domain not in _ONNX:
                 if context.case is not None and context.case.options.plugins:
                     continue
-                yield _custom(holder.name, *kind, how)
+                yield _custom(holder.name, *kind, how, holder.name)
             elif not _known(node.op_type, opset):
                 yield _unknown(holder.name, node.op_type, opset, context.index, how)
+    if context.case is None or not context.case.options.plugins:
+        for function in context.model.functions:
+            for node in all_nodes(function.node):
+                kind = (node.domain, node.op_type)
+                if node.domain not in _ONNX and kind not in seen | functions:
+                    seen.add(kind)
+                    yield _custom(f"{function.domain}::{function.name}", *kind, "holds", None)
 
 
 def _known(op: str, opset: int) -> bool:
@@ -49,11 +56,11 @@ def _known(op: str, opset: int) -> bool:
     return defs.has(op, max_inclusive_version=opset)
 
 
-def _custom(node: str, domain: str, op: str, how: str) -> Finding:
+def _custom(holder: str, domain: str, op: str, how: str, node: str | None) -> Finding:
     return Finding(
         "custom-operator",
         "warning",
-        f"{node!r} {how} a {domain}::{op}, which is not of ONNX: TensorRT needs a plugin for it.",
+        f"{holder!r} {how} a {domain}::{op}, which is not of ONNX: TensorRT needs a plugin for it.",
         node,
         _PLUGIN,
     )

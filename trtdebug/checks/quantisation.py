@@ -16,6 +16,8 @@ from trtdebug.graph.types import dtype_name
 from trtdebug.plugins.types import CheckContext
 
 _Q, _DQ = "QuantizeLinear", "DequantizeLinear"
+_MOVES = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Identity")
+"""Operators that TensorRT moves a DequantizeLinear behind: they give on what they read."""
 _CHANNELS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1}
 """Axis of the weight along which output channels lie."""
 
@@ -41,8 +43,8 @@ def run(context: CheckContext) -> Iterator[Finding]:
     axes = {n.name: next((a.i for a in n.attribute if a.name == "axis"), 1) for n in context.model.graph.node}
     model = _Model(context.index, constant_tensors(context.model), axes)
     for node in context.index.nodes:
-        if node.domain not in ("", "ai.onnx"):
-            continue
+        if node.domain not in ("", "ai.onnx") or len(node.inputs) < 2 or not node.outputs:
+            continue  # not an operator of ONNX, or not a whole one
         if node.op in (_Q, _DQ):
             yield from _parameters(model, node)
             yield from _partner(model, node)
@@ -102,7 +104,7 @@ def _partner(model: _Model, node: Node) -> Iterator[Finding]:
 
 def _operands(model: _Model, node: Node) -> Iterator[Finding]:
     data, weight = (model.producer(t) for t in node.inputs[:2])
-    quantised = [p is not None and p.op == _DQ for p in (data, weight)]
+    quantised = [_is_quantised(model, p) for p in (data, weight)]
     if any(quantised) and not all(quantised):
         operand = node.inputs[quantised.index(False)]
         yield Finding(
@@ -112,16 +114,22 @@ def _operands(model: _Model, node: Node) -> Iterator[Finding]:
             node.name,
             f"Put a QuantizeLinear and DequantizeLinear pair on {operand!r}, or none on the other one.",
         )
-    if data is not None and quantised[0] and _channels(model, data) > 1:
+    if data is not None and data.op == _DQ and _channels(model, data) > 1:
         yield _axis(
             data, f"feeds {node.name!r} ({node.op}) with a scale a channel; activations take one scale"
         )
     right = _CHANNELS.get(node.op)
-    if weight is not None and quantised[1] and right is not None and _channels(model, weight) > 1:
+    if weight is not None and weight.op == _DQ and right is not None and _channels(model, weight) > 1:
         axis, rank = model.axes[weight.name], _rank(model, weight)
         if rank and axis % rank != right % rank:
             told = f"scales the weight of {node.name!r} ({node.op}) along axis {axis}"
             yield _axis(weight, f"{told}; its output channels lie along axis {right % rank}")
+
+
+def _is_quantised(model: _Model, producer: Node | None) -> bool:
+    while producer is not None and producer.op in _MOVES and producer.reads:
+        producer = model.producer(producer.reads[0])
+    return producer is not None and producer.op == _DQ
 
 
 def _axis(node: Node, what: str) -> Finding:

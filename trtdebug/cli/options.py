@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -152,6 +153,14 @@ class CaseOptions:
         Optional[int],  # noqa: UP045
         typer.Option(help="Builder optimisation level.", min=0, max=5, rich_help_panel=_BUILD),
     ] = None
+    tactic_sources: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="NAMES",
+            help="-CUBLAS,-CUDNN drops these tactic sources; plain names are all there are.",
+            rich_help_panel=_BUILD,
+        ),
+    ] = None
     mark: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(
@@ -194,6 +203,7 @@ class CaseOptions:
                 optimization_level=self.opt_level,
                 calibration_cache=str(self.calibration_cache.resolve()) if self.calibration_cache else None,
                 marks=_marks(self.mark, self.mark_all),
+                tactic_sources=_tactic_sources(self.tactic_sources),
             ),
             tolerance=tolerances.tolerance(self.atol, self.rtol, self.rms),
             reference=self.reference,
@@ -234,6 +244,21 @@ def _marks(tensors: list[str] | None, every: bool) -> tuple[str, ...]:
     if tensors and every:
         raise UserError("--mark and --mark-all exclude each other.", "Give one of them.")
     return (EVERY_TENSOR,) if every else tuple(dict.fromkeys(tensors or ()))
+
+
+def _tactic_sources(given: str | None) -> str | None:
+    """As in `BuildOptions.tactic_sources`. Raises `UserError` for what is no list of names."""
+    from trtdebug.backends.tensorrt.knobs import KNOBS
+
+    if given is None:
+        return None
+    value, knob = re.sub(r"\s*,\s*", ",", given.strip()), KNOBS["tactic_sources"]
+    if re.fullmatch(knob.pattern, value) is None:
+        raise UserError(
+            f"--tactic-sources takes {knob.takes}, not {given!r}.",
+            "For instance: --tactic-sources=-CUBLAS,-CUDNN",
+        )
+    return value
 
 
 def precision_of(**wanted: bool) -> Any:

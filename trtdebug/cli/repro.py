@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -41,9 +42,13 @@ def repro(
         raise UserError("--unit-test says nothing of which nodes.", "Give --nodes with it.")
     if output is not None:
         check_writable(output, "repro")
+        _refuse_others(output)
     with opened(options) as case:
         if not names:
-            raise typer.Exit(diagnose(case, "repro", options.json))
+            code = diagnose(case, "repro", options.json)
+            if output is not None:
+                _copy(case.folder / "repro", output, quiet=options.json)
+            raise typer.Exit(code)
         from trtdebug import __version__
         from trtdebug.core.jsonable import to_data
         from trtdebug.repro.of_case import export_nodes
@@ -70,6 +75,27 @@ def repro(
     if result.untestable:
         raise typer.Exit(UNTESTABLE)
     raise typer.Exit(1 if result.verified and not result.passes else 0)
+
+
+def _refuse_others(output: Path) -> None:
+    """Raises `UserError` for a folder of something else: better before the search than after it."""
+    from trtdebug.repro.manifest import MANIFEST
+
+    if output.exists() and any(output.iterdir()) and not (output / MANIFEST).is_file():
+        raise UserError(f"{output} exists and is no repro.", "Name another folder, or remove it.")
+
+
+def _copy(repro: Path, output: Path, quiet: bool) -> None:
+    """Copies the repro that the pipeline wrote, if it did."""
+    from trtdebug.repro.manifest import MANIFEST
+    from trtdebug.session.files import whole_folder
+
+    if not (repro / MANIFEST).is_file():
+        return
+    with whole_folder(output, MANIFEST, "repro") as folder:
+        shutil.copytree(repro, folder, dirs_exist_ok=True)
+    if not quiet:
+        say(f"repro copied to {output}")
 
 
 def _nodes(model: Path, texts: list[str]) -> tuple[str, ...]:

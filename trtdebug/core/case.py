@@ -45,6 +45,8 @@ class BuildOptions:
         plugins: plugin libraries to load, paths.
         optimization_level: 0..5; None = the builder's default.
         workspace: bytes; None = the builder's default.
+        tactic_sources: as the knob of this name: "-NAME" drops one, plain names are all there are, with commas and no
+            blanks; None = the builder's default.
         calibration_cache: file with INT8 scales, for a model that is not quantised itself; None = no such file.
         marks: tensors that the user makes outputs beside the model's own, as in `MarkOutputs`.
         operators: implementations of custom operators for backends that have no plugins (onnxruntime, emulator).
@@ -61,6 +63,7 @@ class BuildOptions:
     marks: tuple[str, ...] = ()
     operators: tuple[OperatorSource, ...] = ()
     contents: dict[str, str] = field(default_factory=dict)
+    tactic_sources: str | None = None
 
     @property
     def for_reference(self) -> BuildOptions:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from trtdebug.backends.tensorrt.knobs import KNOBS
+from trtdebug.backends.tensorrt.source_flags import polygraphy_sources, trtexec_sources
 from trtdebug.core.case import Shape
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
 from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
@@ -13,8 +14,10 @@ from trtdebug.export.manifest import FixManifest
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
 _TRTEXEC_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources", "build_route"))
-_POLYGRAPHY_KNOBS = frozenset(("tf32", "optimization_level", "workspace"))
-"""Knobs that the command lines have a flag for; its lists of tactic sources and preview features are whole ones."""
+_POLYGRAPHY_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources"))
+"""Knobs that the command lines have a flag for; Polygraphy's list of preview features is a whole one."""
+_WEAK, _TYPED = "10.0", "11.0"
+"""Versions that stand for those whose precisions are flags, and those that read them from the model."""
 
 
 def trtexec_text(manifest: FixManifest) -> str:
@@ -55,7 +58,16 @@ def _strong(manifest: FixManifest) -> list[str]:
     if manifest.typed_reason:
         return [f"# none: {_comment(manifest.typed_reason)}"]
     beyond = _beyond_trtexec(manifest, typed=True)
-    return [f"# none: {beyond}"] if beyond else [_shell("trtexec", _common(manifest, typed=True))]
+    if beyond:
+        return [f"# none: {beyond}"]
+    own = _knobs(manifest).get("tactic_sources")
+    before = trtexec_sources(own, _WEAK) if own else ""
+    told = (
+        [f"# On 9 and 10 with --tacticSources={before}."]
+        if own and before != trtexec_sources(own, _TYPED)
+        else []
+    )
+    return [*told, _shell("trtexec", _common(manifest, typed=True))]
 
 
 def _beyond_trtexec(manifest: FixManifest, typed: bool = False) -> str:
@@ -93,9 +105,13 @@ def _common(manifest: FixManifest, typed: bool) -> list[str]:
     workspace = knobs.get("workspace", options.workspace)
     if workspace is not None:
         words.append(f"--memPoolSize=workspace:{int(workspace) / 2**20:g}")  # MiB
-    if "tactic_sources" in knobs:
-        signed = (n if n.startswith("-") else f"+{n}" for n in knobs["tactic_sources"].split(","))
-        words.append(f"--tacticSources={','.join(signed)}")
+    sources = (
+        trtexec_sources(knobs["tactic_sources"], _TYPED if typed else _WEAK)
+        if "tactic_sources" in knobs
+        else ""
+    )
+    if sources:
+        words.append(f"--tacticSources={sources}")
     if "build_route" in knobs:
         words.append(f"--setBuildRoute={knobs['build_route']}")
     if manifest.calibration and not typed:
@@ -104,8 +120,12 @@ def _common(manifest: FixManifest, typed: bool) -> list[str]:
 
 
 def _knobs(manifest: FixManifest) -> dict[str, str]:
-    """Value by knob of the fix; of one that is turned several times all values hold, as in the build."""
-    found: dict[str, str] = {}
+    """Value by knob of the fix; of one that is turned several times all values hold, as in the build.
+
+    The user's own tactic sources come first.
+    """
+    sources = manifest.case.options.tactic_sources
+    found = {} if sources is None else {"tactic_sources": sources}
     for knob in (i for i in manifest.interventions if isinstance(i, Knob)):
         before, joined = found.get(knob.name), KNOBS[knob.name].joined if knob.name in KNOBS else ""
         found[knob.name] = f"{before}{joined}{knob.value}" if before and joined else knob.value
@@ -125,7 +145,10 @@ def _beyond_polygraphy(manifest: FixManifest) -> str:
         return "the fix is about tactics, and there is no replay of them here"
     if ForcePrecision in kinds:
         return "it has no flag for forced precisions"
-    unsaid = sorted(_knobs(manifest).keys() - _POLYGRAPHY_KNOBS)
+    knobs = _knobs(manifest)
+    if "tactic_sources" in knobs and polygraphy_sources(knobs["tactic_sources"]) is None:
+        return "the tactic sources are not written as a flag: it lists those to use, and the default differs by version"
+    unsaid = sorted(knobs.keys() - _POLYGRAPHY_KNOBS)
     return f"the knob {unsaid[0]} of the fix is not written as a flag" if unsaid else ""
 
 
@@ -145,6 +168,8 @@ def _polygraphy_command(manifest: FixManifest) -> str:
     workspace = knobs.get("workspace", options.workspace)
     if workspace is not None:
         words.append(f"--pool-limit=workspace:{workspace}")
+    if "tactic_sources" in knobs:
+        words += ["--tactic-sources", *(polygraphy_sources(knobs["tactic_sources"]) or ())]
     if manifest.calibration:
         words.append(f"--calibration-cache={manifest.calibration}")
     for flag in ("min", "opt", "max"):

@@ -23,7 +23,7 @@ def strongly_typed(request: BuildRequest) -> onnx.ModelProto | None:
     Raises:
         BuildFailure: a strongly typed TensorRT cannot have this.
     """
-    plan = plan_build(request, _STRONG)
+    plan = plan_build(_less_sources(request), _STRONG)
     model = prepare(plan)
     return model.proto if plan.low is not None or model.marked else None
 
@@ -34,12 +34,18 @@ def well_named(request: BuildRequest, pinned: Collection[str]) -> onnx.ModelProt
     Raises:
         BuildFailure: the model cannot be prepared.
     """
-    proto = prepare(plan_build(replace(request, interventions=(), outputs=None), _WEAK)).proto
+    plain = replace(_less_sources(request), interventions=(), outputs=None)
+    proto = prepare(plan_build(plain, _WEAK)).proto
     given = parse_model(request.model)
     pairs = [(a.name, b.name) for a, b in zip(given.graph.node, proto.graph.node, strict=True)]
     renamed = {name for pair in pairs if pair[0] and pair[0] != pair[1] for name in pair}.intersection(pinned)
     reshaped = list(given.graph.input) != list(proto.graph.input)
     return proto if renamed or reshaped else None
+
+
+def _less_sources(request: BuildRequest) -> BuildRequest:
+    """Without the user's tactic sources, which no model shows: those that stand for a version may lack one."""
+    return replace(request, options=replace(request.options, tactic_sources=None))
 
 
 def weight_bytes(model: onnx.ModelProto) -> int:

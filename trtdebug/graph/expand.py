@@ -2,6 +2,7 @@
 
 ONNX itself has such a body for many operators; others can be written (`BodyDraft`). Nodes in bodies of If, Loop and
 Scan are reached as well as those of the top level. Names of all other nodes and tensors, opsets and ir_version stay.
+A CastLike of a body becomes a Cast where the type is known: TensorRT 8.6 takes none, and ONNX has none before opset 15.
 """
 
 from __future__ import annotations
@@ -211,6 +212,7 @@ def expand(
         GraphIndex(result).consumers
     )  # an unread initialiser was there before
     result.graph.initializer.extend(t for t in model.graph.initializer if t.name not in unread)
+    _cast_plainly(result)
     _name_new(result, calls)
     return Expanded(result, tuple(calls), tuple(left))
 
@@ -283,6 +285,23 @@ def _call(work: onnx.ModelProto, node: onnx.NodeProto, body: onnx.FunctionProto,
     node.domain, node.op_type, node.overload = _DOMAIN, function.name, ""
 
 
+def _cast_plainly(model: onnx.ModelProto) -> None:
+    """Makes Casts of the new CastLikes, in place: each may tell the type that the next one needs."""
+    while any(_is_new_like(node) for node in all_nodes(model.graph.node)):
+        likes = [call for call in _calls(model.graph.node, model) if _is_new_like(call.node)]
+        known = [(call.node, dtype) for call in likes if (dtype := call.dtype(1)) is not None]
+        if not known:
+            return
+        for node, dtype in known:
+            node.op_type = "Cast"
+            del node.input[1]
+            node.attribute.append(helper.make_attribute("to", dtype_code(dtype)))
+
+
+def _is_new_like(node: onnx.NodeProto) -> bool:
+    return node.name.startswith(_NEW) and kind_of(node) == ("", "CastLike")
+
+
 def _name_new(model: onnx.ModelProto, calls: list[Call]) -> None:
     names = FreshNames(n for n in names_in(model.graph) if not n.startswith(_NEW))
     for node in all_nodes(model.graph.node):
@@ -311,6 +330,7 @@ def _fits(body: onnx.FunctionProto, call: Call) -> bool:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", call.opset)], ir_version=10)
     _call(model, model.graph.node[0], body, 1)
     flat = inliner.inline_local_functions(model)
+    _cast_plainly(flat)
     try:
         onnx.checker.check_model(flat, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError):

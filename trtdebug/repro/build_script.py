@@ -145,6 +145,8 @@ def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
         config.builder_optimization_level = options["optimization_level"]
     if options.get("workspace") is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options["workspace"])
+    if options.get("tactic_sources") is not None:
+        _set_tactic_sources(trt, config, options["tactic_sources"])
     quantised = {"QuantizeLinear", "DequantizeLinear"} & set(manifest["operators"])
     for flag in {precision.upper(), "INT8" if quantised else "FP32"} - {"FP32"}:
         if hasattr(trt.BuilderFlag, flag):  # TensorRT 11 and TensorRT-RTX read the precision from the model
@@ -154,6 +156,21 @@ def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
     if builder.build_serialized_network(network, config) is not None:
         return trt.__version__, ()
     return trt.__version__, (_builder_error(said[0] if said else "it does not say why"),)
+
+
+def _set_tactic_sources(trt: Any, config: Any, value: str) -> None:
+    """Plain names are all there are; "-NAME" drops one of the default, or nothing where this version lacks it."""
+    words = value.split(",")
+    mask = config.get_tactic_sources() if all(word.startswith("-") for word in words) else 0
+    for word in words:
+        source = getattr(trt.TacticSource, word.removeprefix("-"), None)
+        if source is not None:
+            bit = 1 << int(source)
+            mask = mask & ~bit if word.startswith("-") else mask | bit
+        elif not word.startswith("-"):
+            raise Untestable(f"TensorRT {trt.__version__} has no tactic source {word}")
+    if not config.set_tactic_sources(mask):
+        raise Untestable(f"TensorRT {trt.__version__} does not take the tactic sources {value}")
 
 
 def _set_profile(builder: Any, network: Any, config: Any, profiles: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from trtdebug.core.case import Shape
 from trtdebug.graph.shapes import format_trtexec
 from trtdebug.repro.manifest import Manifest
-from trtdebug.repro.text import block, code, origin, shell
+from trtdebug.repro.text import WEAK, block, code, origin, shell, trtexec_source_flags
 
 _HOW = """\
 * `--backend tensorrt` needs tensorrt (8.6 to 11) and cuda-python, `--backend tensorrt-rtx` needs tensorrt_rtx.
@@ -30,6 +30,7 @@ def trtexec_build_command(manifest: Manifest) -> str:
         words.append("--noTF32")
     if options.optimization_level is not None:
         words.append(f"--builderOptimizationLevel={options.optimization_level}")
+    words += trtexec_source_flags(manifest, WEAK)
     words += [f"--staticPlugins={library}" for library in options.plugins]
     return shell("trtexec", [*words, "--skipInference"])
 

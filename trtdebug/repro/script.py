@@ -195,13 +195,27 @@ def run_tensorrt(folder: Path, manifest: Mapping[str, Any], feeds: Mapping[str, 
         import tensorrt as trt
     except ImportError as error:
         raise Untestable(f"tensorrt is not installed ({error}): pip install tensorrt cuda-python") from None
-    logger = trt.Logger(trt.Logger.ERROR)
+    logger = _logger(trt)
     trt.init_libnvinfer_plugins(logger, "")
     for library in manifest["options"].get("plugins", []):
         _load_plugins(trt, library)
     plan, notes = _build(trt, logger, folder, manifest, feeds)
     outputs = _infer(trt, logger, cudart, plan, feeds)
     return Run(f"tensorrt {trt.__version__}", outputs, tuple(notes))
+
+
+def _logger(trt: Any) -> Any:
+    """Prints errors to stderr: TensorRT's own logger has stdout, where the result goes."""
+
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity.name in ("ERROR", "INTERNAL_ERROR"):
+                print(f"[TensorRT] {message}", file=sys.stderr)
+
+    return Logger()
 
 
 def _load_plugins(trt: Any, library: str) -> None:
@@ -270,6 +284,8 @@ def _config(
         config.builder_optimization_level = options["optimization_level"]
     if options.get("workspace") is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options["workspace"])
+    if options.get("tactic_sources") is not None:
+        _set_tactic_sources(trt, config, options["tactic_sources"])
     profile, dynamic = builder.create_optimization_profile(), False
     for i in range(network.num_inputs):
         tensor = network.get_input(i)
@@ -280,6 +296,21 @@ def _config(
     if dynamic:
         config.add_optimization_profile(profile)
     return config
+
+
+def _set_tactic_sources(trt: Any, config: Any, value: str) -> None:
+    """Plain names are all there are; "-NAME" drops one of the default, or nothing where this version lacks it."""
+    words = value.split(",")
+    mask = config.get_tactic_sources() if all(word.startswith("-") for word in words) else 0
+    for word in words:
+        source = getattr(trt.TacticSource, word.removeprefix("-"), None)
+        if source is not None:
+            bit = 1 << int(source)
+            mask = mask & ~bit if word.startswith("-") else mask | bit
+        elif not word.startswith("-"):
+            raise Untestable(f"TensorRT {trt.__version__} has no tactic source {word}")
+    if not config.set_tactic_sources(mask):
+        raise Untestable(f"TensorRT {trt.__version__} does not take the tactic sources {value}")
 
 
 def _force(trt: Any, network: Any, precision: str, pinned: frozenset[str]) -> int:

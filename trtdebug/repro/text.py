@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from trtdebug.backends.tensorrt.source_flags import polygraphy_sources, trtexec_sources
 from trtdebug.core.outcome import Signature
 from trtdebug.repro.manifest import Manifest
 
@@ -31,12 +32,19 @@ _STRICTER = """\
 Polygraphy checks each element by itself: it misses nothing that breaks the rule above, but may fail an output that
 keeps it."""
 
+_NO_SOURCES = """\
+Polygraphy's `--tactic-sources` lists the sources to use, and which are on by default differs by version: it has no
+way to say {sources} for all of them; use repro.py."""
+
+WEAK, _TYPED = "10.0", "11.0"
+"""Versions that stand for those whose precisions are flags, and those that read them from the model."""
+
 _POLYGRAPHY_TYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
 
 def trtexec_command(manifest: Manifest) -> str | None:
     """For TensorRT 8.6 to 10; None where trtexec's syntax can't name a pinned node."""
-    words = [f"--onnx={manifest.model}", *_trtexec_options(manifest)]
+    words = [f"--onnx={manifest.model}", *_trtexec_options(manifest, WEAK)]
     if manifest.precision in _POLYGRAPHY_TYPES:
         if any(mark in name for name in manifest.pinned for mark in ",:*'"):
             return None
@@ -53,11 +61,11 @@ def trtexec_typed_command(manifest: Manifest) -> str | None:
     """For TensorRT 11, which reads precisions from the model; None where there is no such model."""
     if manifest.typed is None:
         return None
-    return shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest)])
+    return shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest, _TYPED)])
 
 
-def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> str:
-    """Compares TensorRT 8.6 to 10 with onnxruntime.
+def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> str | None:
+    """Compares TensorRT 8.6 to 10 with onnxruntime; None where its syntax can't say the tactic sources.
 
     Args:
         floats: the nodes that can have a precision.
@@ -70,6 +78,11 @@ def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[s
         words.append("--tf32")
     if manifest.options.optimization_level is not None:
         words.append(f"--builder-optimization-level={manifest.options.optimization_level}")
+    if manifest.options.tactic_sources is not None:
+        sources = polygraphy_sources(manifest.options.tactic_sources)
+        if sources is None:
+            return None
+        words += ["--tactic-sources", *sources]
     if manifest.options.plugins:
         words += ["--plugins", *manifest.options.plugins]
     if manifest.precision in _POLYGRAPHY_TYPES:
@@ -158,8 +171,10 @@ def _trtexec_part(manifest: Manifest) -> list[str]:
 
 def _polygraphy_part(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> list[str]:
     """Nothing to be had with custom operators: Polygraphy's onnxruntime takes no implementation of them."""
-    said = "Polygraphy compares with onnxruntime (TensorRT 8.6 to 10):"
-    return [said, block(polygraphy_command(manifest, floats, rms)), _STRICTER]
+    command = polygraphy_command(manifest, floats, rms)
+    if command is None:
+        return [_NO_SOURCES.format(sources=code(manifest.options.tactic_sources or ""))]
+    return ["Polygraphy compares with onnxruntime (TensorRT 8.6 to 10):", block(command), _STRICTER]
 
 
 def origin(manifest: Manifest, versions: Mapping[str, str]) -> list[str]:
@@ -169,7 +184,7 @@ def origin(manifest: Manifest, versions: Mapping[str, str]) -> list[str]:
     return lines or ["not recorded"]
 
 
-def _trtexec_options(manifest: Manifest) -> list[str]:
+def _trtexec_options(manifest: Manifest, version: str) -> list[str]:
     words = []
     if manifest.inputs:
         feeds = ",".join(f"{_trtexec_name(tensor.name)}:{tensor.raw}" for tensor in manifest.inputs)
@@ -178,8 +193,16 @@ def _trtexec_options(manifest: Manifest) -> list[str]:
         words.append("--noTF32")
     if manifest.options.optimization_level is not None:
         words.append(f"--builderOptimizationLevel={manifest.options.optimization_level}")
+    words += trtexec_source_flags(manifest, version)
     words += [f"--staticPlugins={library}" for library in manifest.options.plugins]
     return [*words, "--dumpOutput"]
+
+
+def trtexec_source_flags(manifest: Manifest, version: str) -> list[str]:
+    """The flag for the user's tactic sources, if there is anything to say in this version."""
+    given = manifest.options.tactic_sources
+    sources = trtexec_sources(given, version) if given is not None else ""
+    return [f"--tacticSources={sources}"] if sources else []
 
 
 def _trtexec_name(name: str) -> str:

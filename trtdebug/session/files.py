@@ -42,9 +42,10 @@ def whole_folder(folder: Path, mark: str, kind: str) -> Iterator[Path]:
         mark: a file by which an older one of its `kind`, which may be replaced, is known.
 
     Raises:
-        UserError: `folder` exists and is none of its kind, or cannot be written.
+        UserError: `folder` holds something and is none of its kind, or cannot be written.
     """
-    if folder.exists() and not (folder / mark).is_file():
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_empty and not (folder / mark).is_file():
         raise UserError(f"{folder} exists and is no {kind}.", "Name another folder, or remove it.")
     temporary = folder.with_name(f".{folder.name[:100]}.{uuid.uuid4().hex}.tmp")
     try:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -173,12 +174,13 @@ def save(
 
 def save_inputs(feeds: Feeds, folder: Path) -> None:
     """Writes inputs for `run_plan.py`."""
+    write: Any = np.lib.format.write_array  # typed by some releases of numpy only
     with zipfile.ZipFile(
         folder / "inputs.npz", "w"
     ) as archive:  # np.savez takes no tensor of the name "file"
         for name, value in feeds.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)  # type: ignore[no-untyped-call]
+                write(file, np.asarray(value), allow_pickle=False)
 
 
 @dataclass(frozen=True)

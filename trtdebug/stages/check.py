@@ -18,7 +18,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
 from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
 from trtdebug.stages.operator_sources import operator_sources
-from trtdebug.stages.preflight import CaseRequest, collect_findings
+from trtdebug.stages.preflight import CaseRequest, collect_findings, plugin_problems
 
 
 def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, ...]:
@@ -52,7 +52,7 @@ def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, 
             "reference-cannot-run", "error", reason, None, "See the other findings for the cause."
         )
         findings = (*findings, unable)
-    return notes + findings
+    return (*notes, *findings, *plugin_problems(plugins))
 
 
 class _Reference:

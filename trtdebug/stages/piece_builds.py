@@ -35,7 +35,7 @@ def build_errors(outcome: Outcome) -> tuple[BuildError, ...]:
         return outcome.build_errors
     first = outcome.reason.partition(";")[0]
     if outcome.signature.kind == "crash":
-        return (BuildError("crash", first, outcome.node or ""),)
+        return (BuildError("crash", first, node=outcome.node),)
     return (BuildError("timeout", first),) if outcome.signature.kind == "timeout" else ()
 
 

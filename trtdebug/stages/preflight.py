@@ -176,6 +176,19 @@ def collect_findings(plugins: PluginManager, context: CheckContext) -> tuple[Fin
     return tuple(findings)
 
 
+def plugin_problems(plugins: PluginManager) -> tuple[Finding, ...]:
+    """A finding for each thing that went wrong in a plugin so far."""
+    return tuple(
+        Finding(
+            "extension-failed",
+            "warning",
+            f"extension {p.plugin} ({p.distribution} {p.version}): {p.hook or 'import'}: {p.error}",
+            mitigation="See `trtdebug ext list`; leave it out with -p no:NAME.",
+        )
+        for p in plugins.problems
+    )
+
+
 def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[Finding, ...]]:
     """The candidate; `auto` takes tensorrt where it works, else the emulator, and says so.
 

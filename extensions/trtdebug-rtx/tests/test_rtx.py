@@ -19,7 +19,7 @@ from trtdebug_rtx.request import prepare
 from trtdebug.backends.base import BuildRequest, TellsSupport
 from trtdebug.backends.tensorrt.probe import probe as tensorrt_probe
 from trtdebug.core.case import BuildOptions, Profile
-from trtdebug.core.errors import BuildFailure
+from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, PinPrecision
 from trtdebug.core.outcome import EngineInfo
 from trtdebug.graph.load import save_model
@@ -116,6 +116,13 @@ def test_marked_tensors_are_outputs(norm: Path) -> None:
 def test_what_it_does_not_have_is_refused(norm: Path, interventions, options, says: str) -> None:
     with pytest.raises(BuildFailure, match=says):
         prepare(request(norm, *interventions, options=options))
+
+
+def test_options_that_it_does_not_have_are_refused_early(rtx: RtxBackend, norm: Path) -> None:
+    with pytest.raises(UserError, match="no tactic source 'CUBLAS'"):
+        rtx.check_options(BuildOptions(tactic_sources="-CUBLAS"), norm)
+    rtx.check_options(BuildOptions(tactic_sources="-JIT_CONVOLUTIONS"), norm)
+    assert rtx.build(request(norm, options=BuildOptions(tactic_sources="-JIT_CONVOLUTIONS"))).info()
 
 
 def test_the_knobs_that_it_offers_build_all_at_once(rtx: RtxBackend, norm: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from trtdebug.backends.apart import build_apart
 from trtdebug.backends.base import Availability, BuildRequest, Engine, Support
 from trtdebug.backends.tensorrt.device import device_name
 from trtdebug.backends.tensorrt.knobs import offered
+from trtdebug.backends.tensorrt.plan import plan_build
 from trtdebug.core.case import BuildOptions
-from trtdebug.core.errors import BuildFailure
+from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.intervention import Knob
 from trtdebug.core.outcome import EngineInfo
 from trtdebug_rtx.module import installed, last_words, logger, said, tensorrt_rtx
@@ -40,6 +42,12 @@ class RtxBackend:
         from trtdebug_rtx.support import support
 
         return support(request)
+
+    def check_options(self, options: BuildOptions, model: Path) -> None:
+        try:
+            plan_build(BuildRequest(model, options, model.parent), VERSION)
+        except BuildFailure as failure:
+            raise UserError(failure.message, failure.hint) from failure
 
     def knobs(self, options: BuildOptions, operators: Collection[str]) -> tuple[Knob, ...]:
         # build routes are taken, and not kept

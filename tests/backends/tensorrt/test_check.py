@@ -63,6 +63,16 @@ def test_a_precision_that_the_version_lacks_is_refused(models: Path) -> None:
         check_options(BuildOptions(precision="bf16"), models / "plain.onnx", "8.6.0")
 
 
+@pytest.mark.parametrize(("sources", "version"), [("-CUBLAS,-NOPE", "8.6.0"), ("-NOPE", "11.4.0")])
+def test_a_tactic_source_that_the_version_lacks_is_refused_by_name(
+    models: Path, sources: str, version: str
+) -> None:
+    with pytest.raises(UserError, match=f"TensorRT {version} has no tactic source 'NOPE'.*There are: "):
+        check_options(BuildOptions(tactic_sources=sources), models / "plain.onnx", version)
+    with pytest.raises(UserError, match="no tactic source 'CUBLAS'"):
+        check_options(BuildOptions(tactic_sources="-CUBLAS"), models / "plain.onnx", "11.4.0")
+
+
 def test_a_broken_library_is_refused(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (models / "tensorrt.py").write_text(
         "def get_plugin_registry():\n    class R: plugin_creator_list = []\n    return R\n"

@@ -123,6 +123,12 @@ def test_only_where_it_could_matter() -> None:
     ]
 
 
+@pytest.mark.parametrize("sources", ["-JIT_CONVOLUTIONS,-CUBLAS", "CUBLAS,EDGE_MASK_CONVOLUTIONS"])
+def test_a_source_that_the_user_does_not_use_is_not_offered(sources: str) -> None:
+    found = offers(CNN, "8.6.0", BuildOptions(tactic_sources=sources))
+    assert [o for o in found if "tactic" in o] == ["tactic_sources=-EDGE_MASK_CONVOLUTIONS"]
+
+
 @pytest.mark.parametrize("version", ["8.6.0", "10.3.0", "10.16.1", "11.0.0", "11.4.0"])
 def test_what_is_offered_is_accepted_and_all_at_once(version: str) -> None:
     knobs = offered(BuildOptions(), CNN, version)

@@ -61,6 +61,13 @@ def test_knobs_stand_in_the_plan_and_before_the_users_options() -> None:
     assert found.settings["tactic_sources"] == "-CUBLAS,-CUDNN"
 
 
+def test_the_users_tactic_sources_come_first_and_knobs_add_to_them() -> None:
+    users = BuildOptions(tactic_sources="-CUBLAS,-CUDNN")
+    assert plan(options=users).settings == {"tactic_sources": "-CUBLAS,-CUDNN"}
+    both = plan(Knob("tactic_sources", "-JIT_CONVOLUTIONS"), options=users)
+    assert both.settings == {"tactic_sources": "-CUBLAS,-CUDNN,-JIT_CONVOLUTIONS"}
+
+
 def test_marks_come_from_outputs_marks_and_broken_fusions() -> None:
     found = plan(MarkOutputs(("a", "b")), BreakFusion("c"), outputs=("y", "a"))
     assert found.marks == ("y", "a", "b", "c")

@@ -6,10 +6,13 @@ import numpy as np
 import onnx
 import pytest
 from expanding import assert_expanded, assert_kept
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 from rewriting import kinds, model_of
 
 from trtdebug.fixes.ladder.bytes import without_bytes
 from trtdebug.fixes.ladder.equivalents import TABLE, equivalents
+from trtdebug.graph.expand import expand
 
 OURS = (equivalents,)
 RNG = np.random.default_rng
@@ -88,6 +91,35 @@ def test_bits(op: str) -> None:
         return model, {"x": x.astype(np.int32), "z": z}
 
     same_on_seeds(case, {op}, 10)
+
+
+class Div(OpRun):
+    """Of INT32, as TensorRT 8.6 computes it: of floats, and cut off."""
+
+    def _run(self, a, b):
+        if a.dtype != np.int32:
+            return (a / b,)
+        return (np.trunc(a.astype(np.float32) / b.astype(np.float32)).astype(np.int32),)
+
+
+@pytest.mark.parametrize("op", ["BitwiseAnd", "BitwiseOr", "BitwiseXor"])
+def test_bits_where_a_quotient_of_integers_is_one_of_floats(op: str) -> None:
+    rng = RNG(0)
+    # next to multiples of 2^16 rounding changes the quotient
+    near = (np.arange(-(2**15), 2**15, 300)[:, None] * 2**16 + np.arange(-70, 70, 9)).ravel()
+    edges = [INT32.min, INT32.min + 1, INT32.max, INT32.max - 1, -1, 0, 1]
+    x = np.concatenate([near[near >= INT32.min], edges, rng.integers(INT32.min, INT32.max, 500)]).astype(
+        np.int32
+    )
+    z = rng.permutation(x)
+    model = model_of(
+        f"y = {op}(x, z)", [len(x)], opset=18, inputs=f"int32[{len(x)}] z", outputs="int32 y", dtype="int32"
+    )
+    found = expand(model, lambda call: call.op == op, OURS)
+    assert found is not None
+    assert "Mod" not in kinds(found.model)
+    (y,) = ReferenceEvaluator(found.model, new_ops=[Div]).run(None, {"x": x, "z": z})
+    np.testing.assert_array_equal(y, getattr(np, op.replace("Bitwise", "bitwise_").lower())(x, z))
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])

@@ -21,8 +21,8 @@ def check_options(options: BuildOptions, model: Path, version: str) -> None:
         version: of the installed TensorRT.
 
     Raises:
-        UserError: a precision that it does not have, a calibration cache that it cannot use or that says nothing, INT8
-            without scales, a plugin library that cannot be loaded.
+        UserError: a precision or a tactic source that it does not have, a calibration cache that it cannot use or that
+            says nothing, INT8 without scales, a plugin library that cannot be loaded.
     """
     try:
         plan = plan_build(BuildRequest(model, options, model.parent), version)

@@ -43,16 +43,16 @@ class Switch:
 def _set_tactic_sources(trt: Any, config: Any, value: str) -> None:
     """Plain names are all there is; "-NAME" drops one of the default."""
     default = config.get_tactic_sources()
-    members = {name: 1 << int(_member(trt.TacticSource, name)) for name, _ in _words(value)}
-    mask = default if all(not on for _, on in _words(value)) else 0
-    for name, on in _words(value):
+    members = {name: 1 << int(_member(trt.TacticSource, name)) for name, _ in signed_names(value)}
+    mask = default if all(not on for _, on in signed_names(value)) else 0
+    for name, on in signed_names(value):
         mask = mask | members[name] if on else mask & ~members[name]
     if not config.set_tactic_sources(mask):
         raise BuildFailure(f"TensorRT does not take the tactic sources {value}.")
 
 
 def _set_preview_features(trt: Any, config: Any, value: str) -> None:
-    for name, on in _words(value):
+    for name, on in signed_names(value):
         config.set_preview_feature(_member(trt.PreviewFeature, name), on)
 
 
@@ -154,7 +154,7 @@ def _check(name: str, value: str, version: str) -> None:
         raise BuildFailure(f"builder knob {name} is {switch.takes}, not {value!r}.")
     if switch.enum:
         known = compat.members(switch.enum, version)
-        for word, _ in _words(value):
+        for word, _ in signed_names(value):
             if word not in known:
                 raise BuildFailure(
                     f"TensorRT {version} has no {_in_words(switch.enum)} {word!r}.",
@@ -162,8 +162,8 @@ def _check(name: str, value: str, version: str) -> None:
                 )
 
 
-def _words(value: str) -> Iterator[tuple[str, bool]]:
-    """Names of a list, and whether each is on."""
+def signed_names(value: str) -> Iterator[tuple[str, bool]]:
+    """Names of a list as `tactic_sources`, and whether each is on."""
     for word in value.split(","):
         yield word.removeprefix("-"), not word.startswith("-")
 
@@ -205,7 +205,8 @@ def _offers(options: BuildOptions, operators: frozenset[str], version: str) -> I
     if convolves:
         # The others, of cuBLAS and cuDNN, serve plugins only, unless a preview feature of 8.6 is off (below).
         for source in ("JIT_CONVOLUTIONS", "EDGE_MASK_CONVOLUTIONS"):
-            yield Knob("tactic_sources", f"-{source}")
+            if _may_use(options.tactic_sources, source):
+                yield Knob("tactic_sources", f"-{source}")
     previews = compat.members("PreviewFeature", version)
     if "FASTER_DYNAMIC_SHAPES_0805" in previews and _is_dynamic(options):
         yield Knob("preview_features", "-FASTER_DYNAMIC_SHAPES_0805")
@@ -223,6 +224,12 @@ def _offers(options: BuildOptions, operators: frozenset[str], version: str) -> I
         yield Knob("workspace", str(_SMALL_WORKSPACE))
     if options.optimization_level != 0:
         yield Knob("optimization_level", "0")
+
+
+def _may_use(sources: str | None, source: str) -> bool:
+    """Whether the user's own choice of tactic sources leaves this one."""
+    said = dict(signed_names(sources)) if sources else {}
+    return said.get(source, not any(said.values()))
 
 
 def _is_dynamic(options: BuildOptions) -> bool:

@@ -86,7 +86,9 @@ def plan_build(request: BuildRequest, version: str) -> BuildPlan:
         BuildFailure: an unknown knob, a bad value, or something that this version cannot do.
     """
     options = request.options
-    knobs: list[Knob] = []
+    # The first of the knobs, so that those of interventions add to the user's choice.
+    sources = options.tactic_sources
+    knobs = [Knob("tactic_sources", sources)] if sources is not None else []
     pins: dict[str, Precision] = {}
     forced: LowPrecision | None = None
     marks: list[str] = list(request.outputs or ())

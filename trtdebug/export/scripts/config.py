@@ -20,7 +20,7 @@ _FLAGS = {"fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
 def make_config(network: Network, constraints: Constraints | None, choice: TacticChoice | None) -> Any:
     """The trt.IBuilderConfig of the user's options and the fix's knobs."""
     trt, order = network.trt, network.order
-    options, knobs = order.options, dict(order.wanted.knobs)
+    options, knobs = order.options, {**order.wanted.knobs, **_sources(trt, order)}
     builder = network.builder
     config = builder.create_builder_config()
     if not order.strong:
@@ -64,6 +64,15 @@ def make_config(network: Network, constraints: Constraints | None, choice: Tacti
             )
     _add_profile(network, config)
     return config
+
+
+def _sources(trt: Any, order: Order) -> dict[str, str]:
+    """The tactic sources of the user and those of the fix; what the user drops this TensorRT may lack anyway."""
+    own, of_fix = order.options.get("tactic_sources"), order.wanted.knobs.get("tactic_sources")
+    words = own.split(",") if own else []
+    words = [w for w in words if not w.startswith("-") or hasattr(trt.TacticSource, w[1:])]
+    words += [of_fix] if of_fix else []
+    return {"tactic_sources": ",".join(words)} if words else {}
 
 
 def _enum_member(trt: Any, enum: str, name: str) -> Any:
