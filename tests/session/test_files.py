@@ -51,6 +51,7 @@ def test_a_folder_that_does_not_get_done_leaves_the_old_one(tmp_path):
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="exists and is no thing"), whole_folder(tmp_path, "mark", "thing"):
         raise AssertionError("it was given")
     (tmp_path / "file").write_text("")
@@ -61,7 +62,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
         raise AssertionError("it was given")
 
 
-def test_an_empty_folder_may_be_taken(tmp_path: Path) -> None:
+def test_an_empty_folder_may_be_taken(tmp_path):
     (tmp_path / "out").mkdir()
     with whole_folder(tmp_path / "out", "mark", "thing") as folder:
         (folder / "mark").write_text("")
