@@ -179,7 +179,8 @@ class Debugger:
             self._say_what_was_not_tested(sane)
             return self._diagnosis(sane)
         self._unbuilt = found.pieces
-        sane = replace(sane, verdict="untestable", signature=Signature("build-failure"), reason=found.reason)
+        reason = self._explained(found.reason)
+        sane = replace(sane, verdict="untestable", signature=Signature("build-failure"), reason=reason)
         located = Located(found.culprits, None)
         fixes = self._fixes(sane, sane.signature, located)
         if self.until != "localise" and not any(f.verified for f in fixes):
@@ -344,14 +345,18 @@ class Debugger:
 
     def _unreferenced(self, error: UserError) -> Diagnosis:
         """The reference can't run, so nothing can be compared."""
-        broken = [f for f in self.findings if f.severity == "error"]
-        reason = error.message + (f" ({broken[0].message})" if broken else "")
+        reason = self._explained(error.message)
         sane = Sanity("untestable", None, reason, ())
         errors = why_refused(self.ctx, ())
         if not errors:
             return self._diagnosis(sane)
         self.unknown.append(f"{reason}; so the repro and the fixes have nothing to be compared with")
         return self._refused(sane, errors)
+
+    def _explained(self, reason: str) -> str:
+        """The reason with the first error that the checks found in the model, where there is one."""
+        broken = next((f for f in self.findings if f.severity == "error"), None)
+        return f"{reason} ({broken.message})" if broken else reason
 
     # results --------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ for line in sys.stdin:
     parser = trt.OnnxParser(network, logger)
     parsed = parser.parse(data)
     errors = [parser.get_error(index) for index in range(parser.num_errors)]
-    said = [[error.code().name, error.node(), " ".join(error.desc().split())] for error in errors]
+    said = [[str(error.code()).rpartition(".")[2], error.node(), " ".join(error.desc().split())] for error in errors]
     other = builder.create_network(flags)
     parser = trt.OnnxParser(other, logger)
     cut = []

@@ -237,6 +237,7 @@ def test_without_pins_a_rewrite_cures_the_samples_and_a_moved_session_repeats_no
 ) -> None:
     onnx.save(sample(name, monkeypatch), tmp_path / "model.onnx")
     command = (
+        "--no-plugins",
         "-p",
         "no:fixes",
         "fix",

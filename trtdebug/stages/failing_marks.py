@@ -18,7 +18,8 @@ from trtdebug.search.types import Subset, Verdict
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.piece_builds import build_errors
 
-MAX_TRIALS = 48
+MAX_TRIALS = 120
+"""Builds only, at the cheapest settings, some two seconds each; fifteen marks of 250 take about 75 of them."""
 
 
 @dataclass(frozen=True)

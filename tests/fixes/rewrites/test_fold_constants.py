@@ -63,3 +63,28 @@ def test_leaves_a_model_alone_whose_constants_are_not_at_fault() -> None:
 def test_proposes_nothing_where_there_is_nothing_to_fold() -> None:
     model = model_of("y = Neg(x)", [2, 3])
     assert not list(FIX.propose(fix_context(model, [], signature=Signature("build-failure"))))
+
+
+def test_equal_on_100_random_shapes() -> None:
+    """A chain of 1 to 4 constant nodes, of scalars and of tensors that broadcast, between nodes that stay."""
+    rng = np.random.default_rng(11)
+    ops = ("Mul", "Add", "Sub", "Max")
+    for _ in range(100):
+        shape = [int(n) for n in rng.integers(1, 9, rng.integers(1, 4))]
+        names, lines = ["k0"], []
+        values = {"k0": rng.normal(size=shape if rng.random() < 0.5 else [1]).astype(np.float32)}
+        for step in range(int(rng.integers(1, 5))):
+            values[f"w{step}"] = np.float32(rng.normal())
+            lines.append(f"c{step} = {rng.choice(ops)}({names[-1]}, w{step})")
+            names.append(f"c{step}")
+        model = model_of(f"h = Tanh(x) {' '.join(lines)} y = Add(h, {names[-1]})", shape, values)
+        kept: list[onnx.ModelProto] = []
+
+        def keep(folded: onnx.ModelProto, kept: list[onnx.ModelProto] = kept) -> ReplaceGraph:
+            kept.append(folded)
+            return ReplaceGraph("0.onnx", "00")
+
+        assert list(FIX.propose(fix_context(model, [["node_of_c0"]], keep_model=keep)))
+        assert kinds(kept[0]) == ["Tanh", "Add"]
+        feeds = {"x": rng.normal(size=shape).astype(np.float32)}
+        assert_same(run(model, feeds), run(kept[0], feeds))
