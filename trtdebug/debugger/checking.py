@@ -1,0 +1,19 @@
+"""Preflight within the pipeline: the model's checks, and the reasons that they explain."""
+
+from __future__ import annotations
+
+from trtdebug.debugger.notes import Notes
+from trtdebug.stages.preflight import run_checks
+
+
+def check(notes: Notes, with_reference: bool) -> None:
+    """All checks; `with_reference`: the reference is known to run, so they may ask for its values."""
+    with notes.stage("preflight"):
+        found = run_checks(notes.ctx, with_reference)
+    notes.findings = tuple(dict.fromkeys((*notes.findings, *found)))
+
+
+def explained(notes: Notes, reason: str) -> str:
+    """The reason with the first error that the checks found in the model, where there is one."""
+    broken = next((f for f in notes.findings if f.severity == "error"), None)
+    return f"{reason} ({broken.message})" if broken else reason

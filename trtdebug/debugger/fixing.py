@@ -1,0 +1,41 @@
+"""Tries fixes where the pipeline goes so far, and writes the one that holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trtdebug.core.diagnosis import Fix
+from trtdebug.core.outcome import Signature
+from trtdebug.debugger.notes import Notes
+from trtdebug.export.folder import export_fix
+from trtdebug.stages.context import Progress
+from trtdebug.stages.fix import fix
+from trtdebug.stages.localise import Located
+from trtdebug.stages.sanity import Sanity
+
+
+def fixes_of(notes: Notes, sane: Sanity, signature: Signature | None, located: Located) -> tuple[Fix, ...]:
+    """All fixes that were tried."""
+    if notes.until == "localise" or signature is None:
+        return ()
+    with notes.stage("fix"):
+        return fix(notes.ctx, signature, located, notes.findings, sane.natural, notes.ctx.case.fix_builds)
+
+
+def export_verified(notes: Notes, fixes: tuple[Fix, ...], folder: Path | None) -> str | None:
+    """Writes what production needs for the fix that holds; of several the last, which is the best.
+
+    Args:
+        folder: None = fix/ in the session.
+
+    Returns:
+        The folder; None where no fix holds, or it could not be written.
+    """
+    verified = [f for f in fixes if f.verified]
+    if not verified:
+        return None
+    folder = folder or notes.ctx.session.folder / "fix"
+    notes.ctx.report_progress(Progress("export", f"writing {folder}"))
+    info, versions = notes.info(notes.ctx.case.candidate), notes.versions
+    done = notes.attempt("export", lambda: export_fix(notes.ctx, verified[-1], folder, info, versions))
+    return str(folder) if done is not None else None

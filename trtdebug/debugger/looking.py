@@ -1,0 +1,47 @@
+"""Looks into the whole candidate: all of its tensors, where marking them may change what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trtdebug.core.finding import Finding
+from trtdebug.core.intervention import Intervention
+from trtdebug.debugger.notes import Notes
+from trtdebug.stages.propagate import Propagated, first_failing, propagate
+
+
+def failing_tensors(notes: Notes, interventions: Sequence[Intervention]) -> Propagated | None:
+    """All tensors of a build that fails; says so where marking them cures it."""
+    propagated = _propagated(notes, interventions)
+    if propagated is None:
+        return None
+    outputs = [e for e in propagated.outcome.tensors if e.tensor in notes.ctx.index.outputs]
+    if outputs and all(e.status == "pass" for e in outputs):
+        notes.unknown.append("with every tensor marked as an output the failure is gone (fusion matters)")
+    return propagated
+
+
+def look_inside(notes: Notes) -> None:
+    """Two models whose outputs agree may differ inside: a clamp or an ArgMax hides it."""
+    propagated = _propagated(notes, ())
+    error = first_failing(propagated) if propagated else None
+    if error is not None:
+        notes.findings += (
+            Finding(
+                "intermediate-differs",
+                "warning",
+                f"the outputs agree, but {error.tensor} does not: {error.reason}",
+                notes.ctx.index.producer.get(error.tensor),
+                "Other inputs may show it at the outputs; `trtdebug compare` lists every tensor.",
+            ),
+        )
+
+
+def _propagated(notes: Notes, interventions: Sequence[Intervention]) -> Propagated | None:
+    propagated = notes.attempt("observe", lambda: propagate(notes.ctx, interventions))
+    if propagated is None:
+        return None
+    if propagated.outcome.status == "untestable":
+        notes.unknown.append(f"not every tensor could be observed: {propagated.outcome.reason}")
+        return None
+    return propagated

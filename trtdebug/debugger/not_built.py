@@ -1,0 +1,47 @@
+"""The branch of what is not built: nothing can be compared, but the part to blame can be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trtdebug.core.build_error import BuildError
+from trtdebug.core.errors import UserError
+from trtdebug.core.outcome import Signature
+from trtdebug.debugger.checking import explained
+from trtdebug.debugger.fixing import fixes_of
+from trtdebug.debugger.notes import Notes
+from trtdebug.debugger.open_questions import say_what_was_not_tested
+from trtdebug.debugger.types import Answer
+from trtdebug.fixes.ladder.helpless import helpless
+from trtdebug.stages.localise import Located
+from trtdebug.stages.refused import Refused, refused, why_refused
+from trtdebug.stages.sanity import Sanity
+
+
+def not_built(notes: Notes, sane: Sanity, errors: tuple[BuildError, ...]) -> Answer:
+    """Which nodes, alone, the candidate does not build, and what takes their place."""
+    ctx = notes.ctx
+    found = notes.attempt("localise", lambda: refused(ctx, errors))
+    found = found or Refused(f"the candidate cannot build this model: {errors[0]}")
+    notes.unknown += found.unknown
+    if not found.of_the_model:
+        say_what_was_not_tested(notes, sane)
+        return Answer(sane)
+    reason = explained(notes, found.reason)
+    sane = replace(sane, verdict="untestable", signature=Signature("build-failure"), reason=reason)
+    located = Located(found.culprits, None)
+    fixes = fixes_of(notes, sane, sane.signature, located)
+    if notes.until != "localise" and not any(f.verified for f in fixes):
+        notes.findings += tuple(helpless(ctx.model, found.culprits, ctx.case.options.operators))
+    return Answer(sane, located, fixes, unbuilt=found.pieces)
+
+
+def without_reference(notes: Notes, error: UserError) -> Answer:
+    """The reference can't run, so nothing can be compared; what the candidate does not build can be told."""
+    reason = explained(notes, error.message)
+    sane = Sanity("untestable", None, reason, ())
+    errors = why_refused(notes.ctx, ())
+    if not errors:
+        return Answer(sane)
+    notes.unknown.append(f"{reason}; so the repro and the fixes have nothing to be compared with")
+    return not_built(notes, sane, errors)

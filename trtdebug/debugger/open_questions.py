@@ -1,0 +1,36 @@
+"""What the first builds leave open, said in so many words."""
+
+from __future__ import annotations
+
+from trtdebug.debugger.notes import Notes
+from trtdebug.stages.sanity import Sanity
+
+
+def say_that_it_was_not_built(notes: Notes) -> None:
+    notes.unknown.append("not built as you build it: whether your own builds fail is not known (--builds N)")
+
+
+def say_what_was_not_tested(notes: Notes, sane: Sanity) -> None:
+    untestable = [o for o in sane.natural if o.status == "untestable"]
+    if untestable:
+        count = f"{len(untestable)} of {len(sane.natural)}"
+        notes.unknown.append(
+            f"{count} builds, made as you make them, could not be tested: {untestable[0].reason}"
+        )
+    if sane.forced is not None and sane.forced.status == "untestable":
+        notes.unknown.append(f"low precision could not be forced everywhere: {sane.forced.reason}")
+
+
+def say_why_not_searched(notes: Notes, sane: Sanity) -> None:
+    """Why the nodes that have to be in FP32 are not searched for."""
+    if sane.pinned is not None and sane.pinned.status != "pass":
+        how = "fails, too" if sane.pinned.status == "fail" else f"can't be tested ({sane.pinned.reason})"
+        notes.unknown.append(
+            f"with every node pinned to FP32 the candidate {how}: precision is not the only cause"
+        )
+    elif sane.forced is not None and sane.forced.status == "pass":
+        notes.unknown.append(
+            "forced into low precision everywhere the candidate passes: the cause lies elsewhere"
+        )
+    elif sane.forced is not None and sane.forced.status == "untestable":
+        notes.unknown.append(f"low precision could not be forced: {sane.forced.reason}")

@@ -1,0 +1,30 @@
+"""The repro of an answer: of what is not built, else of the nodes that fail in low precision."""
+
+from __future__ import annotations
+
+from trtdebug.core.diagnosis import ReproResult
+from trtdebug.debugger.notes import Notes
+from trtdebug.debugger.types import Answer
+from trtdebug.repro.of_build import export_unbuilt
+from trtdebug.repro.of_case import export_repro
+from trtdebug.stages.context import Progress
+
+
+def repro_of(notes: Notes, answer: Answer) -> ReproResult | None:
+    """Exported and verified in a fresh process; None where nothing is proven that a repro could show."""
+    ctx = notes.ctx
+    unbuilt = next((piece for piece in answer.unbuilt if piece.proven), None)
+    if unbuilt is not None:
+        _say(notes)
+        folder, command = ctx.session.folder / "repro", ctx.case.command
+        return notes.attempt("repro", lambda: export_unbuilt(ctx, unbuilt, folder, command, notes.versions))
+    culprits = answer.located.culprits if answer.located else ()
+    proven = [c for c in culprits if c.proven and c.kind == "precision"]
+    if not proven or answer.sane.signature is None:
+        return None
+    _say(notes)
+    return notes.attempt("repro", lambda: export_repro(ctx, proven, ctx.case.command, notes.versions))
+
+
+def _say(notes: Notes) -> None:
+    notes.ctx.report_progress(Progress("repro", "exporting and re-verifying in a fresh process"))
