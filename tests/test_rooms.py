@@ -21,6 +21,7 @@ FLOORS = (
     {"checks", "fixes", "stages"},
     {"repro", "export", "report"},
     {"debugger"},
+    {"api"},
     {"cli"},
 )
 """docs/how-it-works.md, section Rooms; those of one floor do not import each other either."""

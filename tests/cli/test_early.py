@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from trtdebug.api import opening
 from trtdebug.cli import early
 from trtdebug.plugins.selection import Selection
 from trtdebug.session import ahead
@@ -22,7 +23,7 @@ def model(tmp_path: Path) -> str:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, str], str]]:
     """What is asked to start, on a machine where every module can be found."""
     asked: list[tuple[dict[str, str], str]] = []
-    monkeypatch.setattr(early, "find_spec", lambda name: object())
+    monkeypatch.setattr(opening, "find_spec", lambda name: object())
     monkeypatch.setattr(ahead, "start_ahead", lambda environment, warm: asked.append((environment, warm)))
     return asked
 
@@ -66,6 +67,6 @@ def test_the_worker_gets_the_plugins_of_the_command_line(started, model):
 
 
 def test_without_tensorrt_nothing_is_started(started, model, monkeypatch):
-    monkeypatch.setattr(early, "find_spec", lambda name: None)
+    monkeypatch.setattr(opening, "find_spec", lambda name: None)
     early.start_early(["run", model])
     assert started == []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trtdebug.api.opening import Watch
     from trtdebug.core.outcome import Outcome
     from trtdebug.session.job import Job
-    from trtdebug.session.session import Session
     from trtdebug.stages.context import Progress
 
 
@@ -24,22 +26,29 @@ def say_json(data: Any) -> None:
     say(json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False))
 
 
+@contextmanager
+def watching(quiet: bool) -> Iterator[Watch | None]:
+    """Who tells on stderr how a session goes on; None where nobody wants to know."""
+    yield None if quiet else ProgressLines()
+
+
 class ProgressLines:
     """One plain line a trial on stderr: "trial 7: 41 of 812 nodes left, about 5 trials, 6 min; cached 3"."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.latest: Progress | None = None
+    def __init__(self) -> None:
+        self.trials = 0
+        self.cached = 0
         self.spent: list[float] = []
         self.started = time.perf_counter()
 
     def progress(self, progress: Progress) -> None:
-        self.latest = progress
         self.started = time.perf_counter()
-        number = self.session.counts.total + 1
-        sys.stderr.write(f"trial {number}: {self._where(progress)}{self._cached()}\n")
+        sys.stderr.write(f"trial {self.trials + 1}: {self._where(progress)}{self._cached()}\n")
 
     def trial(self, job: Job, outcome: Outcome, cached: bool) -> None:
+        if job.role == "candidate":
+            self.trials += 1
+            self.cached += cached
         if not cached:
             self.spent.append(time.perf_counter() - self.started)
         if outcome.status == "untestable":
@@ -59,4 +68,4 @@ class ProgressLines:
         return ", ".join(parts)
 
     def _cached(self) -> str:
-        return f"; cached {self.session.counts.cached}" if self.session.counts.cached else ""
+        return f"; cached {self.cached}" if self.cached else ""

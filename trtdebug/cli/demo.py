@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from trtdebug.api.opening import refuse_foreign
 from trtdebug.cli.console import say
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.opening import opened, refuse_foreign
+from trtdebug.cli.opening import opened
 from trtdebug.cli.options import CaseOptions
 from trtdebug.core.errors import UserError
 

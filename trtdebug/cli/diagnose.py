@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trtdebug.api.opening import Opened
 from trtdebug.cli.console import say, say_json
-from trtdebug.cli.opening import Opened
 
 if TYPE_CHECKING:
     from trtdebug.debugger import Until
@@ -18,21 +18,14 @@ def diagnose(case: Opened, until: Until, as_json: bool, fix_folder: Path | None 
     Args:
         fix_folder: where to export a verified fix; None = fix/ in the session.
     """
-    from trtdebug.debugger import Debugger
-    from trtdebug.plugins.types import SessionEvent
-    from trtdebug.report.build import build_report, exit_code
+    from trtdebug.api.diagnosing import diagnose as run
+    from trtdebug.report.build import exit_code
     from trtdebug.report.text import render_text
-    from trtdebug.report.write import write_reports
 
-    case.ctx.session.journal.write("started", until=until)
-    diagnosis = Debugger(case.ctx, case.findings, until, fix_folder).run()
-    report = build_report(case.ctx.case, diagnosis)
-    write_reports(report, case.folder, case.ctx.plugins)
-    case.ctx.session.journal.write("finished", verdict=diagnosis.verdict, until=until)
-    case.ctx.plugins.emit("session_finished", SessionEvent(case.folder, report))
+    done = run(case, until, fix_folder)
     if as_json:
-        say_json(report)
+        say_json(done.report)
     else:
-        say(render_text(report))
+        say(render_text(done.report))
         say(f"session {case.folder}")
-    return exit_code(diagnosis.verdict)
+    return exit_code(done.diagnosis.verdict)

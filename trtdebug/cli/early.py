@@ -6,17 +6,11 @@ It goes by the raw words of the command line. Where it guesses wrong, a process 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
-SLOW = "tensorrt"
-"""A backend, and the module that it needs."""
+from trtdebug.api.opening import SLOW, wants_tensorrt
+
 _COMMANDS = ("run", "bisect", "fix", "repro", "compare")
-
-
-def wants_tensorrt(candidate: str) -> bool:
-    """Whether this candidate may turn out to be TensorRT, and TensorRT is there."""
-    return candidate in ("auto", SLOW) and find_spec(SLOW) is not None
 
 
 def start_early(words: Sequence[str]) -> None:

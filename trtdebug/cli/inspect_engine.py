@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from trtdebug.api.opening import Place, start_executor
 from trtdebug.cli.errors import UNTESTABLE, show
-from trtdebug.cli.opening import opened, start_executor
+from trtdebug.cli.opening import opened
 from trtdebug.cli.options import CaseOptions
 from trtdebug.cli.plugins import load
 from trtdebug.core.errors import UserError
@@ -57,7 +58,7 @@ def _loaded(path: Path, options: CaseOptions, profile_runs: int) -> EngineInfo:
     choose_candidate("tensorrt", plugins)
     with tempfile.TemporaryDirectory(prefix="trtdebug-") as folder:
         session = Session(Path(folder))
-        start_executor(session, plugins, options.timeout, options.worker_memory)
+        start_executor(session, plugins, Place(session.folder, options.timeout, options.worker_memory))
         try:
             outcome = session.run(job)
         finally:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from trtdebug.api.opening import Place, start_executor
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import UNTESTABLE, show, user_errors
 from trtdebug.cli.limits import WorkerMemory
-from trtdebug.cli.opening import opened_request, start_executor
+from trtdebug.cli.opening import opened_request
 from trtdebug.cli.plugins import load
 from trtdebug.core.errors import UserError
 
@@ -72,7 +73,7 @@ def verify(
         extensions = load()
         _refuse_absent(request.candidate, extensions)
         opened = Session(place)
-        start_executor(opened, extensions, timeout, worker_memory)
+        start_executor(opened, extensions, Place(place, timeout, worker_memory))
         with closing(opened), opened_request(request, opened, extensions, quiet) as case:
             found = build_and_compare(case.ctx, folder, manifest, own_inputs=inputs is None)
             rule = case.ctx.limits.describe()

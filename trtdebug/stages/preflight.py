@@ -37,6 +37,8 @@ from trtdebug.stages.operator_sources import operator_sources, same_implementati
 
 _IN_EXTENSIONS = {"tensorrt-rtx": "trtdebug-rtx"}
 """First-party backends that are packages of their own."""
+_WITHOUT_LIBRARIES = ("emulator", "onnxruntime")
+"""Backends that have no use for TensorRT's plugin libraries."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         candidate_sha256=candidate_sha256,
     )
     notes += _vacuous(candidate, request) + same_implementation(candidate.name, operators)
+    notes += _unread_libraries(candidate, request.options)
     return Prepared(case, samples, findings + notes)
 
 
@@ -340,6 +343,14 @@ def _vacuous(candidate: Backend, request: CaseRequest) -> tuple[Finding, ...]:
             mitigation="Give --fp16 or --bf16, another --candidate, or a --candidate-model.",
         ),
     )
+
+
+def _unread_libraries(candidate: Backend, options: BuildOptions) -> tuple[Finding, ...]:
+    if not options.plugins or candidate.name not in _WITHOUT_LIBRARIES:
+        return ()
+    message = f"plugin libraries are ignored by {candidate.name}"
+    advice = "Give --operators FILE, which says what the custom operators compute."
+    return (Finding("plugins-ignored", "warning", message, mitigation=advice),)
 
 
 def _hash(samples: Samples) -> str:

@@ -1,0 +1,253 @@
+"""From what was asked for to an open case: session folder, executor, case, locks. Prints nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.core.case import Case
+    from trtdebug.core.finding import Finding
+    from trtdebug.core.outcome import Outcome
+    from trtdebug.plugins.manager import PluginManager
+    from trtdebug.session.job import Job
+    from trtdebug.session.session import Session
+    from trtdebug.stages.context import Context, Progress
+    from trtdebug.stages.preflight import CaseRequest
+
+
+SLOW = "tensorrt"
+"""A backend that takes seconds to start, and the module that it needs."""
+_EXECUTOR = "worker"
+_MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx", "model.onnx")
+"""Files of which a session has one, from its first instant on."""
+
+
+class Watch(Protocol):
+    """Who is told how a session goes on."""
+
+    def progress(self, progress: Progress) -> None:
+        """Something is about to be done."""
+
+    def trial(self, job: Job, outcome: Outcome, cached: bool) -> None:
+        """A trial, or a run of the reference, has ended."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a session lies and what its workers may take.
+
+    Attributes:
+        timeout: seconds that one trial may take.
+        worker_memory: bytes of host memory that a worker may hold; None = the default.
+    """
+
+    folder: Path
+    timeout: float = 1800.0
+    worker_memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open case and what preflight found."""
+
+    ctx: Context
+    findings: tuple[Finding, ...]
+
+    @property
+    def folder(self) -> Path:
+        return self.ctx.session.folder
+
+
+def wants_tensorrt(candidate: str) -> bool:
+    """Whether this candidate may turn out to be TensorRT, and TensorRT is there."""
+    return candidate in ("auto", SLOW) and find_spec(SLOW) is not None
+
+
+@contextmanager
+def opened(
+    request: Callable[[], CaseRequest],
+    place: Place,
+    plugins: PluginManager,
+    watch: Watch | None = None,
+    ahead: str | None = None,
+) -> Iterator[Opened]:
+    """Opens a case in a session of its own. Nothing is written before everything the user gave was checked.
+
+    Args:
+        request: makes the request, once the workers are starting: that takes a while, too.
+        ahead: the reference, where it and TensorRT are sure to be needed and may start at once.
+
+    Raises:
+        UserError: something that was given does not exist, can't be read or does not fit.
+    """
+    from trtdebug.session.session import Session
+
+    session = Session(place.folder)
+    start_executor(session, plugins, place)
+    if ahead is not None:
+        _start_workers(session, ahead, SLOW)
+    with closing(session), opened_request(request(), session, plugins, watch) as case:
+        yield case
+
+
+@contextmanager
+def opened_request(
+    request: CaseRequest, session: Session, plugins: PluginManager, watch: Watch | None = None
+) -> Iterator[Opened]:
+    """Opens the case of a request in a session that has its executor already, and that the caller closes."""
+    from trtdebug.session.lock import locked
+    from trtdebug.session.session import create_folder
+    from trtdebug.stages.preflight import prepare, store_samples
+
+    prepared = prepare(request, plugins)
+    refuse_foreign(session.folder)
+    create_folder(session.folder)
+    with locked(session.folder):
+        _refuse_other_case(session.folder, prepared.case)
+        _store_findings(session, prepared.findings)
+        store_samples(prepared, session.tensors)
+        session.store_case(prepared.case)
+        with _running(session, prepared.case, plugins, watch) as ctx:
+            yield Opened(ctx, prepared.findings)
+
+
+@contextmanager
+def reopened(place: Place, plugins: PluginManager, watch: Watch | None = None) -> Iterator[Opened]:
+    """Opens the case of a session folder again. Raises `UserError` when one of its files is not the same any more."""
+    from trtdebug.graph.load import content_sha256
+    from trtdebug.session.lock import locked
+    from trtdebug.session.session import Session
+    from trtdebug.stages.case_files import changed_file
+
+    folder = place.folder
+    session = Session(folder)
+    _refuse_half_made(folder)
+    case = session.case()
+    refuse_engine(Path(case.candidate_model) if case.candidate_model else None)
+    if not Path(case.model).is_file():
+        raise UserError(f"the session's model {case.model} is gone.", "Put it back, or start a new session.")
+    if content_sha256(Path(case.model)) != case.sha256:
+        raise UserError(
+            f"{case.model} is not the model of the session {folder} any more: its content has changed.",
+            "Start a new session with `trtdebug run`.",
+        )
+    changed = changed_file(case)
+    if changed is not None:
+        raise UserError(
+            f"{changed} is not what it was in the session {folder}: it is gone, or its content has changed.",
+            "Put it back, or start a new session with `trtdebug run`.",
+        )
+    start_executor(session, plugins, place)
+    with closing(session), locked(folder), _running(session, case, plugins, watch) as ctx:
+        yield Opened(ctx, _stored_findings(session))
+
+
+@contextmanager
+def _running(session: Session, case: Case, plugins: PluginManager, watch: Watch | None) -> Iterator[Context]:
+    from trtdebug.plugins.types import TrialEvent
+    from trtdebug.stages.context import Context
+
+    _start_workers(session, case.reference, case.candidate)
+    session.journal.write("opened", model=case.model)
+    session.listeners.append(
+        lambda job, outcome, cached: plugins.emit("trial_finished", TrialEvent(job.sha256, outcome, cached))
+    )
+    ctx = Context(session, case, plugins)
+    if watch is not None:
+        session.listeners.append(watch.trial)
+        ctx.report_progress = watch.progress
+    try:
+        yield ctx
+    except KeyboardInterrupt:
+        session.journal.write("interrupted")
+        raise
+
+
+def start_executor(session: Session, plugins: PluginManager, place: Place) -> None:
+    """Gives the session what runs its jobs."""
+    create = plugins.executors()[_EXECUTOR].create
+    environment = _environment(plugins.to_env(), place.worker_memory)
+    session.executor = create(session.folder.resolve(), place.timeout, environment)
+
+
+def _start_workers(session: Session, reference: str, candidate: str) -> None:
+    from trtdebug.plugins.types import Startable
+
+    if isinstance(session.executor, Startable):
+        session.executor.start(reference, candidate)
+
+
+def _environment(selection: Mapping[str, str], memory: int | None) -> dict[str, str]:
+    """Of the workers: which plugins are left out, and the memory that they may hold."""
+    from trtdebug.session.limits import MEMORY_VARIABLE
+
+    return {**selection, **({} if memory is None else {MEMORY_VARIABLE: str(memory)})}
+
+
+def refuse_engine(candidate: Path | None) -> None:
+    """Raises `UserError` for an engine file where a model is needed."""
+    from trtdebug.backends.tensorrt.engine_file import is_engine_file
+
+    if candidate is not None and is_engine_file(candidate):
+        raise UserError(
+            f"{candidate} is a serialized engine, in which nothing can be searched or changed.",
+            "`trtdebug compare MODEL --engine FILE` compares its outputs.",
+        )
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raises `UserError` for a folder with other things in it: a session is not spread among them."""
+    if not folder.is_dir() or any((folder / name).exists() for name in _MARKS):
+        return
+    if any(folder.iterdir()):
+        raise UserError(
+            f"the folder {folder} is not empty and no session.", "Choose another --session folder."
+        )
+
+
+def _refuse_half_made(folder: Path) -> None:
+    if (folder / "preflight.json").exists() and not (folder / "case.json").exists():
+        raise UserError(
+            f"the session {folder} was interrupted before its case was stored: there is nothing to resume.",
+            f"Give the same `trtdebug run` again, with --session {shlex.quote(str(folder))}.",
+        )
+
+
+def _refuse_other_case(folder: Path, case: Case) -> None:
+    from trtdebug.session.session import Session
+
+    if not (folder / "case.json").exists():
+        return
+    stored = Session(folder).case()
+    if stored.sha256 != case.sha256:
+        raise UserError(
+            f"the session {folder} is of another model: {stored.model}.", "Choose another --session folder."
+        )
+    if stored != case:
+        raise UserError(
+            f"the session {folder} is of another case: its options or inputs differ.",
+            "Choose another --session folder, or `trtdebug resume` it.",
+        )
+
+
+def _store_findings(session: Session, findings: tuple[Finding, ...]) -> None:
+    from trtdebug.core.jsonable import dumps
+    from trtdebug.session.files import write_text
+
+    write_text(session.folder / "preflight.json", dumps(list(findings), indent=2))
+
+
+def _stored_findings(session: Session) -> tuple[Finding, ...]:
+    from trtdebug.core.finding import Finding
+    from trtdebug.core.jsonable import loads
+
+    path = session.folder / "preflight.json"
+    return tuple(loads(path.read_text(encoding="utf-8"), list[Finding])) if path.exists() else ()
