@@ -1,14 +1,17 @@
-"""On a GPU: `trtdebug run` against `polygraphy debug precision` on the same model, on the same host, in one go.
+"""On a GPU: `trtdebug` against `polygraphy debug precision` on the same model, on the same host, in one go.
 
-    python bench/gpu/precision.py [MODEL] [INPUTS.npz]
+    python bench/gpu/precision.py [--bisects N] [--no-run] [MODEL] [INPUTS.npz]
 
-Without a model the transformer of samples/attention.py is used, whose twelve culprits are known.
+Without a model the transformer of samples/attention.py is used, whose twelve culprits are known. Nothing else should
+run on the machine: each of the tools unpacks 3 GB of kernels before its first build.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,14 +30,22 @@ TOLERANCE = "0.05"
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", nargs="?", type=Path)
+    parser.add_argument("inputs", nargs="?", type=Path)
+    parser.add_argument("--bisects", type=int, default=3, help="the median of so many counts")
+    parser.add_argument("--no-run", action="store_true", help="leaves `trtdebug run` out")
+    asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="trtdebug-bench-"))
-    model = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else sample(folder)
-    feeds = dict(np.load(sys.argv[2])) if len(sys.argv) > 2 else random_feeds(model)
+    model = asked.model.resolve() if asked.model else sample(folder)
+    feeds = dict(np.load(asked.inputs)) if asked.inputs else random_feeds(model)
     np.savez(folder / "inputs.npz", **feeds)
     save_json([feeds], str(folder / "inputs.json"))
     golden(model, feeds, folder / "golden.json")
     print(f"{'tool':36} {'wall s':>7} {'builds':>6}  answer")
-    mine = ours(model, folder)
+    mine = {"bisect": statistics.median(ours("bisect", model, folder, n) for n in range(asked.bisects))}
+    if not asked.no_run:
+        mine["run"] = ours("run", model, folder)
     peers = {direction: polygraphy(model, folder, direction) for direction in ("forward", "reverse")}
     for direction, seconds in peers.items():
         for until, own in mine.items():
@@ -66,29 +77,20 @@ def golden(model: Path, feeds: dict[str, np.ndarray], path: Path) -> None:
     results.save(str(path))
 
 
-def ours(model: Path, folder: Path) -> dict[str, float]:
-    """`bisect` names the nodes, as the peer tries to; `run` also sees it fail, fixes it, and writes a repro."""
-    taken = {}
-    for until in ("bisect", "run"):
-        command = [sys.executable, "-m", "trtdebug", until, str(model), "--fp16", "--candidate", "tensorrt"]
-        command += [
-            "--inputs",
-            str(folder / "inputs.npz"),
-            "--session",
-            str(folder / until),
-            "--json",
-            "--quiet",
-        ]
-        started = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - started
-        report = json.loads(done.stdout)
-        nodes = [n for c in report["culprits"] for n in c["nodes"]]
-        stages = ", ".join(f"{s['name']} {s['trials']}" for s in report["stages"] if s["trials"])
-        answer = f"{report['verdict']}, {len(nodes)} nodes: {', '.join(nodes)} (builds: {stages})"
-        print(f"{'trtdebug ' + until:36} {seconds:7.1f} {report['trials']['builds']:6}  {answer}", flush=True)
-        taken[until] = seconds
-    return taken
+def ours(until: str, model: Path, folder: Path, number: int = 0) -> float:
+    """Seconds. `bisect` names the nodes, as the peer tries to; `run` also fixes it, and writes a repro."""
+    command = [sys.executable, "-m", "trtdebug", until, str(model), "--fp16", "--candidate", "tensorrt"]
+    command += ["--inputs", str(folder / "inputs.npz"), "--session", str(folder / f"{until}-{number}")]
+    command += ["--json", "--quiet"]
+    started = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
+    report = json.loads(done.stdout)
+    nodes = [n for c in report["culprits"] for n in c["nodes"]]
+    stages = ", ".join(f"{s['name']} {s['trials']}" for s in report["stages"] if s["trials"])
+    answer = f"{report['verdict']}, {len(nodes)} nodes: {', '.join(nodes)} (builds: {stages})"
+    print(f"{'trtdebug ' + until:36} {seconds:7.1f} {report['trials']['builds']:6}  {answer}", flush=True)
+    return seconds
 
 
 def polygraphy(model: Path, folder: Path, direction: str) -> float:
