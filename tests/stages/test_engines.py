@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from engine_json import TRT8
+from fake_backend import job
 
 from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps
-from trtdebug.core.outcome import EngineInfo, LayerInfo
+from trtdebug.core.outcome import EngineInfo, LayerInfo, Outcome
 from trtdebug.stages.engines import is_recorded, load_job, recorded_engine
 
 INFO = EngineInfo("tensorrt", "8.6.0", "GPU", (LayerInfo("fc", ("fc",), "fp16", milliseconds=0.5),))
@@ -19,7 +19,8 @@ INFO = EngineInfo("tensorrt", "8.6.0", "GPU", (LayerInfo("fc", ("fc",), "fp16", 
 def trial(session: Path, name: str, purpose: str, info: EngineInfo = INFO, record: bool = False) -> Path:
     folder = session / "trials" / name
     folder.mkdir(parents=True)
-    (folder / "trial.json").write_text(json.dumps({"purpose": purpose, "record": record}))
+    (folder / "trial.json").write_text(dumps(job(purpose=purpose, record=record)))
+    (folder / "outcome.json").write_text(dumps(Outcome("pass")))
     (folder / "engine.json").write_text(dumps(info))
     return folder
 

@@ -50,7 +50,9 @@ def from_npm() -> bytes:
     if npm is None:
         raise OSError("npm is not installed")
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([npm, "pack", "--silent", PACKAGE], cwd=folder, capture_output=True, timeout=120)
+        done = subprocess.run(
+            [npm, "pack", "--silent", PACKAGE], cwd=folder, capture_output=True, timeout=120
+        )
         packed = list(Path(folder).glob("*.tgz"))
         if done.returncode or not packed:
             raise OSError(f"npm does not fetch {PACKAGE}")

@@ -72,7 +72,7 @@ def _quantiles(session: Session, result: Reverdict) -> Quantiles:
     from trtdebug.stages.reverdict import error_quantiles
 
     return {
-        (t.job.sha256, e.tensor): error_quantiles(session, t.job, e.tensor)
+        (t.name, e.tensor): error_quantiles(session, t.job, t.name, e.tensor)
         for t in result.trials
         for e in t.after.tensors
     }
@@ -89,7 +89,7 @@ def _print(result: Reverdict, measured: Quantiles) -> None:
                 f"  {error.status:10} {error.tensor}: relative RMS {error.rms_rel:.3g}, "
                 f"max abs {error.max_abs:.3g}, {error.nonfinite} NaN or Inf{reason}"
             )
-            for sample, found in measured.get((trial.job.sha256, error.tensor), {}).items():
+            for sample, found in measured.get((trial.name, error.tensor), {}).items():
                 shown = ", ".join(f"{q.at:.1%} within {q.abs:.3g} ({q.rel:.3g} of |r|)" for q in found)
                 say(f"             {sample}: {shown}")
 
@@ -98,7 +98,7 @@ def _trial(trial: Rejudged) -> str:
     before, after = trial.before.status, trial.after.status
     change = after if before == after else f"{after} (before: {before})"
     reason = f": {trial.after.reason}" if not trial.after.tensors else ""
-    return f"{trial.job.purpose}, {trial.job.sha256[:12]}: {change}{reason}"
+    return f"{trial.job.purpose}, {trial.name[:12]}: {change}{reason}"
 
 
 def _data(result: Reverdict, measured: Quantiles) -> dict[str, Any]:
@@ -112,14 +112,14 @@ def _data(result: Reverdict, measured: Quantiles) -> dict[str, Any]:
         "signature": to_data(result.signature) if result.signature else None,
         "trials": [
             {
-                "trial": t.job.sha256,
+                "trial": t.name,
                 "purpose": t.job.purpose,
                 "before": t.before.status,
                 "after": t.after.status,
                 "reason": t.after.reason,
                 "tensors": [to_data(e) for e in t.after.tensors],
                 "quantiles": {
-                    e.tensor: to_data(measured[t.job.sha256, e.tensor]) for e in t.after.tensors if measured
+                    e.tensor: to_data(measured[t.name, e.tensor]) for e in t.after.tensors if measured
                 },
             }
             for t in result.trials

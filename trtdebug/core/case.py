@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from trtdebug.core.intervention import Precision
@@ -70,6 +70,21 @@ class BuildOptions:
         """What of these options a reference takes, too: plugins, and implementations of operators."""
         contents = {path: self.contents[path] for path in self.plugins if path in self.contents}
         return BuildOptions(plugins=self.plugins, operators=self.operators, contents=contents)
+
+    @property
+    def placeless(self) -> BuildOptions:
+        """The same options with contents in the place of paths: equal wherever the files lie."""
+
+        def content(path: str) -> str:
+            return self.contents.get(path, path)
+
+        return replace(
+            self,
+            plugins=tuple(map(content, self.plugins)),
+            calibration_cache=self.calibration_cache and content(self.calibration_cache),
+            operators=tuple(s if s.kind == "extension" else replace(s, name="") for s in self.operators),
+            contents={},
+        )
 
 
 @dataclass(frozen=True)

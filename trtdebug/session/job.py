@@ -41,6 +41,8 @@ class Job:
 
     Attributes:
         purpose: what the trial is for, in two or three words; not part of its identity.
+        version: the backend's version and device, so that after an upgrade nothing is taken for what another version
+            built. Empty where that does not matter, as of a reference.
         role: whose run it is. The reference's own runs are no trials, and cost no build; nor does timing.
         model, model_sha256: the file to build, and what is in it.
         inputs_sha256: content of all samples.
@@ -91,6 +93,7 @@ class Job:
     equal_rows: bool = False
     choices: dict[str, ChoiceRef] = field(default_factory=dict)
     build_only: bool = False
+    version: str = ""
     keep_engine: bool = False
     timed: tuple[str, ...] = ()
     max_memory: int | None = None
@@ -101,4 +104,13 @@ class Job:
         placeless = tuple(
             replace(i, model="") if isinstance(i, ReplaceGraph) else i for i in self.interventions
         )
-        return digest(replace(self, purpose="", model="", max_memory=None, interventions=placeless))
+        return digest(
+            replace(
+                self,
+                purpose="",
+                model="",
+                max_memory=None,
+                interventions=placeless,
+                options=self.options.placeless,
+            )
+        )

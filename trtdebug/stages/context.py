@@ -148,6 +148,11 @@ class Context:
         marks = self.case.options.marks
         return (*((MarkOutputs(marks),) if marks else ()), *interventions)
 
+    def maker(self, backend: str) -> str:
+        """Version and device of a backend, as in `Job.version`."""
+        found = self.plugins.backends()[backend].probe()
+        return f"{found.version} {found.device}".strip()
+
     # jobs -----------------------------------------------------------------------------------------------
 
     def reference_job(self, outputs: Iterable[str] | None = None, repeat: int = 0) -> Job:
@@ -194,6 +199,7 @@ class Context:
         return Job(
             purpose=purpose,
             backend=self.case.candidate,
+            version=self.maker(self.case.candidate),
             model=self.case.candidate_model or self.case.model,
             model_sha256=self.case.candidate_sha256 or self.case.sha256,
             inputs_sha256=self.case.inputs_sha256,

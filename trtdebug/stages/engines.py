@@ -16,6 +16,8 @@ from trtdebug.core.jsonable import from_data
 from trtdebug.core.outcome import EngineInfo
 from trtdebug.oracle.tolerance import limits
 from trtdebug.session.job import Job
+from trtdebug.session.session import Session
+from trtdebug.session.trials import of_latest_version, stored_trials
 from trtdebug.stages.sanity import AS_BUILT
 
 
@@ -54,11 +56,10 @@ def recorded_engine(path: Path) -> EngineInfo:
 def _in_folder(folder: Path) -> Path:
     if (folder / "engine.json").is_file():
         return folder / "engine.json"
-    trials = sorted(folder.glob("trials/*/engine.json"), key=lambda p: p.stat().st_mtime)
-    for trial in trials:
-        job = _read(trial.with_name("trial.json"))
-        if job.get("purpose") == AS_BUILT and not job.get("record"):
-            return trial
+    for trial in of_latest_version(stored_trials(Session(folder))):
+        path = folder / "trials" / trial.name / "engine.json"
+        if trial.job.purpose == AS_BUILT and not trial.job.record and path.is_file():
+            return path
     if (folder / "trials").is_dir():
         raise UserError(
             f"the session {folder} holds no engine that was built as you build it.",

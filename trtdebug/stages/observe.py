@@ -87,7 +87,12 @@ def _observe_batch(
     job = _job(ctx, isolated)
     if foreseen_by is not None:
         job = replace(
-            job, backend=foreseen_by, role="reference", fast=False, purpose="nodes isolated, foreseen"
+            job,
+            backend=foreseen_by,
+            version=ctx.maker(foreseen_by),
+            role="reference",
+            fast=False,
+            purpose="nodes isolated, foreseen",
         )
     outcome = ctx.session.run(job)
     if outcome.status == "untestable" and not outcome.tensors:

@@ -81,6 +81,7 @@ class PieceBuilds:
         return Job(
             purpose=purpose,
             backend=case.candidate,
+            version=self.ctx.maker(case.candidate),
             model=str(path),
             model_sha256=digest.hexdigest(),
             inputs_sha256=case.inputs_sha256,

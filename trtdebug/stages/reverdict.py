@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from trtdebug.core.case import Tolerance
 from trtdebug.core.diagnosis import Verdict
 from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import loads
 from trtdebug.core.outcome import Outcome, Signature, TensorError
 from trtdebug.oracle.quantiles import Quantile, quantiles
 from trtdebug.oracle.rejudge import rejudge
@@ -17,6 +16,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.again import compared_again
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.session import Session
+from trtdebug.session.trials import of_latest_version, stored_trials
 from trtdebug.stages.context import Context
 from trtdebug.stages.preflight import check_tolerance
 from trtdebug.stages.rounding import IN_FP64, finite_errors
@@ -34,6 +34,11 @@ class Rejudged:
     job: Job
     before: Outcome
     after: Outcome
+
+    @property
+    def name(self) -> str:
+        """Hash under which it is stored: another trtdebug may have computed it otherwise."""
+        return self.before.trial or self.job.sha256
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,10 @@ def reverdict(session: Session, tolerance: Tolerance, plugins: PluginManager) ->
     return Reverdict(limits.describe(), old, verdict, signature, reason, trials)
 
 
-def error_quantiles(session: Session, job: Job, tensor: str) -> dict[str, tuple[Quantile, ...]]:
+def error_quantiles(session: Session, job: Job, trial: str, tensor: str) -> dict[str, tuple[Quantile, ...]]:
     """By sample, of a compared tensor of a stored trial; without the samples whose tensors were not kept."""
     store, expected = session.tensors, (job.expected or {}).get(tensor)
-    kept = TensorRef(tensor, job.sha256)
+    kept = TensorRef(tensor, trial)
     if expected is None:
         return {}
     pairs = {s: (store.get(s, expected), store.get(s, kept)) for s in job.samples if store.has(s, kept)}
@@ -104,25 +109,23 @@ def error_quantiles(session: Session, job: Job, tensor: str) -> dict[str, tuple[
 
 
 def _stored(session: Session) -> list[tuple[Job, Outcome]]:
-    """The finished trials of the whole candidate, and of the reference in double precision."""
-    found = []
-    for path in sorted(session.folder.glob("trials/*/outcome.json")):
-        job = loads(path.with_name("trial.json").read_text(encoding="utf-8"), Job)
-        if job.purpose in (AS_BUILT, FORCED, IN_FP64):
-            found.append((job, loads(path.read_text(encoding="utf-8"), Outcome)))
-    return found
+    """The finished trials of the whole candidate, in its latest version, and of the reference in double precision."""
+    wanted = (AS_BUILT, FORCED, IN_FP64)
+    trials = of_latest_version(stored_trials(session))
+    return [(t.job, t.outcome) for t in trials if t.job.purpose in wanted]
 
 
 def _again(session: Session, job: Job, outcome: Outcome, limits: Limits) -> Outcome:
     if not outcome.tensors:
         return outcome
-    errors = tuple(_error(session, job, e, limits) for e in outcome.tensors)
+    trial = outcome.trial or job.sha256
+    errors = tuple(_error(session, job, trial, e, limits) for e in outcome.tensors)
     status, signature, reason = judge(errors)
     return replace(outcome, status=status, signature=signature, reason=reason, tensors=errors)
 
 
-def _error(session: Session, job: Job, stored: TensorError, limits: Limits) -> TensorError:
-    errors = compared_again(session.tensors, job, job.sha256, stored.tensor, limits)
+def _error(session: Session, job: Job, trial: str, stored: TensorError, limits: Limits) -> TensorError:
+    errors = compared_again(session.tensors, job, trial, stored.tensor, limits)
     if errors is None:
         return rejudge(stored, limits, len(job.samples))
     [again] = worst(errors.values())

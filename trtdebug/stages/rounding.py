@@ -91,6 +91,7 @@ def emulated_rounding(ctx: Context, outcomes: Sequence[Outcome]) -> tuple[Findin
         ctx.reference_job(ctx.index.outputs),
         purpose="rounding emulated",
         backend=emulator.name,
+        version=ctx.maker(emulator.name),
         options=replace(ctx.case.options.for_reference, precision=ctx.low),
         interventions=(ForcePrecision(ctx.low),),
         expected={o: TensorRef(o) for o in ctx.index.outputs},

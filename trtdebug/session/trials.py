@@ -1,0 +1,53 @@
+"""The trials that a session's folder holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtdebug.core.errors import UserError
+from trtdebug.core.jsonable import loads
+from trtdebug.core.outcome import Outcome
+from trtdebug.session.job import Job
+from trtdebug.session.session import Session
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A finished trial. `name`: its hash, which names its folder."""
+
+    name: str
+    job: Job
+    outcome: Outcome
+
+
+def stored_trials(session: Session) -> tuple[StoredTrial, ...]:
+    """All finished trials, in the order in which they were finished last.
+
+    Raises:
+        UserError: a trial's files are damaged.
+    """
+    finished = [e["trial"] for e in session.journal.read() if e.get("event") == "trial_finished"]
+    order = {name: number for number, name in enumerate(finished)}
+    paths = session.folder.glob("trials/*/outcome.json")
+    names = sorted((p.parent.name for p in paths), key=lambda name: (order.get(name, -1), name))
+    return tuple(_read(session.trial_folder(name)) for name in names)
+
+
+def of_latest_version(trials: Sequence[StoredTrial]) -> tuple[StoredTrial, ...]:
+    """Without the candidate's trials of another version, or on another device, than that which was used last."""
+    made = [(t.job.backend, t.job.version) for t in trials if t.job.role == "candidate"]
+    return tuple(t for t in trials if t.job.role != "candidate" or (t.job.backend, t.job.version) == made[-1])
+
+
+def _read(folder: Path) -> StoredTrial:
+    try:
+        job = loads((folder / "trial.json").read_text(encoding="utf-8"), Job)
+        outcome = loads((folder / "outcome.json").read_text(encoding="utf-8"), Outcome)
+    except (OSError, json.JSONDecodeError) as error:
+        raise UserError(f"the trial {folder} cannot be read: {error}.", "Remove its folder.") from error
+    except Exception as error:  # whatever cattrs finds wrong with it
+        raise UserError(f"the trial {folder} is damaged: {error}.", "Remove its folder.") from error
+    return StoredTrial(folder.name, job, outcome)
