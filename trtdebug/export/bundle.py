@@ -25,8 +25,9 @@ def bundle(module: str) -> str:
     Raises:
         ValueError: two modules use one name for different things, or one imports in a way that is not understood.
     """
-    main = _Module(module)
-    whole = _Bundle(origin=dict.fromkeys(main.defined, module))
+    whole = _Bundle()
+    main = whole.module(module)
+    whole.origin |= dict.fromkeys(main.defined, module)
     for name in main.taken_by(main.tree.body):
         whole.take(main, name)
     for statement in main.rest:
@@ -104,8 +105,13 @@ class _Module:
         return node.module
 
     def is_module(self, name: str) -> bool:
-        found = self.ours(name)
-        return found is not None and find_spec(found).submodule_search_locations is not None  # type: ignore[union-attr]
+        return name in self.modules
+
+    @cached_property
+    def modules(self) -> tuple[str, ...]:
+        """The imported names that stand for modules of this package."""
+        ours = ((name, self.ours(name)) for name in self.imports)
+        return tuple(n for n, package in ours if package is not None and _is_package(package))
 
     def taken_by(self, statements: list[ast.stmt]) -> list[str]:
         """Names imported from this package that these statements use, in order; "module.name" of a module."""
@@ -131,6 +137,11 @@ class _Module:
         return "\n".join(self.lines[start:end]), [node]
 
 
+def _is_package(name: str) -> bool:
+    spec = find_spec(name)
+    return spec is not None and spec.submodule_search_locations is not None
+
+
 @dataclass
 class _Bundle:
     """What was gathered so far: definitions in order, and the imports that they need."""
@@ -138,6 +149,11 @@ class _Bundle:
     parts: list[str] = field(default_factory=list)
     imports: set[str] = field(default_factory=set)
     origin: dict[str, str] = field(default_factory=dict)
+    modules: dict[str, _Module] = field(default_factory=dict)
+
+    def module(self, name: str) -> _Module:
+        """Read once: many definitions come from one module."""
+        return self.modules.setdefault(name, _Module(name))
 
     def take(self, module: _Module, name: str) -> None:
         """Adds what `module` imports under this name."""
@@ -146,9 +162,9 @@ class _Bundle:
         if source is None:
             raise ValueError(f"{module.name} does not import {name} from {_PACKAGE}")
         if attribute:
-            self.define(_Module(f"{source}.{first}"), attribute)
+            self.define(self.module(f"{source}.{first}"), attribute)
         else:
-            self.define(_Module(source), first)
+            self.define(self.module(source), first)
 
     def define(self, module: _Module, name: str) -> None:
         """Adds a definition, after all that it uses."""
@@ -170,7 +186,7 @@ class _Bundle:
         for other in sorted(used_here & module.defined.keys() - {name}, key=module.defined.__getitem__):
             self.define(module, other)
         self.note_imports(module, statements)
-        for alias in filter(module.is_module, module.imports):
+        for alias in module.modules:
             text = re.sub(rf"\b{alias}\.(?=[A-Za-z_])", "", text)
         self.parts.append(text)
 
