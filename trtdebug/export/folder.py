@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -99,15 +100,19 @@ def _fill(
     manifest = _with_artifacts(manifest, interventions, ctx.session.folder / "trials", folder)
     write_manifest(manifest, folder)
     versions_line = f"# Written for a fix found with {_told(candidate)}; works with TensorRT 8.6 to 11.\n"
-    (folder / "build.py").write_text(
-        versions_line + bundle("trtdebug.export.scripts.build"), encoding="utf-8"
-    )
+    (folder / "build.py").write_text(versions_line + _script("build"), encoding="utf-8")
     (folder / CONSTRAINTS_SCRIPT).write_text(
-        versions_line + bundle("trtdebug.export.scripts.polygraphy_constraints"), encoding="utf-8"
+        versions_line + _script("polygraphy_constraints"), encoding="utf-8"
     )
     (folder / "trtexec.txt").write_text(trtexec_text(manifest), encoding="utf-8")
     (folder / "README.txt").write_text(readme(manifest), encoding="utf-8")
     return manifest
+
+
+@cache
+def _script(name: str) -> str:
+    """The same for every fix."""
+    return bundle(f"trtdebug.export.scripts.{name}")
 
 
 def _told(candidate: BackendInfo) -> str:

@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import onnx
 
@@ -34,7 +35,7 @@ class Node:
     captured: tuple[str, ...] = ()
     has_body: bool = False
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """Every tensor that the node reads, captured ones too, each once."""
         return tuple(dict.fromkeys(name for name in (*self.inputs, *self.captured) if name))

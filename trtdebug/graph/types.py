@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ import onnx
 from onnx import TensorProto
 
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.walk import all_nodes
+from trtdebug.graph.walk import all_nodes, captured
 
 Dim: TypeAlias = "int | str | None"
 """A dimension: its size, the name of a dynamic one, or None where nothing is known."""
@@ -142,12 +143,24 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _sort_nodes(model: onnx.ModelProto) -> None:
+    if _are_sorted(model.graph.node):
+        return
     index = GraphIndex(model)
     nodes = {node.name: proto for node, proto in zip(index.nodes, model.graph.node, strict=True)}
     if index.order != tuple(nodes):
         ordered = [onnx.NodeProto.FromString(nodes[name].SerializeToString()) for name in index.order]
         del model.graph.node[:]
         model.graph.node.extend(ordered)
+
+
+def _are_sorted(nodes: Sequence[onnx.NodeProto]) -> bool:
+    """Whether each node stands behind those that write what it reads."""
+    due = {tensor for node in nodes for tensor in node.output if tensor}
+    for node in nodes:
+        if not due.isdisjoint((*node.input, *captured(node))):
+            return False
+        due.difference_update(node.output)
+    return True
 
 
 def _import_all_domains(model: onnx.ModelProto) -> None:

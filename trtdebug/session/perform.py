@@ -50,7 +50,7 @@ def perform(
     """
     if job.timed:
         return time_in_turns(job, backend, folder)
-    store = TensorStore(folder / "tensors")
+    store = TensorStore(folder / "tensors", remember=True)
     started = time.perf_counter()
     engine: Engine | None = None
     info: EngineInfo | None = None

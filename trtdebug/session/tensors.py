@@ -15,6 +15,7 @@ from trtdebug.session.job import TensorRef
 
 _READABLE = 48
 _SMALL = 1 << 16  # bytes
+_REMEMBERED = 16 << 20  # bytes
 _BLOCK = 1 << 18  # elements
 
 
@@ -26,8 +27,11 @@ class TensorStore:
     (bfloat16, float8) in float32, 4-bit integers in int8, strings in numpy's fixed-width unicode.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, remember: bool = False) -> None:
+        """`remember`: keeps small tensors that were read, for one job that nobody else writes to beside."""
         self.folder = folder
+        self._remembered: dict[tuple[str, TensorRef], Tensor] = {}
+        self._room = _REMEMBERED if remember else 0
 
     def path(self, sample: str, ref: TensorRef) -> Path:
         scope = ref.scope[:16] or "samples"
@@ -38,6 +42,7 @@ class TensorStore:
     def put(self, sample: str, ref: TensorRef, value: Tensor) -> None:
         """Stores a tensor, whole or not at all."""
         path = self.path(sample, ref)
+        self._remembered.pop((sample, ref), None)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         with temporary.open("wb") as file:
@@ -47,10 +52,16 @@ class TensorStore:
 
     def get(self, sample: str, ref: TensorRef) -> Tensor:
         """A stored tensor, read-only, and memory-mapped unless it is small. Raises FileNotFoundError."""
+        known = self._remembered.get((sample, ref))
+        if known is not None:
+            return known
         path = self.path(sample, ref)
         small = path.stat().st_size <= _SMALL  # a map takes a file descriptor, of which there may be 1024
         tensor: Tensor = np.load(path, allow_pickle=False, mmap_mode=None if small else "r")
         tensor.flags.writeable = False
+        if small and tensor.nbytes <= self._room:
+            self._remembered[sample, ref] = tensor
+            self._room -= tensor.nbytes
         return tensor
 
     def has(self, sample: str, ref: TensorRef) -> bool:
