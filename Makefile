@@ -25,7 +25,7 @@ demo: $(STAMP)
 	@$(BIN)/trtdebug demo
 
 test: $(STAMP) $(BINDINGS)
-	@$(BIN)/python -m pytest -m "not gpu" -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -m "not gpu" -n 2 --dist worksteal $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check
