@@ -10,8 +10,9 @@ import pytest
 from seed_models import model_of, node, value, weight
 from typer.testing import CliRunner
 
+from trtdebug.api.tolerances import tolerance
 from trtdebug.cli.app import app
-from trtdebug.cli.tolerances import checked, tolerance
+from trtdebug.cli.tolerances import checked
 from trtdebug.core.case import OutputTolerance, Tolerance
 from trtdebug.graph.load import save_model
 

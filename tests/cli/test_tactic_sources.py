@@ -40,7 +40,7 @@ def given(*words: str) -> CaseOptions:
 def test_it_is_a_build_option(words: tuple[str, ...]) -> None:
     options = given(*words)
     assert options.request().options == BuildOptions(tactic_sources="-CUBLAS,-CUBLAS_LT,-CUDNN")
-    again = shlex.split(options.command_line())
+    again = shlex.split(options.request().command)
     assert again[:3] == ["trtdebug", "run", "m.onnx"]
     assert given(*again[3:]) == options
 

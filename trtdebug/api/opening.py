@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SLOW = "tensorrt"
 """A backend that takes seconds to start, and the module that it needs."""
 _EXECUTOR = "worker"
-_MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx", "model.onnx")
+_MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx", "given")
 """Files of which a session has one, from its first instant on."""
 
 

@@ -9,7 +9,6 @@ import typer
 
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.options import precision_of
 from trtdebug.cli.plugins import load
 
 
@@ -35,6 +34,7 @@ def check(
 
     Exit code 1 when a finding is an error.
     """
+    from trtdebug.api.request import precision_of
     from trtdebug.core.case import BuildOptions
     from trtdebug.core.jsonable import to_data
     from trtdebug.stages.check import check_model

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,15 +13,11 @@ import typer
 
 from trtdebug.cli import tolerances
 from trtdebug.cli.limits import MaxMemory, WorkerMemory
-from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
     from trtdebug.stages.preflight import CaseRequest
 
 _CASE, _BUILD, _INPUTS, _VERDICT, _SESSION = "Case", "Build", "Inputs", "Verdict", "Session and output"
-
-
-_NOT_OF_THE_CASE = ("model", "session", "timeout", "worker_memory", "max_memory", "json", "quiet")
 
 
 @dataclass(frozen=True)
@@ -191,82 +185,10 @@ class CaseOptions:
 
     def request(self) -> CaseRequest:
         """The request for preflight. Raises `UserError` for options that exclude each other."""
-        from trtdebug.core.case import BuildOptions
-        from trtdebug.stages.preflight import CaseRequest
+        from trtdebug.api.request import request_of
 
-        return CaseRequest(
-            model=self.model,
-            options=BuildOptions(
-                precision=precision_of(fp16=self.fp16, bf16=self.bf16, int8=self.int8),
-                tf32=not self.no_tf32,
-                plugins=tuple(str(p.resolve()) for p in self.plugins or ()),
-                optimization_level=self.opt_level,
-                calibration_cache=str(self.calibration_cache.resolve()) if self.calibration_cache else None,
-                marks=_marks(self.mark, self.mark_all),
-                tactic_sources=_tactic_sources(self.tactic_sources),
-            ),
-            tolerance=tolerances.tolerance(self.atol, self.rtol, self.rms),
-            reference=self.reference,
-            candidate=self.candidate,
-            candidate_model=self.candidate_model,
-            operators=self.operators or (),
-            inputs=self.inputs,
-            input_shapes=self.input_shapes or (),
-            min_shapes=self.min_shapes or (),
-            opt_shapes=self.opt_shapes or (),
-            max_shapes=self.max_shapes or (),
-            ranges=self.val_range or (),
-            seed=self.seed,
-            builds=2 if self.builds is None else self.builds,
-            fix_builds=self.fix_builds,
-            command=self.command_line(),
-            max_memory=self.max_memory,
-            good_tactics=self.good_tactics,
-        )
-
-    def command_line(self) -> str:
-        """The command that repeats this case in a new session."""
-        words = ["trtdebug", "run", str(self.model)]
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if option.name in _NOT_OF_THE_CASE or value == option.default:
-                continue
-            flag = f"--{option.name.replace('_', '-')}"
-            values = value if isinstance(value, list) else [value]
-            words += [flag] if value is True else [w for v in values for w in (flag, str(v))]
-        return shlex.join(words)
-
-
-def _marks(tensors: list[str] | None, every: bool) -> tuple[str, ...]:
-    """What to mark, as in `BuildOptions.marks`. Raises `UserError` for both at once."""
-    from trtdebug.core.intervention import EVERY_TENSOR
-
-    if tensors and every:
-        raise UserError("--mark and --mark-all exclude each other.", "Give one of them.")
-    return (EVERY_TENSOR,) if every else tuple(dict.fromkeys(tensors or ()))
-
-
-def _tactic_sources(given: str | None) -> str | None:
-    """As in `BuildOptions.tactic_sources`. Raises `UserError` for what is no list of names."""
-    from trtdebug.backends.tensorrt.knobs import KNOBS
-
-    if given is None:
-        return None
-    value, knob = re.sub(r"\s*,\s*", ",", given.strip()), KNOBS["tactic_sources"]
-    if re.fullmatch(knob.pattern, value) is None:
-        raise UserError(
-            f"--tactic-sources takes {knob.takes}, not {given!r}.",
-            "For instance: --tactic-sources=-CUBLAS,-CUDNN",
-        )
-    return value
-
-
-def precision_of(**wanted: bool) -> Any:
-    """The one precision that is wanted, "fp32" where none is. Raises `UserError` for two."""
-    chosen = [name for name, given in wanted.items() if given]
-    if len(chosen) > 1:
-        raise UserError(f"--{chosen[0]} and --{chosen[1]} exclude each other.", "Give one precision.")
-    return chosen[0] if chosen else "fp32"
+        given = {o.name: getattr(self, o.name) for o in fields(self) if getattr(self, o.name) != o.default}
+        return request_of(self.model, given)
 
 
 @functools.cache

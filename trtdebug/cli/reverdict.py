@@ -50,12 +50,13 @@ def reverdict(
 
     Exit code as that of run, by the new verdict.
     """
+    from trtdebug.api.tolerances import tolerance
     from trtdebug.report.build import exit_code
     from trtdebug.session.session import Session
     from trtdebug.stages.reverdict import reverdict as judge_again
 
     session = Session(chosen_session(folder))
-    result = judge_again(session, tolerances.tolerance(atol, rtol, rms), load())
+    result = judge_again(session, tolerance(atol, rtol, rms), load())
     measured = _quantiles(session, result) if quantiles else {}
     if json:
         say_json(_data(result, measured))

@@ -1,0 +1,119 @@
+"""`trtdebug.debug`: models and inputs as files or in memory, typed results, nothing printed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from in_process import jobs_run_here
+from in_process import trtdebug as command
+from seed_models import clamped_gemm
+
+import trtdebug
+
+CULPRITS = [("norm_pow",), ("norm_var",), ("norm_eps",), ("norm_sqrt",)]
+
+
+def test_importing_the_package_loads_next_to_nothing() -> None:
+    heavy = "('numpy', 'onnx', 'onnxruntime', 'polygraphy', 'rich', 'typer', 'tensorrt', 'pluggy')"
+    code = f"import sys, trtdebug, trtdebug.pytest_plugin; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pluggy" in done.stdout or done.stdout == "[]\n"  # pytest itself brings pluggy
+    assert not {"numpy", "onnx", "typer", "rich"} & set(done.stdout.split("'"))
+
+
+def test_every_public_name_is_there() -> None:
+    assert set(trtdebug.__all__) <= set(dir(trtdebug))
+    assert all(getattr(trtdebug, name) for name in trtdebug.__all__)
+    with pytest.raises(AttributeError, match="nothing_of_this_name"):
+        trtdebug.nothing_of_this_name  # noqa: B018
+
+
+def test_the_cause_and_the_fix_are_typed(result: trtdebug.DebugResult) -> None:
+    assert result.verdict == "diverges"
+    assert not result.matches
+    assert [c.nodes for c in result.culprits] == CULPRITS
+    assert result.fix is not None
+    assert result.fix.verified
+    assert set(result.fix.interventions[0].nodes) == {n for c in CULPRITS for n in c}
+    assert str(result).startswith("DIVERGES")
+    assert repr(result).startswith("<DebugResult diverges: ")
+
+
+def test_the_session_is_one_that_the_command_line_reads(result: trtdebug.DebugResult) -> None:
+    stored = json.loads((result.session / "report.json").read_text(encoding="utf-8"))
+    assert stored == result.report
+    assert command("report", result.session).stdout == str(result)
+
+
+def test_it_prints_nothing_and_the_same_session_repeats_no_trial(
+    result: trtdebug.DebugResult, layernorm: onnx.ModelProto, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    with jobs_run_here():
+        again = trtdebug.debug(
+            layernorm,
+            fp16=True,
+            candidate="emulator",
+            until="fix",
+            session=result.session,
+            progress=lambda progress: told.append(progress.stage),
+        )
+    assert again.diagnosis.trials.builds == 0
+    assert again.diagnosis.culprits == result.diagnosis.culprits
+    assert {"sanity", "fix"} <= set(told)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_inputs_in_memory_are_those_of_the_case(tmp_path: Path) -> None:
+    samples = [{"tensor0": np.full((64, 64), value, np.float32)} for value in (0.5, 1.5)]
+    with jobs_run_here():
+        result = trtdebug.debug(clamped_gemm(), inputs=samples, candidate="emulator", session=tmp_path / "s")
+    assert result.report["samples"] == 2
+    words = result.report["command"].split()
+    assert words[:2] == ["trtdebug", "run"]
+    with jobs_run_here():
+        done = command(*words[1:], "--session", tmp_path / "again", "--json", "--quiet")
+    assert json.loads(done.stdout)["outputs"] == result.report["outputs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"fp61": True}, "there is no argument 'fp61'. Did you mean fp16?"),
+        ({"fp16": True, "bf16": True}, "--fp16 and --bf16 exclude each other"),
+        ({"inputs": {"y": np.ones(3)}}, "y"),
+        ({"inputs": []}, "inputs hold no sample"),
+        ({"inputs": [np.ones(3)]}, "a sample is no mapping"),
+        ({"inputs": {"tensor0": np.array([object()])}}, "elements of type object"),
+        ({"input_shapes": {"tensor0": "1,3"}}, "input_shapes={'tensor0': '1,3'} is not understood"),
+        ({"val_range": 3}, "val_range=3 is not understood"),
+        ({"val_range": (1, 0)}, "LOW <= HIGH"),
+        ({"atol": -1}, "-1 is less than 0"),
+        ({"rtol": {"nope": 1}}, "a tolerance names 'nope'"),
+        ({"builds": 0}, "it takes a whole number of 1 or more"),
+        ({"mark": "y"}, "it takes several names, in a list"),
+        ({"plugins": "lib.so"}, "it takes several paths, in a list"),
+        ({"candidate": "tensorflow"}, "tensorflow"),
+    ],
+)
+def test_bad_arguments_are_one_error_and_leave_nothing(
+    arguments: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with jobs_run_here(), pytest.raises(trtdebug.UserError) as error:
+        trtdebug.debug(clamped_gemm(), session="s", **arguments)  # type: ignore[arg-type]
+    assert said in str(error.value)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(trtdebug.UserError, match="not empty and no session"):
+        trtdebug.debug(clamped_gemm(), session=tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]

@@ -1,0 +1,88 @@
+"""From the arguments of a function of the Python API to an open case."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from trtdebug.api.arguments import FilePath, as_options
+from trtdebug.api.given import stored_inputs, stored_model
+from trtdebug.api.opening import Opened, Place, opened, refuse_engine, refuse_foreign, wants_tensorrt
+from trtdebug.api.request import request_of
+from trtdebug.core.errors import UserError
+from trtdebug.core.outcome import Outcome
+from trtdebug.plugins.builtin import load_plugins
+from trtdebug.session.job import Job
+from trtdebug.session.session import create_folder, new_folder
+from trtdebug.stages.context import Progress
+
+TellProgress = Callable[[Progress], None]
+
+
+class _Teller:
+    """Tells the caller what is about to be done."""
+
+    def __init__(self, tell: TellProgress) -> None:
+        self.progress = tell
+
+    def trial(self, job: Job, outcome: Outcome, cached: bool) -> None:
+        """The session has them."""
+
+
+@contextmanager
+def opened_case(
+    model: FilePath | onnx.ModelProto,
+    session: FilePath | None,
+    progress: TellProgress | None,
+    arguments: Mapping[str, Any],
+    engines: bool = False,
+) -> Iterator[Opened]:
+    """Opens the case of these arguments; what was given in memory is written into the session's folder first.
+
+    Args:
+        engines: the candidate may be a serialized engine.
+
+    Raises:
+        UserError: something that was given does not exist, can't be read or does not fit.
+    """
+    in_memory = isinstance(model, onnx.ModelProto)
+    path = Path(model.graph.name or "model") if isinstance(model, onnx.ModelProto) else Path(model)
+    folder = Path(session) if session is not None else new_folder(path)
+    options = as_options(arguments)
+    if not engines:
+        refuse_engine(options.get("candidate_model"))
+    with _removed_where_nothing_came_of_it(folder) as begun:
+        inputs = arguments.get("inputs")
+        if in_memory or not isinstance(inputs, (str, os.PathLike, type(None))):
+            refuse_foreign(folder)
+            create_folder(folder)
+        if isinstance(model, onnx.ModelProto):
+            path = stored_model(model, folder)
+        if inputs is not None:
+            is_path = isinstance(inputs, (str, os.PathLike))
+            options["inputs"] = Path(inputs) if is_path else stored_inputs(inputs, folder)
+        place = Place(folder, options.get("timeout", Place.timeout), options.get("worker_memory"))
+        known = path.is_file() and wants_tensorrt(options.get("candidate", "auto"))
+        ahead = options.get("reference", "onnxruntime") if known else None
+        watch = _Teller(progress) if progress is not None else None
+        with opened(lambda: request_of(path, options), place, load_plugins(), watch, ahead) as case:
+            begun()
+            yield case
+
+
+@contextmanager
+def _removed_where_nothing_came_of_it(folder: Path) -> Iterator[Callable[[], None]]:
+    """Removes a folder that is new, unless what it gives was called."""
+    kept = [folder.exists()]
+    try:
+        yield lambda: kept.append(True)
+    except UserError:
+        if not any(kept):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
