@@ -12,7 +12,7 @@ from trtdebug.cli import ext, plugins
 from trtdebug.cli.bisect import bisect
 from trtdebug.cli.capability import capability
 from trtdebug.cli.check import check
-from trtdebug.cli.commands import Command, Root
+from trtdebug.cli.commands import NO_COLOR, Command, Root
 from trtdebug.cli.compare import compare
 from trtdebug.cli.demo import demo
 from trtdebug.cli.doctor import doctor
@@ -25,6 +25,7 @@ from trtdebug.cli.repro import repro
 from trtdebug.cli.reverdict import reverdict
 from trtdebug.cli.run import run
 from trtdebug.cli.sessions import log, resume, status
+from trtdebug.cli.terminal import want_colours
 from trtdebug.cli.verify import verify
 
 app = typer.Typer(
@@ -73,10 +74,12 @@ def _root(
         Optional[list[str]],  # noqa: UP045
         typer.Option("-p", metavar="no:NAME", help="Leave this extension out; repeatable."),
     ] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help=NO_COLOR)] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
 ) -> None:
+    want_colours(not no_color)
     plugins.choose(plugin or [], not no_plugins)
 
 

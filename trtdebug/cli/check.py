@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from trtdebug.cli.console import say, say_json
+from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.plugins import load
+
+if TYPE_CHECKING:
+    from trtdebug.core.finding import Finding
 
 
 @user_errors
@@ -54,10 +58,16 @@ def check(
     if json:
         say_json([to_data(f) for f in findings])
     else:
-        for finding in findings:
-            where = f" [{finding.node}]" if finding.node else ""
-            say(f"{finding.severity:7} {finding.id}{where}: {finding.message}")
-            if finding.mitigation:
-                say(f"        {finding.mitigation}")
+        rows = [(f.severity, f.id, f.node or "", " ".join((f.message, f.mitigation))) for f in findings]
+        if rows:
+            say_table(("", "check", "node", "what, and what to do"), rows, _lines(findings))
         say(f"{len(findings)} finding(s) by {len(plugins.checks())} checks")
     raise typer.Exit(1 if any(f.severity == "error" for f in findings) else 0)
+
+
+def _lines(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        where = f" [{finding.node}]" if finding.node else ""
+        yield f"{finding.severity:7} {finding.id}{where}: {finding.message}"
+        if finding.mitigation:
+            yield f"        {finding.mitigation}"

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from trtdebug.cli import plugins
 from trtdebug.cli.errors import CliException, user_errors
+from trtdebug.cli.terminal import want_colours
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
     from trtdebug.plugins.discovery import Extension
 
 
+NO_COLOR = "No colours, as with the variable NO_COLOR."
+
+
 class Command(TyperCommand):
-    """A command whose help groups the options by `rich_help_panel`, without rich: importing it takes 0.1 s."""
+    """A command whose help groups the options by `rich_help_panel`, without rich: importing it takes 0.1 s.
+
+    Each has --no-color, too: people write it where they write --quiet.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        *own, help_option = super().get_params(ctx)
+        return [*own, _no_color(), help_option]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -62,6 +74,26 @@ class Root(TyperGroup):
         if points:
             with formatter.section("Commands of extensions"):
                 formatter.write_dl([(p.name, f"from {p.distribution} {p.version}") for p in points])
+
+
+@functools.cache
+def _no_color() -> Any:
+    """The option as typer makes it: how its classes are called differs from release to release."""
+
+    def chosen(value: bool) -> None:
+        if value:
+            want_colours(False)
+
+    def command(
+        no_color: Annotated[
+            bool, typer.Option("--no-color", help=NO_COLOR, callback=chosen, expose_value=False)
+        ] = False,
+    ) -> None: ...
+
+    command.__annotations__ = get_type_hints(command, {**globals(), **locals()}, include_extras=True)
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    return typer.main.get_command(app).params[0]
 
 
 def _usage_error(error: Any) -> int:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from trtdebug.cli.terminal import has_colours, is_terminal, styled
+
 if TYPE_CHECKING:
     from trtdebug.api.opening import Watch
-    from trtdebug.core.outcome import Outcome
-    from trtdebug.session.job import Job
-    from trtdebug.stages.context import Progress
+    from trtdebug.cli.live import LiveView
+
+_shown: list[LiveView] = []
+"""The live view that is on the screen, if any."""
 
 
 def say(text: str = "") -> None:
     """A line of result, on stdout."""
+    hush()
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def say_report(text: str) -> None:
+    """The report for people, in colours where there are some."""
+    say(styled(text) if has_colours(sys.stdout) else text)
 
 
 def say_json(data: Any) -> None:
@@ -26,46 +34,58 @@ def say_json(data: Any) -> None:
     say(json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False))
 
 
+def say_table(head: Sequence[str], rows: Sequence[Sequence[str]], plain: Iterable[str]) -> None:
+    """A table on a terminal, by rich; what does not fit is folded, so nothing is lost. Else these plain lines.
+
+    Args:
+        plain: the same facts as lines.
+    """
+    if not is_terminal(sys.stdout):
+        for line in plain:
+            say(line)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from trtdebug.report.text import printable
+
+    hush()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in head:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(file=sys.stdout, no_color=not has_colours(sys.stdout)).print(table)
+
+
 @contextmanager
 def watching(quiet: bool) -> Iterator[Watch | None]:
-    """Who tells on stderr how a session goes on; None where nobody wants to know."""
-    yield None if quiet else ProgressLines()
+    """Who tells on stderr how a session goes on; None where nobody wants to know.
+
+    On a terminal a view that is drawn anew, and gone as soon as there is something to say; else a line a trial.
+    """
+    if quiet:
+        yield None
+        return
+    if not is_terminal(sys.stderr):
+        from trtdebug.cli.progress import ProgressLines
+
+        yield ProgressLines()
+        return
+    from trtdebug.cli.live import LiveView
+
+    view = LiveView(colours=has_colours(sys.stderr))
+    _shown.append(view)
+    try:
+        yield view
+    finally:
+        hush()
+        _shown.remove(view)
 
 
-class ProgressLines:
-    """One plain line a trial on stderr: "trial 7: 41 of 812 nodes left, about 5 trials, 6 min; cached 3"."""
-
-    def __init__(self) -> None:
-        self.trials = 0
-        self.cached = 0
-        self.spent: list[float] = []
-        self.started = time.perf_counter()
-
-    def progress(self, progress: Progress) -> None:
-        self.started = time.perf_counter()
-        sys.stderr.write(f"trial {self.trials + 1}: {self._where(progress)}{self._cached()}\n")
-
-    def trial(self, job: Job, outcome: Outcome, cached: bool) -> None:
-        if job.role == "candidate":
-            self.trials += 1
-            self.cached += cached
-        if not cached:
-            self.spent.append(time.perf_counter() - self.started)
-        if outcome.status == "untestable":
-            sys.stderr.write(f"  untestable ({job.purpose}): {outcome.reason}\n")
-
-    def _where(self, progress: Progress) -> str:
-        if not progress.of:
-            return f"{progress.stage}: {progress.message}"
-        parts = [f"{progress.left} of {progress.of} nodes left"]
-        if progress.trials_left:
-            parts.append(f"about {progress.trials_left} trials")
-            if self.spent:
-                seconds = progress.trials_left * sum(self.spent) / len(self.spent)
-                parts.append(f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s")
-        if progress.message:
-            parts.append(progress.message)
-        return ", ".join(parts)
-
-    def _cached(self) -> str:
-        return f"; cached {self.cached}" if self.cached else ""
+def hush() -> None:
+    """Takes the live view off the screen."""
+    for view in _shown:
+        view.stop()

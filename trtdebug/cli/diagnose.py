@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trtdebug.api.opening import Opened
-from trtdebug.cli.console import say, say_json
+from trtdebug.cli.console import say, say_json, say_report
 
 if TYPE_CHECKING:
     from trtdebug.debugger import Until
@@ -26,6 +26,6 @@ def diagnose(case: Opened, until: Until, as_json: bool, fix_folder: Path | None 
     if as_json:
         say_json(done.report)
     else:
-        say(render_text(done.report))
+        say_report(render_text(done.report))
         say(f"session {case.folder}")
     return exit_code(done.diagnosis.verdict)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from trtdebug import __version__
-from trtdebug.cli.console import say, say_json
+from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.plugins import load
 
@@ -32,19 +33,21 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         return
     say(f"trtdebug {data['trtdebug']}, Python {data['python']}, {data['platform']}")
     say(f"GPU      {data['gpu'] or 'none found (nvidia-smi)'}")
+    rows = list(_rows(data))
+    say_table(("", "name", "state"), rows, (f"{kind:8} {name:18} {state}" for kind, name, state in rows))
+
+
+def _rows(data: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and state of everything that was looked at."""
     for name, backend in data["backends"].items():
-        state = (
-            f"works, {backend['version']} {backend['device']}".rstrip()
-            if backend["ok"]
-            else f"no: {backend['reason']}"
-        )
-        say(f"backend  {name:12} {state}")
+        works = f"works, {backend['version']} {backend['device']}".rstrip()
+        yield "backend", name, works if backend["ok"] else f"no: {backend['reason']}"
     for name, version in data["packages"].items():
-        say(f"package  {name:18} {version or 'not installed'}")
+        yield "package", name, version or "not installed"
     for extension in data["extensions"]:
         error = f": {extension['error']}" if extension["error"] else ""
         provider = f"{extension['distribution']} {extension['version']}"
-        say(f"plugin   {extension['name']} ({provider}) {extension['state']}{error}")
+        yield "plugin", extension["name"], f"({provider}) {extension['state']}{error}"
 
 
 def _examine() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
+from trtdebug.cli.console import hush
 from trtdebug.core.errors import TrtdebugError
 
 P = ParamSpec("P")
@@ -49,6 +50,7 @@ def user_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 def show(error: TrtdebugError) -> None:
     """The error on stderr: a line, and one for the hint."""
+    hush()
     typer.echo(f"error: {_one_line(error.message)}", err=True)
     if error.hint:
         typer.echo(f"hint: {_one_line(error.hint)}", err=True)

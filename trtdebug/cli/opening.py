@@ -14,7 +14,7 @@ import typer
 
 from trtdebug.api import opening
 from trtdebug.api.opening import Opened, Place
-from trtdebug.cli.console import watching
+from trtdebug.cli.console import hush, watching
 from trtdebug.cli.errors import UNTESTABLE, show
 from trtdebug.cli.options import CaseOptions
 from trtdebug.cli.plugins import load
@@ -80,6 +80,7 @@ def _resumable(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        hush()
         sys.stderr.write(f"interrupted; resume with: trtdebug resume {shlex.quote(str(folder))}\n")
         raise
 

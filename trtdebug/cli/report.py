@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from trtdebug.cli.console import say
+from trtdebug.cli.console import say, say_report
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.plugins import load
 from trtdebug.cli.sessions import SessionFolder, chosen_session
@@ -45,7 +45,7 @@ def report(
         raise UserError(f"there is no report format {format!r}.", f"There are: {', '.join(formats)}.")
     text = _render(formats[format], read_report(chosen_session(folder)), plugins)
     if out is None:
-        say(text)
+        (say_report if format == "text" else say)(text)
     else:
         _write(out, text)
         say(f"written: {out}")
