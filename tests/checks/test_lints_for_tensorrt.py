@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,22 @@ def test_int8_without_scales(precision, options, build, expected):
     model = plain if build == "plain" else quantised()
     findings = found(model, "calibration", precision, options)
     assert [f.id for f in findings] == ["int8-without-scales"] * expected
+
+
+@pytest.mark.parametrize(
+    ("candidate", "expected"),
+    [(quantised(), []), (quantised(zero=3), ["quantise-zero-point"] * 2), (b"an engine", [])],
+)
+def test_quantisation_is_looked_for_in_what_the_candidate_builds(candidate, expected, tmp_path: Path):
+    """A float model as reference, another file for the candidate."""
+    plain = model_of([node("Relu", ["x"], ["y"], "relu")], [value("x", [2])], [value("y", [2])])
+    path = tmp_path / "candidate"
+    path.write_bytes(candidate if isinstance(candidate, bytes) else candidate.SerializeToString())
+    case = Case("m", "", 0, BuildOptions("int8"), Tolerance(), "onnxruntime", "tensorrt", (), "")
+    case = replace(case, candidate_model=str(path))
+    context = CheckContext(Path("m.onnx"), plain, GraphIndex(plain), "int8", case=case)
+    checks = [c for c in CHECKS if c.name in ("quantisation", "calibration")]
+    assert [f.id for c in checks for f in c.run(context)] == expected
 
 
 # files ---------------------------------------------------------------------------------------------------

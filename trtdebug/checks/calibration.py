@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trtdebug.checks.built import built_model
 from trtdebug.core.finding import Finding
 from trtdebug.plugins.types import CheckContext
 
@@ -11,8 +12,10 @@ from trtdebug.plugins.types import CheckContext
 def run(context: CheckContext) -> Iterator[Finding]:
     """`int8-without-scales`: no Q/DQ in the model, no calibration cache: nothing runs in INT8."""
     given = context.case is not None and context.case.options.calibration_cache is not None
-    quantised = any(n.op in ("QuantizeLinear", "DequantizeLinear") for n in context.index.nodes)
-    if context.precision == "int8" and not quantised and not given:
+    if context.precision != "int8" or given:
+        return
+    built = built_model(context)
+    if built is not None and not any(n.op in ("QuantizeLinear", "DequantizeLinear") for n in built[1].nodes):
         yield Finding(
             "int8-without-scales",
             "warning",

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from trtdebug.checks.built import built_model
 from trtdebug.core.finding import Finding
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.index import GraphIndex, Node
@@ -40,9 +41,13 @@ class _Model:
 
 def run(context: CheckContext) -> Iterator[Finding]:
     """`quantise-zero-point`, `quantise-scale`, `quantise-alone`, `quantise-one-side`, `quantise-axis`."""
-    axes = {n.name: next((a.i for a in n.attribute if a.name == "axis"), 1) for n in context.model.graph.node}
-    model = _Model(context.index, constant_tensors(context.model), axes)
-    for node in context.index.nodes:
+    built = built_model(context)
+    if built is None:
+        return
+    proto, index = built
+    axes = {n.name: next((a.i for a in n.attribute if a.name == "axis"), 1) for n in proto.graph.node}
+    model = _Model(index, constant_tensors(proto), axes)
+    for node in index.nodes:
         if node.domain not in ("", "ai.onnx") or len(node.inputs) < 2 or not node.outputs:
             continue  # not an operator of ONNX, or not a whole one
         if node.op in (_Q, _DQ):

@@ -1,0 +1,120 @@
+"""The proposals, and whole sessions on the CPU: planted layers are named, and the fewest left in float."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import trtdebug_quant
+from typer.testing import CliRunner
+
+from trtdebug.cli.app import app
+from trtdebug.core.outcome import Signature
+from trtdebug.plugins.testing import fix_context, run_fix
+from trtdebug.plugins.types import ReplaceGraph
+
+pytest_plugins = ["trtdebug.plugins.fixtures"]
+
+
+@pytest.fixture
+def proposed(trtdebug_plugin):
+    """`proposed(model, ...)`: the proposals, and the models that were kept for them."""
+    fix = trtdebug_plugin(trtdebug_quant).fixes()["quant-leave-float"]
+
+    def run(model, sample, **other):
+        kept = []
+
+        def keep(rewritten):
+            kept.append(rewritten)
+            return ReplaceGraph(f"{len(kept)}.onnx", "")
+
+        context = fix_context(
+            model, [], samples=[sample], **{"precision": "int8", "keep_model": keep, **other}
+        )
+        return run_fix(fix, context), kept
+
+    return run
+
+
+def test_proposes_more_and_more_layers_the_worst_first(proposed, quantised, sample, spoiled):
+    proposals, kept = proposed(spoiled(quantised, r2_scale=0.1), sample)
+    assert [p.cost for p in proposals] == [1, 2, 3, 4, 5]
+    assert all(p.kind == "rewrite" and p.rounds for p in proposals)
+    assert proposals[0].summary == "leave 1 of 5 quantised layers in float: n_c3"
+    assert proposals[-1].summary.endswith(" and 1 more")
+    counts = [sum(n.op_type == "DequantizeLinear" for n in model.graph.node) for model in kept]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"precision": "fp16"},
+        {"realises": {"PinPrecision"}},
+        {"keep_model": None},
+        {"signature": Signature("build-failure")},
+    ],
+)
+def test_proposes_nothing_where_it_cannot_help(proposed, quantised, sample, other):
+    assert proposed(quantised, sample, **other)[0] == ()
+
+
+def test_proposes_nothing_for_a_float_model(proposed, network, sample):
+    assert proposed(network, sample)[0] == ()
+
+
+def test_says_what_keeps_it_from_measuring(proposed, quantised):
+    (proposal,), _ = proposed(quantised, {"x": np.ones((1, 1), np.float32)})
+    assert proposal.obstacle.startswith("onnxruntime does not run the model: ")
+    assert proposal.interventions == ()
+
+
+# sessions --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def report(network, sample, tmp_path, trtdebug_plugin):
+    """`report(quantised model)`: report.json of `trtdebug fix float.onnx --candidate-model int8.onnx --int8`."""
+
+    def run(model, code):
+        onnx.save(network, tmp_path / "float.onnx")
+        onnx.save(model, tmp_path / "int8.onnx")
+        np.savez(tmp_path / "in.npz", **sample)
+        words = ["fix", tmp_path / "float.onnx", "--candidate-model", tmp_path / "int8.onnx", "--int8"]
+        words += ["--candidate", "onnxruntime", "--inputs", tmp_path / "in.npz", "--session", tmp_path / "s"]
+        done = CliRunner().invoke(app, [*map(str, words), "--json"])
+        assert done.exit_code == code, done.output
+        return json.loads((tmp_path / "s" / "report.json").read_text())
+
+    return run
+
+
+def test_a_healthy_quantised_model_matches(report, quantised):
+    found = report(quantised, 0)
+    assert (found["verdict"], found["fixes"], found["findings"]) == ("matches", [], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "left", "culprit", "findings"),
+    [
+        ({"r2_scale": 0.05}, ["n_c3"], "n_c3", {"quant-clips"}),
+        ({"w4_scale": 3}, ["n_m"], "n_m", {"quant-weights-differ"}),
+        ({"r2_scale": 60, "f_scale": 60}, ["n_m", "n_c3"], "n_c3", {"quant-wastes"}),
+    ],
+)
+def test_planted_layers_are_named_and_the_fewest_are_left_in_float(
+    report, quantised, spoiled, changes, left, culprit, findings
+):
+    found = report(spoiled(quantised, **changes), 1)
+    assert found["verdict"] == "diverges"
+    assert [node for c in found["culprits"] for node in c["nodes"]] == [culprit]
+    *failed, fix = found["fixes"]
+    assert fix["verified"]
+    assert not any(f["verified"] for f in failed)
+    summary, _, names = fix["summary"].partition(": ")
+    assert summary == f"leave {len(left)} of 5 quantised layers in float"
+    assert set(names.split(", ")) == set(left)
+    assert findings <= {f["id"] for f in found["findings"]}
