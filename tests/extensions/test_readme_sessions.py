@@ -38,7 +38,9 @@ def test_the_session_writes_what_the_readme_says(
     if missing:
         pytest.skip(missing)
     if name == "trtdebug-rtx":
-        for path in rtx_paths(tmp_path / "site"):
+        paths = rtx_paths(tmp_path / "site")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))  # of the fresh process that verifies a repro
+        for path in paths:
             monkeypatch.syspath_prepend(path)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     work = tmp_path / "work"
