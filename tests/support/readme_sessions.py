@@ -1,8 +1,8 @@
 """Console sessions of a README, run as they stand there and compared line by line.
 
 A session is a block of ```console: lines that begin with "$ " are commands, the lines behind each are what it writes to
-stdout. There "..." at the end of a line stands for the rest of it, and on a line of its own for any lines. Runs of blanks are
-one. Numbers with a fraction may be off by 5 %, and seconds, versions and names of sessions by anything.
+stdout. There "..." at the end of a line stands for the rest of it, and on a line of its own for any lines. Runs of
+blanks are one. Numbers with a fraction may be off by 5 %, and seconds, versions and names of sessions by anything.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def _run(command: str) -> str:
     words = shlex.split(command)
     runners: dict[str, Callable[[], str]] = {
         "trtdebug": lambda: trtdebug(*words[1:]).stdout,
-        "python": lambda: subprocess.run(
-            [sys.executable, *words[1:]], check=True, capture_output=True, text=True
-        ).stdout,
+        "python": lambda: (
+            subprocess.run([sys.executable, *words[1:]], check=True, capture_output=True, text=True).stdout
+        ),
     }
     assert words[0] in runners, f"a session runs trtdebug and python only, not {words[0]}"
     return runners[words[0]]()
@@ -88,7 +88,9 @@ def differs(expected: tuple[str, ...], written: str) -> str:
         if line == "...":
             skipping = True
             continue
-        fits = [i for i in range(at, len(lines) if skipping else min(at + 1, len(lines))) if _fits(line, lines[i])]
+        fits = [
+            i for i in range(at, len(lines) if skipping else min(at + 1, len(lines))) if _fits(line, lines[i])
+        ]
         if not fits:
             got = "any line behind" if skipping else repr(lines[at]) if at < len(lines) else "the end of"
             return f"expected: {line!r}, not {got} line {at + 1} of the output"
