@@ -60,7 +60,7 @@ def test_a_repro_that_could_not_be_tested_is_4(tmp_path: Path) -> None:
     """The emulator has nothing to emulate in FP32: neither that the node passes nor that it fails is known."""
     save_model(overflowing(), tmp_path / "model.onnx")
     node = GraphIndex(load_model(tmp_path / "model.onnx")).order[0]
-    line = ["repro", str(tmp_path / "model.onnx"), "--nodes", node, "--candidate", "emulator", "--unit-test"]
+    line = ["repro", str(tmp_path / "model.onnx"), "--nodes", node, "--candidate", "emulator"]
     done = CliRunner().invoke(app, [*line, "--session", str(tmp_path / "s"), "--quiet"])
     assert done.exit_code == 4, done.output
     assert "could not be tested" in done.stdout

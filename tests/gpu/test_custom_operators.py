@@ -114,7 +114,7 @@ def test_the_node_whose_two_implementations_differ_is_named(place: Path, node: s
 def test_a_unit_test_of_the_plugin_runs_in_a_fresh_process(
     place: Path, operators: str, exit_code: int, tmp_path: Path
 ) -> None:
-    words = ["--no-tf32", "--nodes", "gelu", "--unit-test", "--output", tmp_path / "unit"]
+    words = ["--no-tf32", "--nodes", "gelu", "--output", tmp_path / "unit"]
     code, made = trtdebug(place, "repro", operators, *words, "--session", tmp_path / "session")
     assert made["verified"], made["note"]
     assert (code, made["passes"], made["nodes"]) == (exit_code, exit_code == 0, 1)

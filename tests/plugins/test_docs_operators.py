@@ -36,5 +36,5 @@ def test_the_examples_are_a_file_of_operators_that_works(tmp_path):
 
 
 def test_every_way_is_told_of():
-    for way in (".py`", ".onnx`", ".so`", "trtdebug_operators", "--unit-test", "operator-emulated"):
+    for way in (".py`", ".onnx`", ".so`", "trtdebug_operators", "--nodes swish_7", "operator-emulated"):
         assert way in PAGE

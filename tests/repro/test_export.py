@@ -13,9 +13,9 @@ from polygraphy.json import load_json
 
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import UserError
+from trtdebug.repro.commands import polygraphy_command, trtexec_command, trtexec_typed_command
 from trtdebug.repro.export import export
 from trtdebug.repro.manifest import read_manifest, safe_name
-from trtdebug.repro.text import polygraphy_command, trtexec_command, trtexec_typed_command
 
 CULPRITS = ("norm_pow", "norm_var", "norm_eps", "norm_sqrt")
 
@@ -27,6 +27,7 @@ def test_the_folder_holds_the_piece_its_data_and_how_to_run_it(layernorm, tmp_pa
     files = {str(p.relative_to(repro.path)) for p in repro.path.rglob("*") if p.is_file()}
     assert files == {
         *("model.onnx", "emulated.onnx", "typed.onnx", "repro.json", "repro.py", "README.md"),
+        *("bisect_tensorrt.py", "trtexec.sh", "polygraphy.sh", "outputs.json"),
         *("versions.json", "inputs.json", "inputs/000_norm_centre.npy", "inputs/000_norm_centre.bin"),
         "expected/000_norm_sqrt.npy",
     }

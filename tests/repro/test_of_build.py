@@ -18,9 +18,10 @@ from trtdebug.core.outcome import Signature
 from trtdebug.debugger import Debugger
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.repro.build_script import BACKENDS, GONE, SHOWS, UNTESTABLE, Error, key, reproduce
 from trtdebug.repro.build_text import trtexec_build_command
 from trtdebug.repro.manifest import Manifest
+from trtdebug.repro.scripts.build_repro import BACKENDS, Error, key, reproduce
+from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context

@@ -18,7 +18,8 @@ from hypothesis.extra import numpy as hnp
 from trtdebug.oracle.compare import compare as oracle_compare
 from trtdebug.oracle.tolerance import Limits
 from trtdebug.oracle.verdict import judge as oracle_judge
-from trtdebug.repro import script
+from trtdebug.repro.script_files import source
+from trtdebug.repro.scripts import comparing, result
 
 VALUES = st.sampled_from([0.0, 1.0, 1.001, 1.02, -1.0, 1e-9, 3e38, math.inf, -math.inf, math.nan])
 ARRAYS = hnp.arrays(np.float32, st.sampled_from([(), (0,), (3,), (2, 2)]), elements=VALUES)
@@ -26,12 +27,12 @@ ARRAYS = hnp.arrays(np.float32, st.sampled_from([(), (0,), (3,), (2, 2)]), eleme
 
 @given(reference=ARRAYS, candidate=st.one_of(st.none(), ARRAYS), limit=st.sampled_from([1e-5, 1e-2]))
 def test_floats_are_judged_as_the_oracle_judges_them(reference, candidate, limit) -> None:
-    row = script.compare("t", reference, candidate, limit)
+    row = comparing.compare("t", reference, candidate, limit)
     error = oracle_compare("t", reference, candidate, Limits(rms=limit))
     assert (row.kind, row.nonfinite) == (error.kind, error.nonfinite)
     assert (row.max_abs, row.rms_rel) == (error.max_abs, error.rms_rel)
     signature = oracle_judge([error])[1]
-    assert script.judge([row]) == (signature.kind if signature else None)
+    assert comparing.judge([row]) == (signature.kind if signature else None)
 
 
 TOLERANCES = st.sampled_from([None, 0.0, 1e-3, 1.0])
@@ -39,7 +40,7 @@ TOLERANCES = st.sampled_from([None, 0.0, 1e-3, 1.0])
 
 @given(reference=ARRAYS, candidate=ARRAYS, atol=TOLERANCES, rtol=TOLERANCES)
 def test_atol_and_rtol_are_the_oracles_element_rule(reference, candidate, atol, rtol) -> None:
-    row = script.compare("t", reference, candidate, 1e-2, atol, rtol)
+    row = comparing.compare("t", reference, candidate, 1e-2, atol, rtol)
     assert row.kind == oracle_compare("t", reference, candidate, Limits(1e-2, atol, rtol)).kind
 
 
@@ -48,14 +49,13 @@ def test_atol_and_rtol_are_the_oracles_element_rule(reference, candidate, atol, 
     candidate=hnp.arrays(np.int32, (3,), elements=st.integers(0, 2)),
 )
 def test_integers_must_be_equal_whatever_their_width(reference, candidate) -> None:
-    row = script.compare("t", reference, candidate, 1e-2)
+    row = comparing.compare("t", reference, candidate, 1e-2)
     assert row.kind == oracle_compare("t", reference, candidate, Limits(rms=1e-2)).kind
     assert (row.kind is None) == bool((reference == candidate).all())
 
 
 def test_the_script_imports_only_what_a_stranger_has() -> None:
-    with open(script.__file__, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
+    tree = ast.parse(source("run_repro"))
     modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     modules |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     foreign = {m.split(".")[0] for m in modules if m} - set(sys.stdlib_module_names)
@@ -70,27 +70,26 @@ def test_the_script_imports_only_what_a_stranger_has() -> None:
 
 SOURCES = """
 import json, sys, tensorrt as trt
-from importlib import import_module
-script = import_module(f"trtdebug.repro.{sys.argv[1]}")
+from trtdebug.core.errors import UserError
+from trtdebug.scripts.tactic_sources import set_tactic_sources
 
 def after(value):
     config = trt.Builder(trt.Logger()).create_builder_config()
     try:
-        script._set_tactic_sources(trt, config, value)
-    except script.Untestable as why:
+        set_tactic_sources(trt, config, value)
+    except UserError as why:
         return str(why)
     on = config.get_tactic_sources()
     return [name for name in ("EDGE_MASK", "JIT") if on >> int(getattr(trt.TacticSource, f"{name}_CONVOLUTIONS")) & 1]
 
-print(json.dumps([after(value) for value in sys.argv[2:]]))
+print(json.dumps([after(value) for value in sys.argv[1:]]))
 """
 
 
-@pytest.mark.parametrize("of", ["script", "build_script"])
-def test_tactic_sources_are_set_and_one_that_the_version_lacks_needs_no_dropping(of, tmp_path: Path) -> None:
+def test_tactic_sources_are_set_and_one_that_the_version_lacks_needs_no_dropping(tmp_path: Path) -> None:
     """Here TensorRT-RTX, which has the two of convolutions."""
     values = ("-CUBLAS,-CUDNN", "-CUBLAS,-JIT_CONVOLUTIONS", "JIT_CONVOLUTIONS", "CUBLAS")
-    done = bindings.rtx(tmp_path).run("-c", SOURCES, of, *values)
+    done = bindings.rtx(tmp_path).run("-c", SOURCES, *values)
     *taken, refused = json.loads(done.stdout.splitlines()[-1])
     assert taken == [["EDGE_MASK", "JIT"], ["EDGE_MASK"], ["JIT"]]
     assert refused.endswith("has no tactic source CUBLAS")
@@ -98,8 +97,8 @@ def test_tactic_sources_are_set_and_one_that_the_version_lacks_needs_no_dropping
 
 ERROR = """
 import sys, tensorrt as trt
-from trtdebug.repro.script import _logger
-logger = _logger(trt) if sys.argv[1] == "the script's" else trt.Logger(trt.Logger.ERROR)
+from trtdebug.repro.scripts.trt_build import stderr_logger
+logger = stderr_logger(trt) if sys.argv[1] == "the script's" else trt.Logger(trt.Logger.ERROR)
 builder = trt.Builder(logger)
 network = builder.create_network(0)
 assert not trt.OnnxParser(network, logger).parse(b"no model")
@@ -113,17 +112,17 @@ def test_what_tensorrt_says_leaves_stdout_to_the_result(logger: str, stream: str
 
 
 def test_a_name_can_not_break_the_table() -> None:
-    text = script.table(script.Result(script.GONE, "emulator", outputs=[script.Row("a\nb\x1b[2J", None)]))
+    text = result.table(result.Result(result.GONE, "emulator", outputs=[result.Row("a\nb\x1b[2J", None)]))
     assert r"a\nb\x1b[2J" in text
     assert len(text.splitlines()) == 4
 
 
 def test_the_json_is_strict_and_the_table_is_readable() -> None:
-    rows = [script.Row("y", "nonfinite", math.inf, math.nan, 3, 8), script.Row("n" * 4000, None, elements=8)]
-    result = script.Result(script.SHOWS, "emulator", "nonfinite", "", "onnxruntime 1", rows, ["a note"])
-    data = json.loads(script.as_json(result), parse_constant=lambda name: 1 / 0)
+    rows = [result.Row("y", "nonfinite", math.inf, math.nan, 3, 8), result.Row("n" * 4000, None, elements=8)]
+    found = result.Result(result.SHOWS, "emulator", "nonfinite", "", "onnxruntime 1", rows, ["a note"])
+    data = json.loads(result.as_json(found), parse_constant=lambda name: 1 / 0)
     assert data["outputs"][0]["max_abs"] == "inf"
-    text = script.table(result)
+    text = result.table(found)
     assert "3/8" in text
     assert "the failure shows: nonfinite" in text
     assert max(map(len, text.splitlines())) < 110

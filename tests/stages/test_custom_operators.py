@@ -107,7 +107,7 @@ def run_script(folder: Path, *words: str) -> tuple[int, dict]:
 def test_a_unit_test_of_a_node_that_passes(case, tmp_path):
     ctx = case(swish_model(), SWISH)
     ctx.record()
-    made = export_nodes(ctx, ["swish"], tmp_path / "unit", "", {}, unit_test=True)
+    made = export_nodes(ctx, ["swish"], tmp_path / "unit", "", {})
     assert (made.verified, made.passes, made.nodes) == (True, True, 1)
     assert run_script(tmp_path / "unit")[0] == 0
     assert run_script(tmp_path / "unit", "--backend", "onnxruntime")[0] == 0
@@ -118,10 +118,10 @@ def test_a_unit_test_of_a_node_that_passes(case, tmp_path):
     assert "is not what it was" in said["reason"]
 
 
-def test_without_unit_test_a_node_that_passes_is_not_written(case, tmp_path):
+def test_a_node_that_passes_is_not_written_where_only_failures_are_wanted(case, tmp_path):
     ctx = case(swish_model(), SWISH)
     ctx.record()
-    made = export_nodes(ctx, ["swish"], tmp_path / "unit", "", {})
+    made = export_nodes(ctx, ["swish"], tmp_path / "unit", "", {}, only_failing=True)
     assert not made.verified
     assert not (tmp_path / "unit").exists()
 

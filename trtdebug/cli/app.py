@@ -21,7 +21,7 @@ from trtdebug.cli.fix import fix
 from trtdebug.cli.inspect import inspect
 from trtdebug.cli.plugin_stub import plugin_stub
 from trtdebug.cli.report import report
-from trtdebug.cli.repro import repro
+from trtdebug.cli.repro import ReproCommand, repro
 from trtdebug.cli.reverdict import reverdict
 from trtdebug.cli.run import run
 from trtdebug.cli.sessions import log, resume, status
@@ -56,7 +56,7 @@ for command in (
     demo,
     plugin_stub,
 ):
-    app.command(cls=Command)(command)
+    app.command(cls=ReproCommand if command is repro else Command)(command)
 app.add_typer(ext.app, name="ext")
 
 

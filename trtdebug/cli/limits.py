@@ -9,7 +9,8 @@ import typer
 from trtdebug.session.limits import MEMORY_VARIABLE, parse_size
 
 
-def _size(text: str) -> int:
+def size_of(text: str) -> int:
+    """Bytes of a size such as 512M."""
     try:
         return parse_size(text)
     except ValueError as error:
@@ -19,7 +20,7 @@ def _size(text: str) -> int:
 WorkerMemory = Annotated[
     Optional[int],  # noqa: UP045 - typer evaluates this on Python 3.10
     typer.Option(
-        parser=_size,
+        parser=size_of,
         metavar="SIZE",
         envvar=MEMORY_VARIABLE,
         show_envvar=False,
@@ -31,7 +32,7 @@ WorkerMemory = Annotated[
 MaxMemory = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option(
-        parser=_size,
+        parser=size_of,
         metavar="SIZE",
         help="Tensors held at once where all are observed, such as 512M: less means more runs, and on TensorRT "
         "more builds. Default: 256M, on TensorRT no limit.",

@@ -22,7 +22,6 @@ from trtdebug.core.diagnosis import BackendInfo, Fix
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.intervention import BanTactic, BreakFusion, Intervention, ReplaceGraph, UseTactic
 from trtdebug.core.jsonable import from_data, loads
-from trtdebug.export.bundle import bundle
 from trtdebug.export.commands import CONSTRAINTS_SCRIPT, trtexec_text
 from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.manifest import MANIFEST, FixManifest, Sample, TensorFile, write_manifest
@@ -33,6 +32,7 @@ from trtdebug.graph.inputs import input_types
 from trtdebug.graph.load import content_sha256, load_model, save_model
 from trtdebug.graph.neutral import keep_apart
 from trtdebug.graph.types import TensorType
+from trtdebug.scripts.bundle import bundle
 from trtdebug.session.files import whole_folder
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.perform import shape_profiles, value_ranges

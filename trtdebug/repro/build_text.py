@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from trtdebug.core.case import Shape
 from trtdebug.graph.shapes import format_trtexec
+from trtdebug.repro.commands import WEAK, shell, trtexec_source_flags
 from trtdebug.repro.manifest import Manifest
-from trtdebug.repro.text import WEAK, block, code, origin, shell, trtexec_source_flags
+from trtdebug.repro.text import block, code, origin
 
 _HOW = """\
 * `--backend tensorrt` needs tensorrt (8.6 to 11) and cuda-python, `--backend tensorrt-rtx` needs tensorrt_rtx.

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
-from polygraphy.json import save_json
 
 from trtdebug.backends.onnxruntime import tensor_dtypes
 from trtdebug.core.case import OperatorSource
@@ -22,13 +19,14 @@ from trtdebug.graph.load import load_model, save_model
 from trtdebug.graph.lowcast import lowerable, mixed_precision
 from trtdebug.graph.rounding import round_nodes
 from trtdebug.graph.types import TensorType, tensor_types
-from trtdebug.repro import script
-from trtdebug.repro.manifest import MANIFEST, Manifest, TensorFile, safe_name
+from trtdebug.repro.budget import within_budget
+from trtdebug.repro.commands import POLYGRAPHY_SCRIPT, TRTEXEC_SCRIPT, polygraphy_script, trtexec_script
+from trtdebug.repro.manifest import MANIFEST, Manifest, safe_name
+from trtdebug.repro.script_files import write_scripts
 from trtdebug.repro.spec import Repro, ReproSpec
-from trtdebug.repro.text import POLYGRAPHY_INPUTS, readme
+from trtdebug.repro.tensors import Tensor, load_tensor, rms, store, store_for_polygraphy
+from trtdebug.repro.text import readme
 from trtdebug.session.files import whole_folder
-
-Tensor = NDArray[np.generic]
 
 
 def export(spec: ReproSpec, folder: Path) -> Repro:
@@ -36,11 +34,12 @@ def export(spec: ReproSpec, folder: Path) -> Repro:
 
     The folder holds model.onnx (the piece, weights in), emulated.onnx (the same with rounding, for plain
     onnxruntime), typed.onnx (the same with the precision written in, for a strongly typed TensorRT), inputs/,
-    expected/, repro.json, repro.py, README.md, versions.json and inputs.json for Polygraphy.
+    expected/, repro.json, repro.py, bisect_tensorrt.py, README.md, versions.json, trtexec.sh, and polygraphy.sh with
+    inputs.json and outputs.json.
 
     Raises:
-        UserError: a node, a recorded input or an expected output is missing or unreadable, or `folder` exists
-            and is no repro.
+        UserError: a node, a recorded input or an expected output is missing or unreadable, `folder` exists
+            and is no repro, or it would be larger than `spec.max_size`.
     """
     with whole_folder(folder, MANIFEST, "repro") as temporary:
         nodes = _fill(spec, temporary)
@@ -49,8 +48,8 @@ def export(spec: ReproSpec, folder: Path) -> Repro:
 
 def _fill(spec: ReproSpec, folder: Path) -> int:
     model = load_model(spec.model)
-    recorded = {name: _load(name, path) for name, path in spec.inputs.items()}
-    expected = {name: _load(name, path) for name, path in spec.expected.items()}
+    recorded = {name: load_tensor(name, path) for name, path in spec.inputs.items()}
+    expected = {name: load_tensor(name, path) for name, path in spec.expected.items()}
     piece = _cut(model, spec.nodes, recorded, expected)
     index = GraphIndex(piece)
     unknown = sorted(set(spec.pinned) - set(index.order))
@@ -86,18 +85,22 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
         command=spec.command,
         atol=spec.atol,
         rtol=spec.rtol,
+        anonymised=spec.anonymised,
     )
-    save_json([dict(feeds)], str(folder / POLYGRAPHY_INPUTS))
-    (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    store_for_polygraphy(folder, feeds, wanted)
     (folder / "versions.json").write_text(dumps(dict(spec.versions), indent=2) + "\n", encoding="utf-8")
-    shutil.copyfile(script.__file__, folder / "repro.py")
+    write_scripts(folder, "run_repro")
     ops = {name: index.node(name).op for name in index.order}
     can_be_low = lowerable(piece, index.order, "fp16")
     # TensorRT has no layer of a node with a body, only of what is in there.
     floats = [name for name in index.order if name in can_be_low and not index.node(name).has_body]
-    (folder / "README.md").write_text(
-        readme(manifest, ops, floats, spec.versions, _rms(wanted)), encoding="utf-8"
-    )
+    sizes = rms(wanted)
+    (folder / TRTEXEC_SCRIPT).write_text(trtexec_script(manifest), encoding="utf-8")
+    if not spec.options.operators:
+        (folder / POLYGRAPHY_SCRIPT).write_text(polygraphy_script(manifest, floats, sizes), encoding="utf-8")
+    manifest = within_budget(folder, manifest, spec.max_size)
+    (folder / "README.md").write_text(readme(manifest, ops, floats, spec.versions, sizes), encoding="utf-8")
+    (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return len(index.order)
 
 
@@ -153,40 +156,3 @@ def _dtypes(piece: onnx.ModelProto, workdir: Path) -> dict[str, str]:
     if any(o and o not in dtypes for node in piece.graph.node for o in node.output):
         dtypes |= tensor_dtypes(piece, workdir)
     return dtypes
-
-
-def store(folder: Path, kind: str, tensors: Mapping[str, Tensor], *, raw: bool) -> tuple[TensorFile, ...]:
-    """Writes tensors under names that no tensor name can lead astray."""
-    (folder / kind).mkdir()
-    files = []
-    for position, (name, array) in enumerate(tensors.items()):
-        stem = f"{kind}/{safe_name(position, name)}"
-        np.save(folder / f"{stem}.npy", array, allow_pickle=False)
-        if raw:
-            array.tofile(folder / f"{stem}.bin")
-        bare = f"{stem}.bin" if raw else None
-        files.append(TensorFile(name, f"{stem}.npy", array.dtype.name, tuple(array.shape), bare))
-    return tuple(files)
-
-
-def _rms(tensors: Mapping[str, Tensor]) -> dict[str, float]:
-    """Root mean square of the finite elements of each tensor; 0 for one without."""
-    found = {}
-    for name, array in tensors.items():
-        values = array.astype(np.float64).ravel()
-        values = values[np.isfinite(values)]
-        found[name] = float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
-    return found
-
-
-def _load(name: str, path: Path) -> Tensor:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path}, the recorded value of {name!r}, can't be read: {reason}.", "Record it again."
-        ) from None
-    if not isinstance(array, np.ndarray):
-        raise UserError(f"{path}, the recorded value of {name!r}, is no single array.", "Record it as .npy.")
-    return array

@@ -51,6 +51,8 @@ class Manifest:
         build_errors: of a model that is not built: what was said of it; a build with any of them shows the failure.
         names: names in the model, which make no difference in what is said.
         operators: of `nodes`, in the model's order; given where the model is not built.
+        left_out: scripts and models that are not in the folder, to keep it small.
+        anonymised: names, weights and inputs are not those of the model that it was cut out of.
     """
 
     nodes: tuple[str, ...]
@@ -72,6 +74,8 @@ class Manifest:
     build_errors: tuple[BuildError, ...] = ()
     names: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    anonymised: bool = False
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -8,18 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from polygraphy.json import save_json
 
 from trtdebug.core.diagnosis import ReproResult
 from trtdebug.core.jsonable import dumps
 from trtdebug.core.outcome import Signature
 from trtdebug.graph.fresh import names_in
 from trtdebug.graph.load import external_files, load_model, save_model
-from trtdebug.repro import build_script
 from trtdebug.repro.build_text import build_readme
-from trtdebug.repro.export import store
 from trtdebug.repro.manifest import MANIFEST, Manifest
-from trtdebug.repro.text import POLYGRAPHY_INPUTS
+from trtdebug.repro.script_files import write_scripts
+from trtdebug.repro.tensors import store, store_for_polygraphy
 from trtdebug.repro.verify import verify
 from trtdebug.session.files import whole_folder
 from trtdebug.session.job import TensorRef
@@ -63,10 +61,10 @@ def export_unbuilt(
             operators=tuple(node.op_type for node in graph.node),
         )
         if recorded:
-            save_json([dict(recorded)], str(temporary / POLYGRAPHY_INPUTS))
+            store_for_polygraphy(temporary, recorded)
         (temporary / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
         (temporary / "versions.json").write_text(dumps(dict(versions), indent=2) + "\n", encoding="utf-8")
-        shutil.copyfile(build_script.__file__, temporary / "repro.py")
+        write_scripts(temporary, "build_repro")
         text = build_readme(manifest, piece.inside, versions, has_all_inputs=len(recorded) == len(inputs))
         (temporary / "README.md").write_text(text, encoding="utf-8")
     checked = verify(folder)

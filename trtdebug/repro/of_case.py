@@ -24,7 +24,7 @@ def export_repro(
     """Exports the first cluster of culprits into the session's repro/ folder and verifies it."""
     alone = [c.nodes[0] for c in culprits if len(c.nodes) == 1]
     nodes = choose_nodes(ctx.index, alone) if alone else connect_nodes(ctx.index, culprits[0].nodes)
-    return export_nodes(ctx, nodes, ctx.session.folder / "repro", command, versions)
+    return export_nodes(ctx, nodes, ctx.session.folder / "repro", command, versions, only_failing=True)
 
 
 def export_nodes(
@@ -33,23 +33,25 @@ def export_nodes(
     folder: Path,
     command: str,
     versions: Mapping[str, str],
-    unit_test: bool = False,
+    only_failing: bool = False,
+    max_size: int | None = None,
 ) -> ReproResult:
     """Exports these nodes with recorded inputs and the reference's outputs, and verifies the folder.
 
     Args:
-        unit_test: also where they pass: then that is what the folder is to show.
+        only_failing: write nothing where they pass. Else that is what the folder is to show: it is a unit test.
+        max_size: bytes that the folder may take.
 
     Raises:
-        UserError: the folder can't be written; the reference can't run.
+        UserError: the folder can't be written, or not as small as that; the reference can't run.
     """
     reads, writes, job = _piece(ctx, nodes)
     for sample in ctx.case.samples:
         outcome = ctx.session.run(replace(job, samples=(sample,)))
         if outcome.status == "fail":
             break
-    if not unit_test and (outcome.signature is None or outcome.status != "fail"):
-        untestable = outcome.status == "untestable"
+    untestable = outcome.status == "untestable"
+    if untestable or (only_failing and outcome.status != "fail"):
         found = "could not be tested" if untestable else "does not fail by itself"
         note = f"not written: the piece {found}: {outcome.reason or 'it passes'}"
         return ReproResult(str(folder), len(nodes), False, note, untestable=untestable)
@@ -77,6 +79,7 @@ def export_nodes(
         options=replace(ctx.case.options, profiles={}),
         versions=versions,
         command=command,
+        max_size=max_size,
     )
     repro = export(spec, folder)
     checked = verify(folder)

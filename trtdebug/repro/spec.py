@@ -30,6 +30,8 @@ class ReproSpec:
         options: how the candidate is built.
         versions: name -> version of what the failure was seen with.
         command: the command line that found it; may be empty.
+        anonymised: it was made so that it tells nothing of the model that it comes from.
+        max_size: bytes that the folder may take; what is only handy is left out first. None = any.
     """
 
     model: Path
@@ -46,6 +48,8 @@ class ReproSpec:
     command: str = ""
     atol: float | None = None
     rtol: float | None = None
+    max_size: int | None = None
+    anonymised: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from trtdebug.core.outcome import Signature, SignatureKind
 from trtdebug.oracle.verdict import same_failure
 from trtdebug.repro.manifest import read_manifest
-from trtdebug.repro.script import GONE, SHOWS, UNTESTABLE
+from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
 from trtdebug.repro.spec import Verification
 
 

@@ -30,6 +30,7 @@ from trtdebug.export.layer_flags import layer_flags
 from trtdebug.export.scripts.config import choice_of, make_config, tactic_notes
 from trtdebug.export.scripts.network import Log, Network, before_10
 from trtdebug.export.scripts.order import Order, make_order
+from trtdebug.scripts.words import printable
 
 
 def build(order: Order, trt: Any, log: Log) -> tuple[bytes, list[str]]:
@@ -126,10 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan, notes = build(order, trt, log)
         write_whole(output, plan)
     except TrtdebugError as error:
-        print(f"error: {_printable(str(error))}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
     for note in notes:
-        print(_printable(note))
+        print(printable(note))
     print(f"{output}: {len(plan)} bytes, TensorRT {trt.__version__}")
     return 0
 
@@ -146,11 +147,6 @@ def write_whole(path: Path, content: bytes) -> None:
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _printable(text: str) -> str:
-    """On one line, control characters escaped: a name can't act on a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 if __name__ == "__main__":

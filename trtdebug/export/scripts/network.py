@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from trtdebug.backends.tensorrt.constraints import OutOfGpuMemory
@@ -16,6 +15,7 @@ from trtdebug.core.gpu_memory import OUT_OF_GPU_MEMORY
 from trtdebug.core.intervention import EVERY_TENSOR
 from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.scripts.order import Order
+from trtdebug.scripts.plugin_libraries import load_plugins
 
 
 class Log:
@@ -48,7 +48,7 @@ class Network:
 
     def __init__(self, trt: Any, order: Order, log: Log) -> None:
         self.trt, self.order, self.log = trt, order, log
-        _load_plugins(trt, log.logger, order.plugins)
+        load_plugins(trt, log.logger, order.plugins)
         try:
             self.builder = trt.Builder(log.logger)
         except TypeError:  # what pybind makes of a builder that cannot be had
@@ -126,22 +126,3 @@ class Network:
 
 def before_10(trt: Any) -> bool:
     return str(trt.__version__).startswith(("8.", "9."))
-
-
-def _load_plugins(trt: Any, logger: Any, libraries: Sequence[str]) -> None:
-    registry = trt.get_plugin_registry()
-    for library in libraries:
-        before = _creators(registry)
-        try:
-            ctypes.CDLL(library)
-        except OSError as error:
-            raise UserError(f"the plugin library {library} cannot be loaded: {error}.") from None
-        # Libraries that register nothing on loading offer their creators to the registry instead (V3).
-        if _creators(registry) == before:
-            registry.load_library(library)
-    trt.init_libnvinfer_plugins(logger, "")
-
-
-def _creators(registry: Any) -> int:
-    named = "all_creators" if hasattr(registry, "all_creators") else "plugin_creator_list"
-    return len(getattr(registry, named))

@@ -11,7 +11,7 @@ from touched import Use, uses
 
 import trtdebug.backends.tensorrt.compat as compat
 import trtdebug.export.scripts as scripts
-from trtdebug.export.bundle import bundle
+from trtdebug.scripts.bundle import bundle
 
 VERSIONS = ("8.6.0", *bindings.TENSORRT, bindings.RTX)
 NAMES = ("build", "polygraphy_constraints")

@@ -15,7 +15,8 @@ PACKAGE = Path(trtdebug.__file__).parent
 COMPAT = PACKAGE / "backends" / "tensorrt" / "compat.py"
 # Copied into repro and fix folders, where there is no trtdebug.
 ALONE = (
-    *(PACKAGE / "repro" / name for name in ("script.py", "build_script.py")),
+    *(PACKAGE / "scripts").glob("*.py"),
+    *(PACKAGE / "repro" / "scripts").glob("*.py"),
     *(PACKAGE / "export" / "scripts").glob("*.py"),
 )
 _MODULE = re.compile(r"(trt|tensorrt)\b")

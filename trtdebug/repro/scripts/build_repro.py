@@ -8,7 +8,7 @@ Builds the model with the options in repro.json; nothing is run. Exit code: 1 it
 it can't be tested here, or fails otherwise (the reason is printed).
 """
 
-# trtdebug copies this file into repro folders as repro.py: so it imports no trtdebug, and prints.
+# trtdebug puts this file together of small ones, so that it needs no trtdebug; those of this script come last.
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-SHOWS, GONE, UNTESTABLE = 1, 0, 125
+from trtdebug.core.errors import UserError
+from trtdebug.repro.scripts.cuda import cuda_runtime
+from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE, Untestable
+from trtdebug.scripts.plugin_libraries import load_plugins
+from trtdebug.scripts.tactic_sources import set_tactic_sources
+from trtdebug.scripts.words import one_line, printable
+
 BUILD_FAILURE = "build-failure"
-
-
-class Untestable(Exception):
-    """It can't be tested here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Error:
 
 
 @dataclass(frozen=True)
-class Result:
+class BuildResult:
     """What the build says. `signature` is "build-failure", None where there is none."""
 
     exit: int
@@ -90,7 +92,7 @@ def build_onnxruntime(model: Path, manifest: Mapping[str, Any]) -> Built:
     try:
         ort.InferenceSession(model.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base
-        return ort.__version__, (Error("build", f"onnxruntime cannot load the model: {_line(str(error))}"),)
+        return ort.__version__, (Error("build", f"onnxruntime cannot load the model: {one_line(error)}"),)
     return ort.__version__, ()
 
 
@@ -100,7 +102,7 @@ def build_tensorrt(model: Path, manifest: Mapping[str, Any]) -> Built:
         import tensorrt as trt
     except ImportError as error:
         raise Untestable(f"tensorrt is not installed ({error}): pip install tensorrt cuda-python") from None
-    _need_gpu()  # TensorRT 8.6 segfaults where there is none
+    cuda_runtime()  # TensorRT 8.6 segfaults where there is none
     return _build(trt, model, manifest)
 
 
@@ -126,17 +128,14 @@ def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
                 said.append(message)
 
     logger = Logger()
-    if hasattr(trt, "init_libnvinfer_plugins"):
-        trt.init_libnvinfer_plugins(logger, "")
-    for library in options.get("plugins", []):
-        trt.get_plugin_registry().load_library(library)
+    load_plugins(trt, logger, options.get("plugins", []))
     builder = trt.Builder(logger)
     explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
     network = builder.create_network(0 if explicit is None else 1 << int(explicit))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(model)):
         found = [parser.get_error(i) for i in range(parser.num_errors)]
-        unsaid = Error("parse", _line(said[0] if said else "it does not say why"))
+        unsaid = Error("parse", one_line(said[0] if said else "it does not say why"))
         return trt.__version__, tuple(_parser_error(e, manifest) for e in found) or (unsaid,)
     config = builder.create_builder_config()
     if not options.get("tf32", True):
@@ -146,7 +145,7 @@ def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
     if options.get("workspace") is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options["workspace"])
     if options.get("tactic_sources") is not None:
-        _set_tactic_sources(trt, config, options["tactic_sources"])
+        set_tactic_sources(trt, config, options["tactic_sources"])
     quantised = {"QuantizeLinear", "DequantizeLinear"} & set(manifest["operators"])
     for flag in {precision.upper(), "INT8" if quantised else "FP32"} - {"FP32"}:
         if hasattr(trt.BuilderFlag, flag):  # TensorRT 11 and TensorRT-RTX read the precision from the model
@@ -156,21 +155,6 @@ def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
     if builder.build_serialized_network(network, config) is not None:
         return trt.__version__, ()
     return trt.__version__, (_builder_error(said[0] if said else "it does not say why"),)
-
-
-def _set_tactic_sources(trt: Any, config: Any, value: str) -> None:
-    """Plain names are all there are; "-NAME" drops one of the default, or nothing where this version lacks it."""
-    words = value.split(",")
-    mask = config.get_tactic_sources() if all(word.startswith("-") for word in words) else 0
-    for word in words:
-        source = getattr(trt.TacticSource, word.removeprefix("-"), None)
-        if source is not None:
-            bit = 1 << int(source)
-            mask = mask & ~bit if word.startswith("-") else mask | bit
-        elif not word.startswith("-"):
-            raise Untestable(f"TensorRT {trt.__version__} has no tactic source {word}")
-    if not config.set_tactic_sources(mask):
-        raise Untestable(f"TensorRT {trt.__version__} does not take the tactic sources {value}")
 
 
 def _set_profile(builder: Any, network: Any, config: Any, profiles: Mapping[str, Any]) -> None:
@@ -191,25 +175,12 @@ def _parser_error(error: Any, manifest: Mapping[str, Any]) -> Error:
     operators, index = manifest["operators"], int(error.node())
     if not operator and 0 <= index < len(operators):
         operator = operators[index]
-    return Error("parse", _line(str(error.desc())), str(error.code()).rpartition(".")[2], operator)
+    return Error("parse", one_line(str(error.desc())), str(error.code()).rpartition(".")[2], operator)
 
 
 def _builder_error(message: str) -> Error:
-    numbered = re.search(r"Error Code (\d+): ([A-Z][\w ]*?) \(", _line(message))
-    return Error("build", _line(message), f"{numbered[1]}: {numbered[2]}" if numbered else "")
-
-
-def _need_gpu() -> None:
-    try:
-        from cuda.bindings import runtime
-    except ImportError:
-        try:
-            from cuda import cudart as runtime
-        except ImportError as error:
-            raise Untestable(f"cuda-python is not installed ({error}): pip install cuda-python") from None
-    code, *count = runtime.cudaGetDeviceCount()
-    if int(code) != 0 or not count or not count[0]:
-        raise Untestable("there is no GPU")
+    numbered = re.search(r"Error Code (\d+): ([A-Z][\w ]*?) \(", one_line(message))
+    return Error("build", one_line(message), f"{numbered[1]}: {numbered[2]}" if numbered else "")
 
 
 # --- the command --------------------------------------------------------------------------------------------
@@ -226,7 +197,7 @@ RETOLD = ("emulator", "onnxruntime")
 """Backends whose errors repro.json has in other words, so that any error of theirs counts."""
 
 
-def reproduce(folder: Path, backend: str | None = None) -> Result:
+def reproduce(folder: Path, backend: str | None = None) -> BuildResult:
     """Builds the model in `folder`; `backend` None = the one with which the failure was found."""
     chosen = backend or "?"
     try:
@@ -235,19 +206,21 @@ def reproduce(folder: Path, backend: str | None = None) -> Result:
         if chosen not in BACKENDS:
             raise Untestable(f"backend {chosen!r} can't run by itself; choose one of {', '.join(BACKENDS)}")
         version, errors = BACKENDS[chosen](folder / manifest["model"], manifest)
-    except Untestable as why:
-        return Result(UNTESTABLE, chosen, reason=str(why))
+    except (Untestable, UserError) as why:
+        return BuildResult(UNTESTABLE, chosen, reason=str(why))
     except Exception as error:  # noqa: BLE001 - Python would exit 1, and that means: it shows
-        return Result(UNTESTABLE, chosen, reason=f"{type(error).__name__}: {_line(str(error))}")
+        return BuildResult(UNTESTABLE, chosen, reason=f"{type(error).__name__}: {one_line(error)}")
     if not errors:
-        return Result(GONE, chosen, version=version)
+        return BuildResult(GONE, chosen, version=version)
     names = frozenset(manifest["names"])
     wanted = {key(error, names) for error in manifest["build_errors"]}
     said = "; ".join(filter(None, (f"{e.operator} {e.code}".strip() for e in errors[:1])))
     reason = f"{said}: {errors[0].message}" if said else errors[0].message
     if chosen in RETOLD or wanted & {key(asdict(error), names) for error in errors}:
-        return Result(SHOWS, chosen, BUILD_FAILURE, reason, version, errors)
-    return Result(UNTESTABLE, chosen, reason=f"it fails otherwise: {reason}", version=version, errors=errors)
+        return BuildResult(SHOWS, chosen, BUILD_FAILURE, reason, version, errors)
+    return BuildResult(
+        UNTESTABLE, chosen, reason=f"it fails otherwise: {reason}", version=version, errors=errors
+    )
 
 
 def main() -> int:
@@ -267,12 +240,8 @@ def main() -> int:
         return result.exit
     told = {SHOWS: "it is not built", GONE: "it is built", UNTESTABLE: "can't be tested"}[result.exit]
     text = f"{result.backend} {result.version}\n{told}{': ' if result.reason else ''}{result.reason}"
-    print("".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text))
+    print("\n".join(map(printable, text.split("\n"))))
     return result.exit
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
 
 
 if __name__ == "__main__":

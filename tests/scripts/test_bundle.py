@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trtdebug.export.bundle import bundle
+from trtdebug.scripts.bundle import bundle
 
 SCRIPTS = ("trtdebug.export.scripts.build", "trtdebug.export.scripts.polygraphy_constraints")
 

@@ -1,0 +1,78 @@
+"""bisect_tensorrt.py: the first version that fails, of those that there are environments of."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trtdebug.repro.export import export
+from trtdebug.repro.scripts.bisect_versions import first_bad
+from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
+
+CULPRITS = ("norm_pow", "norm_var", "norm_eps", "norm_sqrt")
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.sets(st.integers(0, 23)))
+def test_what_is_found_is_right_whatever_cannot_be_tested(good: int, bad: int, skipped: set[int]) -> None:
+    asked: list[int] = []
+
+    def test(number: int) -> int:
+        asked.append(number)
+        return UNTESTABLE if number in skipped else GONE if number < good else SHOWS
+
+    found = first_bad(good + bad, test)
+    assert len(asked) == len(set(asked))
+    testable = set(range(good + bad)) - skipped
+    if found is None:
+        assert not any(n < good for n in testable) or not any(n >= good for n in testable)
+        return
+    last, first = found
+    assert (test(last), test(first)) == (GONE, SHOWS)
+    assert set(range(last + 1, first)) <= skipped
+    assert len(asked) <= 2 + len(skipped) + (good + bad).bit_length() + 2
+
+
+@pytest.fixture
+def folder(layernorm, tmp_path: Path) -> Path:
+    """A repro, and Pythons of five versions: from the third on the failure shows, the fourth is broken."""
+    made = export(layernorm.spec(CULPRITS), tmp_path / "repro").path
+    ways = {"1": "onnxruntime", "2": "onnxruntime", "3": "emulator", "5": "emulator"}
+    for version in ("1", "2", "3", "4", "5"):
+        python = tmp_path / "envs" / version / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        run = f'exec {sys.executable} "$@" --backend {ways[version]}' if version in ways else "exit 7"
+        python.write_text(f"#!/bin/sh\n{run}\n")
+        python.chmod(python.stat().st_mode | stat.S_IEXEC)
+    return made
+
+
+def bisect(folder: Path, *words: str) -> tuple[int, list[str]]:
+    line = [sys.executable, "-I", str(folder / "bisect_tensorrt.py"), *words]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_versions_are_bisected(folder: Path) -> None:
+    template = str(folder.parent / "envs" / "{version}" / "bin" / "python")
+    code, said = bisect(folder, "--python", template, "--versions", *"12345")
+    assert (code, said[-1]) == (0, "first bad: 3; last good: 2")
+    code, said = bisect(folder, "--python", template, "--versions", *"245")
+    assert (code, said[-1]) == (0, "first bad: 5, or one of those skipped before it: 4; last good: 2")
+    assert "4: skip (exit code 7)" in said
+    code, said = bisect(folder, "--python", template, "--versions", *"12")
+    assert (code, said[-1]) == (125, "undecided: there is no good version before a bad one")
+
+
+def test_another_failure_is_skipped_and_the_command_before_counts(layernorm, tmp_path: Path) -> None:
+    shape = export(layernorm.spec(CULPRITS, kind="shape"), tmp_path / "other").path
+    assert bisect(shape) == (125, ["fails: nonfinite"])
+    marker = tmp_path / "built"
+    assert bisect(shape, "--before", f"touch {marker}; exit 1")[0] == 125
+    assert marker.exists()
+    assert bisect(shape, "--timeout", "0.001")[0] == 125

@@ -1,0 +1,143 @@
+"""Repros that tell nothing of the model that they come from, where the failure stays."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from trtdebug.backends.base import BuildRequest
+from trtdebug.backends.onnxruntime import OnnxruntimeBackend
+from trtdebug.core.case import BuildOptions
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.outcome import Signature
+from trtdebug.graph.anonymous import Names, Spread, anonymous, random_like
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model, save_model
+from trtdebug.oracle.verdict import same_failure
+from trtdebug.repro.export import export
+from trtdebug.repro.manifest import Manifest, read_manifest
+from trtdebug.repro.scripts.run_repro import reproduce
+from trtdebug.repro.spec import ReproSpec
+from trtdebug.repro.tensors import Tensor, load_tensor
+from trtdebug.repro.verify import verify
+
+_SEEDS = 3
+_HERE = ("emulator", "onnxruntime")
+"""Candidates that a look at in this process does no harm."""
+
+
+@dataclass(frozen=True)
+class Anonymised:
+    """What came of it. `reason`: why the folder was not written; empty where it was, and fails as the other does."""
+
+    reason: str = ""
+    tries: int = 0
+
+
+def anonymise(folder: Path, target: Path, max_size: int | None = None) -> Anonymised:
+    """Writes a repro to `target` that fails as that in `folder` does, with names, weights and inputs of its own.
+
+    Names are hashed with a secret that is not kept. Weights and inputs are random numbers of the range that they
+    had; a few draws are tried, and each is seen in a fresh process before it counts. Nothing is written where the
+    failure does not stay.
+
+    Raises:
+        UserError: `folder` is no repro, or `target` cannot be written.
+    """
+    manifest = read_manifest(folder)
+    if manifest.options.operators:
+        return Anonymised("its custom operators, and their names, belong to it")
+    if manifest.build_errors:
+        return Anonymised("it is of a model that is not built, and what the builder says tells of it")
+    model = load_model(folder / manifest.model)
+    if model.functions:
+        return Anonymised("it calls functions, whose names and contents belong to it")
+    inputs = {t.name: load_tensor(t.name, folder / t.file) for t in manifest.inputs}
+    finite = all(_is_finite(load_tensor(t.name, folder / t.file)) for t in manifest.expected)
+    draws = list(_draws())
+    for number, (seed, spread) in enumerate(draws, start=1):
+        with tempfile.TemporaryDirectory(prefix="trtdebug-anonymous-") as scratch:
+            place, rng = Path(scratch), np.random.default_rng(seed)
+            names = Names()
+            other = anonymous(model, names, lambda a, rng=rng, spread=spread: random_like(a, rng, spread))  # type: ignore[misc]
+            feeds = {names("t", n): random_like(value, rng, spread) for n, value in inputs.items()}
+            expected = _computed(other, feeds, place)
+            if expected is None or (finite and not all(map(_is_finite, expected.values()))):
+                continue
+            spec = replace(_spec(manifest, other, names, folder, place), max_size=max_size)
+            spec = replace(spec, inputs=_stored(feeds, place), expected=_stored(expected, place))
+            if _shows(manifest, spec, place / "repro"):
+                export(spec, target)
+                return Anonymised(tries=number)
+    why = f"with random weights and inputs the failure does not stay (tried {len(draws)} times)"
+    return Anonymised(why, len(draws))
+
+
+def _draws() -> Iterator[tuple[int, Spread]]:
+    for seed in range(_SEEDS):
+        yield seed, "uniform"
+        yield seed, "normal"
+
+
+def _computed(model: onnx.ModelProto, feeds: Mapping[str, Tensor], place: Path) -> dict[str, Tensor] | None:
+    """What the reference computes; None where it cannot run the model on these."""
+    save_model(model, place / "model.onnx")
+    try:
+        engine = OnnxruntimeBackend().build(BuildRequest(place / "model.onnx", BuildOptions(), place))
+        return engine.run(feeds)
+    except BuildFailure:
+        return None
+
+
+def _stored(tensors: Mapping[str, Tensor], place: Path) -> dict[str, Path]:
+    paths = {name: place / f"{name}.npy" for name in tensors}
+    for name, path in paths.items():
+        np.save(path, tensors[name], allow_pickle=False)
+    return paths
+
+
+def _spec(manifest: Manifest, model: onnx.ModelProto, names: Names, folder: Path, place: Path) -> ReproSpec:
+    """The same repro of the other model; without the command, and the places of plugin libraries."""
+    index = GraphIndex(model)
+    signature = manifest.signature
+    if signature is not None:
+        signature = Signature(signature.kind, tuple(names("t", o) for o in signature.outputs))
+    libraries = tuple(Path(p).name for p in manifest.options.plugins)
+    options = replace(manifest.options, plugins=libraries, calibration_cache=None, contents={}, marks=())
+    return ReproSpec(
+        model=place / "model.onnx",
+        nodes=index.order,
+        inputs={},
+        expected={},
+        signature=signature,
+        limit=manifest.limit,
+        atol=manifest.atol,
+        rtol=manifest.rtol,
+        precision=manifest.precision,
+        pinned=tuple(names("n", f"node {n}") for n in manifest.pinned),
+        candidate=manifest.candidate,
+        options=options,
+        versions=json.loads((folder / "versions.json").read_text(encoding="utf-8")),
+        anonymised=True,
+    )
+
+
+def _shows(manifest: Manifest, spec: ReproSpec, folder: Path) -> bool:
+    """Whether it fails as the other does: here, where that does no harm, and then in a fresh process."""
+    export(spec, folder)
+    if manifest.candidate in _HERE:
+        kind = reproduce(folder).signature
+        same = same_failure(manifest.signature, Signature(kind)) if kind else manifest.signature is None  # type: ignore[arg-type]
+        if not same:
+            return False
+    return verify(folder).reproduced is True
+
+
+def _is_finite(value: Tensor) -> bool:
+    return value.dtype.kind != "f" or bool(np.isfinite(value).all())

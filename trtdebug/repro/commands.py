@@ -1,0 +1,192 @@
+"""The command lines for trtexec and Polygraphy, and the scripts that run them and judge what comes out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from trtdebug.backends.tensorrt.source_flags import polygraphy_sources, trtexec_sources
+from trtdebug.repro.manifest import Manifest
+
+POLYGRAPHY_INPUTS, POLYGRAPHY_OUTPUTS = "inputs.json", "outputs.json"
+"""The recorded inputs and the reference's outputs in Polygraphy's own format."""
+
+TRTEXEC_SCRIPT, POLYGRAPHY_SCRIPT = "trtexec.sh", "polygraphy.sh"
+TRTEXEC_MADE, POLYGRAPHY_MADE = "trtexec-outputs.json", "polygraphy-outputs.json"
+"""What these scripts leave behind."""
+
+WEAK, _TYPED = "10.0", "11.0"
+"""Versions that stand for those whose precisions are flags, and those that read them from the model."""
+
+_POLYGRAPHY_TYPES = {"fp16": "float16", "bf16": "bfloat16"}
+
+
+def trtexec_command(manifest: Manifest) -> str | None:
+    """For TensorRT 8.6 to 10; None where trtexec's syntax can't name a pinned node."""
+    words = [f"--onnx={manifest.model}", *_trtexec_options(manifest, WEAK)]
+    if manifest.precision in _POLYGRAPHY_TYPES:
+        if any(mark in name for name in manifest.pinned for mark in ",:*'"):
+            return None
+        # Later entries override earlier ones.
+        layers = ",".join([f"*:{manifest.precision}", *(f"{name}:fp32" for name in manifest.pinned)])
+        words += [f"--{manifest.precision}", "--precisionConstraints=obey"]
+        words += [f"--layerPrecisions={layers}", f"--layerOutputTypes={layers}"]
+    elif manifest.precision == "int8":
+        words.append("--int8")
+    return shell("trtexec", words)
+
+
+def trtexec_typed_command(manifest: Manifest) -> str | None:
+    """For TensorRT 11, which reads precisions from the model; None where there is no such model."""
+    if manifest.typed is None:
+        return None
+    return shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest, _TYPED)])
+
+
+def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> str | None:
+    """Compares TensorRT 8.6 to 10 with the recorded outputs; None where its syntax can't say the tactic sources.
+
+    Args:
+        floats: the nodes that can have a precision.
+        rms: root mean square of each expected output.
+    """
+    words = [manifest.model, "--trt", *_polygraphy_files(manifest, rms)]
+    if manifest.options.tf32:
+        words.append("--tf32")
+    if manifest.options.optimization_level is not None:
+        words.append(f"--builder-optimization-level={manifest.options.optimization_level}")
+    if manifest.options.tactic_sources is not None:
+        sources = polygraphy_sources(manifest.options.tactic_sources)
+        if sources is None:
+            return None
+        words += ["--tactic-sources", *sources]
+    if manifest.options.plugins:
+        words += ["--plugins", *manifest.options.plugins]
+    if manifest.precision in _POLYGRAPHY_TYPES:
+        low = _POLYGRAPHY_TYPES[manifest.precision]
+        words += [f"--{manifest.precision}", "--precision-constraints=obey", "--layer-precisions"]
+        words += [f"{name}:{'float32' if name in manifest.pinned else low}" for name in floats]
+    elif manifest.precision == "int8":
+        words.append("--int8")
+    return shell("polygraphy run", words)
+
+
+def polygraphy_emulated_command(manifest: Manifest, rms: Mapping[str, float]) -> str | None:
+    """Compares onnxruntime on the model that rounds with the recorded outputs; None where there is no such model."""
+    if manifest.emulated is None:
+        return None
+    return shell("polygraphy run", [manifest.emulated, "--onnxrt", *_polygraphy_files(manifest, rms)])
+
+
+def _polygraphy_files(manifest: Manifest, rms: Mapping[str, float]) -> list[str]:
+    # What is loaded comes second: relative errors are relative to it.
+    words = [f"--load-inputs={POLYGRAPHY_INPUTS}", f"--load-outputs={POLYGRAPHY_OUTPUTS}"]
+    words += [f"--save-outputs={POLYGRAPHY_MADE}", "--check-error-stat=elemwise"]
+    return [*words, *_polygraphy_tolerance(manifest, rms)]
+
+
+def _polygraphy_tolerance(manifest: Manifest, rms: Mapping[str, float]) -> list[str]:
+    """An element passes that keeps atol or rtol: so what passes as a whole keeps the rule of the manifest.
+
+    Where the RMS error is over the limit, at least one element's error is over limit * rms.
+    """
+    if manifest.atol is not None or manifest.rtol is not None:
+        return [f"--atol={manifest.atol or 0.0:g}", f"--rtol={manifest.rtol or 0.0:g}"]
+    if len(rms) == 1:
+        return [*(f"--atol={manifest.limit * value:.3g}" for value in rms.values()), "--rtol=0"]
+    return ["--atol", *(f"{name}:{manifest.limit * value:.3g}" for name, value in rms.items()), "--rtol=0"]
+
+
+def _trtexec_options(manifest: Manifest, version: str) -> list[str]:
+    words = []
+    if manifest.inputs:
+        feeds = ",".join(f"{_trtexec_name(tensor.name)}:{tensor.raw}" for tensor in manifest.inputs)
+        words.append(f"--loadInputs={feeds}")
+    if not manifest.options.tf32:
+        words.append("--noTF32")
+    if manifest.options.optimization_level is not None:
+        words.append(f"--builderOptimizationLevel={manifest.options.optimization_level}")
+    words += trtexec_source_flags(manifest, version)
+    words += [f"--staticPlugins={library}" for library in manifest.options.plugins]
+    return [*words, "--dumpOutput", f"--exportOutput={TRTEXEC_MADE}"]
+
+
+def trtexec_source_flags(manifest: Manifest, version: str) -> list[str]:
+    """The flag for the user's tactic sources, if there is anything to say in this version."""
+    given = manifest.options.tactic_sources
+    sources = trtexec_sources(given, version) if given is not None else ""
+    return [f"--tacticSources={sources}"] if sources else []
+
+
+def _trtexec_name(name: str) -> str:
+    """trtexec wants single quotes around a tensor name that holds one of its separators."""
+    return f"'{name}'" if ":" in name or "," in name else name
+
+
+def shell(program: str, words: Sequence[str]) -> str:
+    """A command line, one word a line."""
+    return " \\\n    ".join([program, *map(shell_word, words)])
+
+
+def shell_word(text: str) -> str:
+    """One word of a POSIX shell that neither runs anything nor acts on the terminal that shows it."""
+    if text.isprintable():
+        return shlex.quote(text)
+    body = text.rstrip("\n")  # the shell drops line breaks at the end of what a command prints
+    breaks = "'" + text[len(body) :] + "'" if len(body) < len(text) else ""
+    return f"\"$(printf -- '{''.join(map(_octal, body))}')\"{breaks}"
+
+
+def _octal(character: str) -> str:
+    if character == "%":
+        return "%%"
+    if character.isprintable() and character not in "'\\":
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "replace"))
+
+
+def trtexec_script(manifest: Manifest) -> str:
+    """Content of trtexec.sh."""
+    weak = trtexec_command(manifest)
+    typed = trtexec_typed_command(manifest)
+    ways = {
+        "typed": typed or _none("there is no model with its precision written in"),
+        "*": weak or _none("trtexec has no way to write the name of a pinned node; use repro.py"),
+    }
+    about = "sh trtexec.sh: TensorRT 8.6 to 10; sh trtexec.sh typed: TensorRT 11, and 9 and 10 with --stronglyTyped"
+    return _script("trtexec", about, ways, TRTEXEC_MADE)
+
+
+def polygraphy_script(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> str:
+    """Content of polygraphy.sh."""
+    tensorrt = polygraphy_command(manifest, floats, rms)
+    ways = {
+        "onnxrt": polygraphy_emulated_command(manifest, rms) or _none("there is nothing to emulate"),
+        "*": tensorrt or _none("Polygraphy has no way to say the tactic sources; use repro.py"),
+    }
+    about = "sh polygraphy.sh: TensorRT 8.6 to 10; sh polygraphy.sh onnxrt: onnxruntime, which needs no GPU"
+    return _script("Polygraphy", about, ways, POLYGRAPHY_MADE)
+
+
+_SCRIPT = """\
+#!/bin/sh
+# Runs the model of this folder with {tool} on the recorded inputs, and judges the outputs as repro.py does.
+# {about}.
+# Exit code: 1 the failure shows, 0 it does not, 125 it can't be tested here. PYTHON names another Python.
+cd "$(dirname "$0")" || exit 125
+rm -f {made}
+case "${{1:-}}" in
+{cases}
+esac
+[ -f {made} ] || {{ echo "{tool} wrote no outputs"; exit 125; }}
+exec "${{PYTHON:-python3}}" repro.py --outputs {made}
+"""
+
+
+def _script(tool: str, about: str, ways: Mapping[str, str], made: str) -> str:
+    cases = "\n".join(f"{name})\n{command}\n;;" for name, command in ways.items())
+    return _SCRIPT.format(tool=tool, about=about, made=made, cases=cases)
+
+
+def _none(why: str) -> str:
+    return f"echo {shlex.quote(why)}; exit 125"

@@ -1,0 +1,1 @@
+"""Sources of the scripts of a repro folder. `bundle` makes each of them one file that needs no trtdebug."""
