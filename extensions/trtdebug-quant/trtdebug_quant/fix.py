@@ -9,11 +9,12 @@ import numpy as np
 
 from trtdebug.core.errors import UserError
 from trtdebug.oracle.tolerance import Limits, limits
-from trtdebug.plugins.types import FixContext, FixProposal, Sample, Tensor
+from trtdebug.plugins.types import FixContext, FixProposal, Sample
 from trtdebug_quant.bench import Bench
 from trtdebug_quant.floating import unquantised
 from trtdebug_quant.layers import Layer
 from trtdebug_quant.measure import measure
+from trtdebug_quant.pairs import Array
 from trtdebug_quant.sides import Sides
 from trtdebug_quant.sqnr import Sqnr
 
@@ -68,7 +69,7 @@ def _fewest(bench: Bench, samples: Sequence[Sample], layers: Sequence[Layer], al
     return len(layers)
 
 
-def _right(allowed: Limits, reference: Tensor, found: Tensor) -> bool:
+def _right(allowed: Limits, reference: Array, found: Array) -> bool:
     if allowed.elementwise:
         bound = (allowed.atol or 0.0) + (allowed.rtol or 0.0) * np.abs(reference)
         return bool(np.all(np.abs(found - reference) <= bound))
