@@ -136,7 +136,7 @@ def test_formats_of_extensions(installed: Path, session: Path) -> None:
     assert "line       the verdict (from trtdebug-formats 1.2)\n" in run("--format", "list")[1]
     for name, why in (
         ("broken", "ZeroDivisionError: division by zero"),
-        ("none", "TypeError: it gives NoneType, not text"),
+        ("none", "TypeError: none has to give text; it gives NoneType"),
         ("half", "UnicodeEncodeError: "),
     ):
         code, _, error = run(session, "--format", name)

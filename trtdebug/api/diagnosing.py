@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from trtdebug.debugger import Debugger, Until
 from trtdebug.plugins.types import SessionEvent
 from trtdebug.report.build import build_report
 from trtdebug.report.write import write_reports
+from trtdebug.stages.plugin_troubles import plugin_problems, plugin_states
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,13 @@ def diagnose(case: Opened, until: Until, fix_folder: Path | None = None) -> Diag
     session.journal.write("started", until=until)
     diagnosis = Debugger(case.ctx, case.findings, until, fix_folder).run()
     report = build_report(case.ctx.case, diagnosis)
+    known = len(plugins.problems)
     write_reports(report, case.folder, plugins)
     session.journal.write("finished", verdict=diagnosis.verdict, until=until)
     plugins.emit("session_finished", SessionEvent(case.folder, report))
+    if late := plugin_problems(plugins)[known:]:  # what went wrong in these two is to be told, too
+        findings = (*diagnosis.findings, *late)
+        diagnosis = replace(diagnosis, findings=findings, plugins=plugin_states(plugins))
+        report = build_report(case.ctx.case, diagnosis)
+        write_reports(report, case.folder, plugins, builtin_only=True)
     return Diagnosed(diagnosis, report)

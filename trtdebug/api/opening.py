@@ -154,9 +154,12 @@ def reopened(place: Place, plugins: PluginManager, watch: Watch | None = None) -
 def _running(session: Session, case: Case, plugins: PluginManager, watch: Watch | None) -> Iterator[Context]:
     from trtdebug.plugins.types import TrialEvent
     from trtdebug.stages.context import Context
+    from trtdebug.stages.plugin_troubles import keep_in_journal, report_metrics
 
     _start_workers(session, case.reference, case.candidate)
     session.journal.write("opened", model=case.model)
+    keep_in_journal(plugins, session.journal)
+    session.listeners.append(lambda job, outcome, cached: report_metrics(plugins, outcome))
     session.listeners.append(
         lambda job, outcome, cached: plugins.emit("trial_finished", TrialEvent(job.sha256, outcome, cached))
     )

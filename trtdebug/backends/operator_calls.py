@@ -5,12 +5,8 @@ Whatever goes wrong in there is the operator's fault, and is said so in one line
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +14,7 @@ import numpy as np
 
 from trtdebug.backends.base import Tensor
 from trtdebug.core.errors import BuildFailure
+from trtdebug.core.time_limit import TookTooLong, time_limit
 
 if TYPE_CHECKING:
     import onnx
@@ -27,10 +24,6 @@ if TYPE_CHECKING:
 
 _FOR_THE_PARSER = ("plugin_version", "plugin_namespace")
 _NUMBERS = "biuf"
-
-
-class _TooSlow(BaseException):
-    """A call takes too long; no `Exception`, so that the function does not catch it."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +47,9 @@ class Call:
         assert self.operator.compute is not None
         seen = [None if value is None else _read_only(value) for value in inputs]
         try:
-            with _time_limit(self.operator.seconds), np.errstate(all="ignore"):
+            with time_limit(self.operator.seconds), np.errstate(all="ignore"):
                 given = self.operator.compute(*seen, **attributes(self.node))
-        except _TooSlow:
+        except TookTooLong:
             raise self._fault(f"takes more than {self.operator.seconds:g} s") from None
         except (Exception, SystemExit) as error:
             traceback.print_exc()  # into the trial's log
@@ -165,25 +158,3 @@ def _read_only(value: Tensor) -> Tensor:
 
 def _count(number: int) -> str:
     return f"{number} output{'' if number == 1 else 's'}"
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Breaks off Python code that takes longer, where it runs in the main thread of a system with timers."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        raise _TooSlow
-
-    handler = signal.signal(signal.SIGALRM, stop)
-    started = time.monotonic()
-    others, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if others:  # somebody else's alarm: it comes when it would have come
-            signal.setitimer(signal.ITIMER_REAL, max(others - (time.monotonic() - started), 1e-3))

@@ -59,13 +59,11 @@ def _line(found: Provided[Any]) -> str:
 
 def _render(found: Provided[Any], content: dict[str, Any], plugins: PluginManager) -> str:
     """Raises `UserError` where the format fails."""
+    from trtdebug.plugins import returned
+
     text = ""
     with plugins.guard(found.provider, f"report {found.value.name}", allow=(UserError,)):
-        given = found.value.render(content)
-        if not isinstance(given, str):
-            raise TypeError(f"it gives {type(given).__name__}, not text")
-        given.encode("utf-8")  # it is to be written
-        text = given
+        text = returned.text(found.value.name, found.value.render(content))
     why = plugins.failure(found.provider)
     if not why:
         return text

@@ -62,7 +62,7 @@ def log(
         say_json(events)
         return
     for event in events:
-        rest = {k: v for k, v in event.items() if k not in ("time", "event") and v != ""}
+        rest = {k: v for k, v in event.items() if k not in ("time", "event", "traceback") and v != ""}
         if "trial" in rest:
             rest["trial"] = rest["trial"][:12]
         say(f"{event['time'][:19]} {event['event']:15} " + ", ".join(f"{k}={v}" for k, v in rest.items()))

@@ -158,6 +158,25 @@ class ExtensionInfo:
 
 
 @dataclass(frozen=True)
+class PluginProblem:
+    """What went wrong in a plugin, one line; `where`: "import", a hook, or a piece of work such as "check x"."""
+
+    where: str
+    error: str
+
+
+@dataclass(frozen=True)
+class PluginState:
+    """A third party's plugin: "active", "disabled", "failed" or "refused" (it needs another version of the API)."""
+
+    name: str
+    distribution: str
+    version: str
+    state: str
+    problems: tuple[PluginProblem, ...] = ()
+
+
+@dataclass(frozen=True)
 class StageTime:
     """What a stage cost: wall seconds and trials (cached ones included)."""
 
@@ -220,3 +239,4 @@ class Diagnosis:
     outputs: tuple[OutputVerdict, ...] = ()
     trtdebug: str = ""
     extensions: tuple[ExtensionInfo, ...] = ()
+    plugins: tuple[PluginState, ...] = ()

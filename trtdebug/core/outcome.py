@@ -158,6 +158,7 @@ class Outcome:
         uneven: outputs whose rows differ where all rows of the inputs are equal; None where that was not tried.
         trial: hash of the job that it came of; the session fills it in.
         build_errors: what the parser or the builder said; there exactly where the build itself failed.
+        metric_faults: what went wrong in metrics of extensions, by metric.
     """
 
     status: Status
@@ -173,3 +174,4 @@ class Outcome:
     uneven: tuple[str, ...] | None = None
     trial: str = ""
     build_errors: tuple[BuildError, ...] = ()
+    metric_faults: dict[str, str] = field(default_factory=dict)

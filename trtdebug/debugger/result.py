@@ -15,7 +15,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.session import Session
 from trtdebug.stages.divergence import first_divergence
 from trtdebug.stages.output_verdicts import output_verdicts
-from trtdebug.stages.preflight import plugin_problems
+from trtdebug.stages.plugin_troubles import plugin_problems, plugin_states
 
 
 def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagnosis:
@@ -51,6 +51,7 @@ def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagn
         outputs=output_verdicts(ctx, sane),
         trtdebug=__version__,
         extensions=_extensions(ctx.plugins),
+        plugins=plugin_states(ctx.plugins),
     )
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from trtdebug import __version__
 from trtdebug.core.errors import UserError
+from trtdebug.plugins import api
 from trtdebug.plugins.selection import Selection, normalise
 
 GROUP = "trtdebug"
 COMMANDS = "trtdebug.commands"
+API_RANGE = "trtdebug.api"
+"""Groups of entry points. In the last one the name is the range of API versions that a package needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +29,7 @@ class Plugin:
         name: entry-point name, or the last part of a built-in's module; what `-p no:NAME` names.
         load: imports it; may raise anything.
         off: not to be loaded.
+        misfit: why it cannot be loaded: it needs another version of the API.
     """
 
     name: str
@@ -33,6 +38,7 @@ class Plugin:
     builtin: bool
     load: Callable[[], object]
     off: bool
+    misfit: str = ""
 
     @property
     def key(self) -> str:
@@ -45,20 +51,32 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Extension:
-    """An entry point of `group` ("trtdebug" or "trtdebug.commands")."""
+    """An entry point of `group` ("trtdebug" or "trtdebug.commands").
+
+    Attributes:
+        misfit: as in `Plugin`.
+    """
 
     name: str
     distribution: str
     version: str
     group: str
     point: importlib.metadata.EntryPoint
+    misfit: str = ""
 
 
 def installed_extensions(groups: Sequence[str] = (GROUP, COMMANDS)) -> tuple[Extension, ...]:
     """All entry points of these groups, by distribution and name; none is imported."""
-    found = [
-        _describe(point, group) for group in groups for point in importlib.metadata.entry_points(group=group)
-    ]
+    every = importlib.metadata.entry_points()
+    ranges: dict[str, list[str]] = {}
+    for point in every.select(group=API_RANGE):
+        ranges.setdefault(_metadata(point)[0], []).append(point.name)
+    found = []
+    for group in groups:
+        for point in every.select(group=group):
+            distribution, version = _metadata(point)
+            misfit = api.misfit(sorted(ranges.get(distribution, ())))
+            found.append(Extension(point.name, distribution, version, group, point, misfit))
     return tuple(sorted(found, key=lambda e: (e.group, normalise(e.distribution), e.name)))
 
 
@@ -73,10 +91,17 @@ def find_plugins(builtins: Sequence[object | str], selection: Selection) -> tupl
             False,
             e.point.load,
             not selection.allows(e.name, e.distribution),
+            e.misfit,
         )
         for e in installed_extensions((GROUP,))
     ]
     return (*own, *others)
+
+
+def commands(selection: Selection) -> tuple[Extension, ...]:
+    """Commands of the extensions that may load."""
+    found = installed_extensions((COMMANDS,))
+    return tuple(e for e in found if not e.misfit and selection.allows(e.name, e.distribution))
 
 
 def refuse_unknown(disabled: Iterable[str], found: Iterable[Plugin]) -> None:
@@ -111,13 +136,14 @@ def _builtin(module: object | str, selection: Selection) -> Plugin:
 
 
 def _metadata(point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    """Name and version of its distribution. Reads two lines only: to parse all of it takes a millisecond."""
+    dist = point.dist
     try:
-        metadata = point.dist.metadata  # type: ignore[union-attr]  # None is an AttributeError, caught
-        return str(metadata["Name"] or "unknown"), str(metadata["Version"] or "unknown")
-    except (AttributeError, KeyError, OSError, TypeError):  # a dist-info without METADATA still has a module
-        return point.value.partition(":")[0].partition(".")[0].strip(), "unknown"
-
-
-def _describe(point: importlib.metadata.EntryPoint, group: str) -> Extension:
-    distribution, version = _metadata(point)
-    return Extension(point.name, distribution, version, group, point)
+        text = (dist and (dist.read_text("METADATA") or dist.read_text("PKG-INFO"))) or ""
+    except (OSError, UnicodeError):
+        text = ""
+    head = text.partition("\n\n")[0]
+    name, version = (re.search(rf"(?mi)^{key}:[ \t]*(\S+)", head) for key in ("Name", "Version"))
+    # a dist-info without METADATA still has a module
+    module = point.value.partition(":")[0].partition(".")[0].strip()
+    return name[1] if name else module, version[1] if version else "unknown"

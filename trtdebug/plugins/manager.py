@@ -34,19 +34,28 @@ class PluginManager(Record):
 
     @classmethod
     def load(
-        cls, *, builtins: Sequence[object | str] = (), disabled: Iterable[str] = (), third_party: bool = True
+        cls,
+        *,
+        builtins: Sequence[object | str] = (),
+        disabled: Iterable[str] = (),
+        third_party: bool = True,
+        unwanted: Iterable[str] = (),
     ) -> PluginManager:
         """Finds built-ins (modules or dotted names) and third parties; imports none.
+
+        Args:
+            unwanted: disabled, too, where they are there.
 
         Raises:
             UserError: `disabled` names what is not there.
         """
         disabled = tuple(disabled)
-        selection = Selection.of(disabled, third_party)
+        selection = Selection.of((*disabled, *unwanted), third_party)
         found = discovery.find_plugins(builtins, selection)
         discovery.refuse_unknown(disabled, found)
         manager = cls(found, selection)
         manager.report_missing(discovery.missing(selection))
+        manager.refuse(plugin for plugin in found if plugin.misfit and not plugin.off)
         return manager
 
     def to_env(self) -> dict[str, str]:
@@ -56,7 +65,7 @@ class PluginManager(Record):
     def plugins(self) -> tuple[PluginInfo, ...]:
         """All that were found; imports them."""
         self._import()
-        return tuple(self._info(plugin) for plugin in self._found)
+        return tuple(self.info(plugin, self._hooks(plugin)) for plugin in self._found)
 
     def collect(self, kind: str) -> tuple[Provided[Any], ...]:
         """What the hook `trtdebug_<kind>` gives, built-ins first. Of two of one name the first stays."""
@@ -81,8 +90,7 @@ class PluginManager(Record):
 
     def command_entry_points(self) -> tuple[Extension, ...]:
         """Third parties' commands by entry-point name, found without an import."""
-        points = installed_extensions((discovery.COMMANDS,))
-        return tuple(p for p in points if self._selection.allows(p.name, p.distribution))
+        return discovery.commands(self._selection)
 
     def backends(self) -> dict[str, Backend]:
         return self._named("backends")
@@ -107,33 +115,28 @@ class PluginManager(Record):
 
     def _import(self, third_party: bool = True) -> None:
         for plugin in self._found:
-            wanted = not plugin.off and (plugin.builtin or third_party)
+            wanted = not (plugin.off or plugin.misfit) and (plugin.builtin or third_party)
             if wanted and plugin.key not in self._loaded:
                 self._loaded[plugin.key] = plugin
                 with self.guard(plugin, None):
                     module = plugin.load()
+                    rules.refuse_wrong_arguments(module)
                     self._pluggy.register(module, plugin.key)
                     for hook, reason in rules.wrong_names(module, self._hooks(plugin)):
                         self.report(plugin, hook, reason)
 
     def _call(self, hook: str, third_party: bool = True, **data: Any) -> list[tuple[Plugin, list[Any]]]:
-        # pluggy's own call ends at the first implementation that raises: so one by one
+        # pluggy's own call ends at the first implementation that raises: so one by one, in the order of `_found`
         self._import(third_party)
         results = []
-        for implementation in getattr(self._pluggy.hook, f"trtdebug_{hook}").get_hookimpls():
-            plugin = self._loaded[implementation.plugin_name]
-            if not self.failure(plugin) and (plugin.builtin or third_party):
+        implementations = getattr(self._pluggy.hook, f"trtdebug_{hook}").get_hookimpls()
+        by_plugin = {implementation.plugin_name: implementation for implementation in implementations}
+        for key, plugin in self._loaded.items():
+            if key in by_plugin and not self.failure(plugin) and (plugin.builtin or third_party):
                 with self.guard(plugin, hook):
-                    result = implementation.function(*(data[name] for name in implementation.argnames))
-                    results.append((plugin, rules.checked(hook, result)))
+                    results.append((plugin, rules.result_of(hook, by_plugin[key], data)))
         return results
 
     def _hooks(self, plugin: Plugin) -> list[str]:
         callers = self._pluggy.get_hookcallers(self._pluggy.get_plugin(plugin.key))
         return sorted(caller.name for caller in callers or ())
-
-    def _info(self, plugin: Plugin) -> PluginInfo:
-        hooks = tuple(name for name in self._hooks(plugin) if name in rules.HOOKS)
-        why = self.failure(plugin)
-        state: Any = "disabled" if plugin.off else "failed" if why else "active"
-        return PluginInfo(plugin.name, plugin.distribution, plugin.version, hooks, state, plugin.builtin, why)

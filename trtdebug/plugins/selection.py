@@ -22,7 +22,7 @@ class Selection:
     third_party: bool
 
     @classmethod
-    def of(cls, disabled: Iterable[str], third_party: bool) -> Selection:
+    def of(cls, disabled: Iterable[str], third_party: bool = True) -> Selection:
         """These arguments and the environment: TRTDEBUG_{LOAD,DISABLED,NO}_PLUGINS."""
         only = os.environ.get("TRTDEBUG_LOAD_PLUGINS")
         return cls(

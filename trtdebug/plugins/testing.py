@@ -18,7 +18,7 @@ from trtdebug.core.intervention import Precision, ReplaceGraph
 from trtdebug.core.outcome import Signature
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.names import name_nodes
-from trtdebug.plugins import rules
+from trtdebug.plugins import returned, rules
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import (
     Check,
@@ -102,12 +102,12 @@ def fix_context(
 
 def run_check(check: Check, context: CheckContext) -> tuple[Finding, ...]:
     """All findings. Raises `TypeError` where the check yields anything else."""
-    return _all_of(Finding, check.name, check.run(context))
+    return returned.findings(check.name, check.run(context))
 
 
 def run_fix(proposer: FixProposer, context: FixContext) -> tuple[FixProposal, ...]:
     """All proposals. Raises `TypeError` where the proposer yields anything else."""
-    return _all_of(FixProposal, proposer.name, proposer.propose(context))
+    return returned.proposals(proposer.name, proposer.propose(context))
 
 
 def load_plugin(*plugins: ModuleType | object | str) -> PluginManager:
@@ -156,11 +156,3 @@ def _named(model: onnx.ModelProto) -> onnx.ModelProto:
     copy.CopyFrom(model)
     name_nodes(copy)
     return copy
-
-
-def _all_of(wanted: type, name: str, values: Iterable[object]) -> tuple:  # type: ignore[type-arg]
-    found = tuple(values)
-    for value in found:
-        if not isinstance(value, wanted):
-            raise TypeError(f"{name} has to yield {wanted.__name__}s; it yields {type(value).__name__}")
-    return found

@@ -25,14 +25,12 @@ from trtdebug.core.intervention import (
     UseTactic,
 )
 from trtdebug.core.outcome import Outcome, Signature, Status
+from trtdebug.plugins.api import API
 
 if TYPE_CHECKING:
     import onnx
 
     from trtdebug.graph.index import GraphIndex
-
-API = 1
-"""Version of this API. It grows by new optional fields; what is here stays."""
 
 Tensor = NDArray[np.generic]
 Sample = Mapping[str, Tensor]
@@ -70,11 +68,13 @@ class Check:
         name: unique id, kebab case.
         summary: one line for lists.
         run: yields findings; changes nothing.
+        seconds: that `run` may take by itself, without what it asks of the reference; None = as hooks may.
     """
 
     name: str
     summary: str
     run: Callable[[CheckContext], Iterable[Finding]]
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,16 @@ class FixProposal:
 
 @dataclass(frozen=True)
 class FixProposer:
-    """Proposes fixes for a diagnosis. Proposals are verified before anybody is told of them."""
+    """Proposes fixes for a diagnosis. Proposals are verified before anybody is told of them.
+
+    Attributes:
+        seconds: that `propose` may take by itself; None = as hooks may.
+    """
 
     name: str
     summary: str
     propose: Callable[[FixContext], Iterable[FixProposal]]
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

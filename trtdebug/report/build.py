@@ -46,6 +46,7 @@ def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "unknown": list(d.unknown),
         "stages": [to_data(s) for s in d.stages],
         "outputs": [_output(o) for o in d.outputs],
+        "plugins": [to_data(p) for p in d.plugins],
         "tool": {"version": d.trtdebug, "extensions": [to_data(e) for e in d.extensions]},
     }
     plain: dict[str, Any] = json.loads(json.dumps(report, allow_nan=False))

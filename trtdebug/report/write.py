@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from trtdebug.core.errors import TrtdebugError
+from trtdebug.plugins import returned
+from trtdebug.plugins.lending import lent
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.files import write_text
 
 
-def write_reports(report: Mapping[str, Any], session: Path, plugins: PluginManager) -> tuple[Path, ...]:
+def write_reports(
+    report: Mapping[str, Any], session: Path, plugins: PluginManager, builtin_only: bool = False
+) -> tuple[Path, ...]:
     """One file a format; a format that raises is disabled and reported by the manager."""
     written: list[Path] = []
     for found in plugins.collect("reports"):
-        with plugins.guard(found.provider, f"report {found.value.name}", allow=(TrtdebugError,)):
+        own, name = found.provider.builtin, found.value.name
+        if builtin_only and not own:
+            continue
+        with plugins.guard(found.provider, f"report {name}", allow=(TrtdebugError,) if own else ()):
             path = session / _checked(found.value.filename, written)
-            write_text(path, found.value.render(report))
+            with nullcontext(report) if own else lent(report) as seen:
+                rendered = returned.text(name, found.value.render(seen))
+            write_text(path, rendered)
             written.append(path)
     return tuple(written)
 

@@ -19,7 +19,8 @@ from trtdebug.session.files import end_of
 from trtdebug.session.job import Job
 from trtdebug.session.journal import Journal
 from trtdebug.session.limits import WorkerLimits, default_memory
-from trtdebug.session.perform import Metrics, Operators, perform
+from trtdebug.session.measuring import Metrics
+from trtdebug.session.perform import Operators, perform
 
 _TAIL = 20
 _LAST_PATIENCE = 0.1  # seconds; nobody waits for a killed worker's memory once the session is over

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +20,13 @@ from trtdebug.oracle.verdict import judge, worst
 from trtdebug.plugins.types import Operator
 from trtdebug.session.choices import rejudged
 from trtdebug.session.job import Job, TensorRef
+from trtdebug.session.measuring import Measuring, Metrics
 from trtdebug.session.tensors import TensorStore
 from trtdebug.session.timing import engine_file, time_in_turns
 
 _LONGEST_SHAPE = 64
 """Elements of a tensor that TensorRT takes for a shape, at most."""
 
-Metrics = Mapping[str, Callable[[Tensor, Tensor], float]]
 Operators = Mapping[str, Operator]
 
 
@@ -62,7 +61,8 @@ def perform(
             raise NotHonoured(_refusal(info))
         if job.build_only:
             return Outcome("pass", engine=info, build_seconds=built - started)
-        errors = _run(job, engine, store, metrics or {})
+        measuring = Measuring(metrics or {})
+        errors = _run(job, engine, store, measuring)
         differing = _uneven(job, engine, store) if job.equal_rows else None
         info = _profiled(job, engine, store, info) if job.profile_runs else info
         ran = time.perf_counter()
@@ -71,7 +71,7 @@ def perform(
     finally:
         if engine is not None:
             engine.close()
-    outcome = Outcome("pass", tensors=errors, engine=info, uneven=differing)
+    outcome = Outcome("pass", tensors=errors, engine=info, uneven=differing, metric_faults=measuring.faults)
     if job.expected is not None:
         status, signature, reason = judge(errors)
         outcome = replace(outcome, status=status, signature=signature, reason=reason)
@@ -174,13 +174,13 @@ def _feeds(job: Job, store: TensorStore, sample: str) -> dict[str, Tensor]:
     return {n: store.get(sample, ref) for n, ref in job.feeds.items()}
 
 
-def _run(job: Job, engine: Engine, store: TensorStore, metrics: Metrics) -> tuple[TensorError, ...]:
+def _run(job: Job, engine: Engine, store: TensorStore, measuring: Measuring) -> tuple[TensorError, ...]:
     errors: list[TensorError] = []
     for sample in job.samples:
         found: dict[str, TensorError] = {}
         for name, value in _outputs(job, engine, store, sample):
             if job.expected is not None and _is_compared(job, name):
-                found[name] = _compare(job, store, sample, name, value, metrics)
+                found[name] = _compare(job, store, sample, name, value, measuring)
             if job.keep == "all":
                 _keep(job, store, sample, name, value)
         errors += _in_order(job, store, sample, found)
@@ -216,7 +216,7 @@ def _is_compared(job: Job, name: str) -> bool:
 
 
 def _compare(
-    job: Job, store: TensorStore, sample: str, name: str, candidate: Tensor, metrics: Metrics
+    job: Job, store: TensorStore, sample: str, name: str, candidate: Tensor, measuring: Measuring
 ) -> TensorError:
     ref = (job.expected or {}).get(name)
     if ref is None:
@@ -224,8 +224,8 @@ def _compare(
     reference = store.get(sample, ref)
     error = compare(name, reference, candidate, job.limits)
     error = rejudged(error, job, store, sample, candidate)
-    if candidate.shape == reference.shape:
-        error = replace(error, extra=error.extra | _measure(reference, candidate, metrics))
+    if candidate.shape == reference.shape and is_float(reference) and is_float(candidate):
+        error = replace(error, extra=error.extra | measuring.measure(reference, candidate))
     return error
 
 
@@ -237,20 +237,6 @@ def _in_order(
         missing = name not in found
         yield compare(name, store.get(sample, ref), None, job.limits) if missing else found.pop(name)
     yield from found.values()
-
-
-def _measure(reference: Tensor, candidate: Tensor, metrics: Metrics) -> dict[str, float]:
-    """Extra numbers of a pair of float tensors; a metric that raises is NaN, its traceback in the log."""
-    if not (is_float(reference) and is_float(candidate)):
-        return {}
-    extra = {}
-    for name, metric in metrics.items():
-        try:
-            extra[name] = float(metric(reference, candidate))
-        except Exception:  # noqa: BLE001 - extra numbers are no part of the verdict
-            traceback.print_exc()
-            extra[name] = math.nan
-    return extra
 
 
 def _uneven(job: Job, engine: Engine, store: TensorStore) -> tuple[str, ...] | None:

@@ -17,7 +17,8 @@ from trtdebug.backends.base import Backend, Support
 from trtdebug.core.jsonable import dumps, from_data
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session.job import Job
-from trtdebug.session.perform import Metrics, Operators, perform
+from trtdebug.session.measuring import Metrics
+from trtdebug.session.perform import Operators, perform
 from trtdebug.session.support import SupportQuestion, tell_support
 
 

@@ -18,7 +18,8 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
 from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
 from trtdebug.stages.operator_sources import operator_sources
-from trtdebug.stages.preflight import CaseRequest, collect_findings, plugin_problems
+from trtdebug.stages.plugin_troubles import plugin_problems
+from trtdebug.stages.preflight import CaseRequest, collect_findings
 
 
 def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, ...]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from trtdebug.core.diagnosis import Fix, Latency
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import Intervention, PinPrecision, ReplaceGraph
 from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.plugins import returned
+from trtdebug.plugins.lending import Loan
 from trtdebug.plugins.proposals import pin_nodes
 from trtdebug.plugins.types import FixContext, FixProposal, Sample
 from trtdebug.session.job import TensorRef
@@ -129,9 +133,14 @@ def _proposals(ctx: Context, context: FixContext, dearer: FixProposal | None) ->
         dearer: more pins than the context's; proposed where those are.
     """
     proposals: list[FixProposal] = []
+    loan = Loan(ctx.model, Path(ctx.case.model))
     for found in ctx.plugins.collect("fixes"):
-        with ctx.plugins.guard(found.provider, f"fix {found.value.name}"):
-            proposals += found.value.propose(context)
+        proposer, own = found.value, found.provider.builtin
+        with ctx.plugins.guard(found.provider, f"fix {proposer.name}", limit=proposer.seconds):
+            with nullcontext() if own else loan.watched():
+                seen = context if own else loan.to_fix(context)
+                given = returned.proposals(proposer.name, proposer.propose(seen))
+            proposals += given
     pins = (PinPrecision(context.pins),) if context.pins else ()
     if dearer is not None and any(p.interventions == pins for p in proposals):
         proposals.append(dearer)

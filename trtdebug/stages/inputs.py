@@ -20,6 +20,7 @@ from trtdebug.graph.input_files import (
     load_polygraphy_json,
 )
 from trtdebug.graph.inputs import check_sample, generate, input_types, open_dimensions
+from trtdebug.plugins import returned
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import InputSource
@@ -47,7 +48,7 @@ def read_samples(path: Path, plugins: PluginManager) -> Samples:
     for found in plugins.collect("inputs"):
         with plugins.guard(found.provider, f"inputs {found.value.name}", allow=(TrtdebugError,)):
             if found.value.matches(path):
-                samples: Samples = found.value.load(path)
+                samples: Samples = returned.samples(found.value.name, found.value.load(path))
                 if not samples:
                     raise UserError(f"{path} holds no sample.", "Give at least one.")
                 return samples

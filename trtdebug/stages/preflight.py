@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from trtdebug.core.finding import Finding
 from trtdebug.graph.load import content_sha256, load_model
 from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
+from trtdebug.plugins import returned
+from trtdebug.plugins.lending import Loan
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
 from trtdebug.session.job import TensorRef
@@ -173,23 +176,16 @@ def run_checks(ctx: Context, with_reference: bool) -> tuple[Finding, ...]:
 def collect_findings(plugins: PluginManager, context: CheckContext) -> tuple[Finding, ...]:
     """All findings of all checks, in the order of the plugins."""
     findings: list[Finding] = []
+    loan = Loan(context.model, context.path)
     for found in plugins.collect("checks"):
-        with plugins.guard(found.provider, f"check {found.value.name}", allow=(TrtdebugError,)):
-            findings += list(found.value.run(context))
+        check, own = found.value, found.provider.builtin
+        allow = (TrtdebugError,) if own else ()
+        with plugins.guard(found.provider, f"check {check.name}", allow, check.seconds):
+            with nullcontext() if own else loan.watched():
+                seen = context if own else loan.to_check(context)
+                given = returned.findings(check.name, check.run(seen))
+            findings += given
     return tuple(findings)
-
-
-def plugin_problems(plugins: PluginManager) -> tuple[Finding, ...]:
-    """A finding for each thing that went wrong in a plugin so far."""
-    return tuple(
-        Finding(
-            "extension-failed",
-            "warning",
-            f"extension {p.plugin} ({p.distribution} {p.version}): {p.hook or 'import'}: {p.error}",
-            mitigation="See `trtdebug ext list`; leave it out with -p no:NAME.",
-        )
-        for p in plugins.problems
-    )
 
 
 def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[Finding, ...]]:

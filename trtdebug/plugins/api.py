@@ -1,0 +1,28 @@
+"""The version of what extensions build on, and the versions that a package says it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+API = 1
+"""Version of the hooks and types. It counts breaks: between them both grow by what is optional only."""
+
+
+def misfit(ranges: Iterable[str]) -> str:
+    """Why a package that states these ranges ("1", "1-2") cannot be used, one line; empty where it can.
+
+    One that states none was written for the first version.
+    """
+    ranges = tuple(ranges) or ("1",)
+    bounds = []
+    for text in ranges:
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+        if found is None:
+            return f"it states the API range {text!r}; a number is wanted, or two: 1 or 1-2"
+        bounds.append((int(found[1]), int(found[2] or found[1])))
+    if any(low <= API <= high for low, high in bounds):
+        return ""
+    needed = f"it needs API {' or '.join(ranges)}, and this trtdebug has {API}"
+    newer = min(low for low, _ in bounds) > API
+    return f"{needed}: {'upgrade trtdebug' if newer else 'it is too old, upgrade it'}"

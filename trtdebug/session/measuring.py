@@ -1,0 +1,52 @@
+"""Extra numbers by metrics of extensions: one that goes wrong costs its own number only."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from trtdebug.backends.base import Tensor
+from trtdebug.core.time_limit import TookTooLong
+from trtdebug.plugins.contained import Contained, seconds
+
+Metrics = Mapping[str, Callable[[Tensor, Tensor], float]]
+
+
+@dataclass
+class Measuring:
+    """The metrics of a trial.
+
+    Attributes:
+        faults: what went wrong, by metric; one line each.
+    """
+
+    metrics: Metrics
+    faults: dict[str, str] = field(default_factory=dict)
+
+    def measure(self, reference: Tensor, candidate: Tensor) -> dict[str, float]:
+        """The numbers for a pair of float tensors; NaN where a metric goes wrong, and from then on."""
+        return {name: self._number(name, reference, candidate) for name in self.metrics}
+
+    def _number(self, name: str, reference: Tensor, candidate: Tensor) -> float:
+        if name in self.faults:
+            return math.nan
+        try:
+            with Contained(seconds()).working():
+                return float(self.metrics[name](_seen(reference), _seen(candidate)))
+        except KeyboardInterrupt:
+            raise
+        except TookTooLong:
+            self.faults[name] = f"took more than {seconds():g} s"
+        except BaseException as error:  # noqa: BLE001 - an extension may raise anything
+            traceback.print_exc()  # into the trial's log
+            self.faults[name] = " ".join(f"{type(error).__name__}: {error}".split())
+        return math.nan
+
+
+def _seen(value: Tensor) -> Tensor:
+    """The same numbers, not to be written to."""
+    view: Tensor = value.view()
+    view.flags.writeable = False
+    return view
