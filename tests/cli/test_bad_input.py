@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from in_process import jobs_run_here
 from onnx.external_data_helper import convert_model_to_external_data
 from seed_models import clamped_gemm, identity_add_identity, mnist, shape_arithmetic
 from typer.testing import CliRunner
@@ -260,6 +261,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def here() -> Iterator[None]:
+    with jobs_run_here():
+        yield
+
+
 def contents(folder: Path) -> dict[str, bytes | None]:
     return {
         str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
@@ -320,6 +327,7 @@ def test_tensorrt_demanded_where_it_does_not_work(folder: Path) -> None:
     assert_one_line(done.stderr, ("tensorrt", "does not work here"))
 
 
+@pytest.mark.usefixtures("here")
 def test_a_damaged_session_does_not_hide_the_others(folder: Path) -> None:
     for name in ("a", "b"):
         CliRunner().invoke(app, ["run", "good.onnx", "--session", f".trtdebug/{name}", "--quiet"])
@@ -347,6 +355,7 @@ def test_an_unforeseen_error_is_kept_in_a_file(folder: Path, monkeypatch: pytest
     details.unlink()
 
 
+@pytest.mark.usefixtures("here")
 def test_plugin_libraries_that_nobody_reads_are_said(folder: Path) -> None:
     (folder / "p.so").write_bytes(b"")
     line = ["run", "good.onnx", "--plugins", "p.so", "--candidate", "emulator", "--quiet", "--session", "s"]
@@ -355,6 +364,7 @@ def test_plugin_libraries_that_nobody_reads_are_said(folder: Path) -> None:
     assert "warning plugins-ignored: plugin libraries are ignored by emulator" in done.stdout
 
 
+@pytest.mark.usefixtures("here")
 def test_other_built_in_plugins_can_be_left_out(folder: Path) -> None:
     words = [w for name in ("checks", "fixes", "inputs") for w in ("-p", f"no:{name}")]
     done = CliRunner().invoke(app, [*words, "run", "good.onnx", "--session", "s", "--quiet"])
@@ -392,6 +402,7 @@ def test_inspect_escapes_names(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
 
 
+@pytest.mark.usefixtures("here")
 def test_mnist_takes_names_with_colons(folder: Path) -> None:
     """The last colon ends the name, also on the command line."""
     save_model(mnist(colon_names=True), folder / "colon.onnx")

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 
+import command_line
 import onnx
 import pytest
-from command_line import trtdebug
 from custom_models import CUBE, SWISH, cube_model, function_file, swish_model
+from in_process import jobs_run_here, trtdebug
 
 EMULATOR = ("--candidate", "emulator", "--fp16", "--quiet")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def here():
+    with jobs_run_here():
+        yield
+
+
 @pytest.fixture
-def place(tmp_path):
-    """A folder with models and operators files."""
+def place(tmp_path, monkeypatch):
+    """The current folder: models and operators files."""
+    monkeypatch.chdir(tmp_path)
     onnx.save(swish_model(), tmp_path / "swish.onnx")
     onnx.save(cube_model(), tmp_path / "cube.onnx")
     (tmp_path / "swish.py").write_text(SWISH)
@@ -25,18 +33,18 @@ def place(tmp_path):
 
 @pytest.mark.parametrize("file", ["swish.py", "functions.onnx"])
 def test_compare_shows_every_layer(place, file):
-    done = trtdebug("compare", "swish.onnx", "--operators", file, *EMULATOR, "--json", cwd=place)
-    assert done.returncode == 0, done.stderr
+    done = trtdebug("compare", "swish.onnx", "--operators", file, *EMULATOR, "--json")
+    assert done.code == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
     assert [row["op"] for row in rows] == ["MatMul", "Swish", "Mul", "Swish", "Tanh"]
 
 
 def test_without_an_implementation_nothing_can_be_compared(place):
-    done = trtdebug("compare", "swish.onnx", *EMULATOR, cwd=place)
-    assert done.returncode == 4
+    done = trtdebug("compare", "swish.onnx", *EMULATOR)
+    assert done.code == 4
     assert "no implementation of my.ops::Swish (node 'swish'). Give one with --operators FILE" in done.stderr
-    wrong = trtdebug("run", "swish.onnx", "--operators", "cube.py", *EMULATOR, "--json", cwd=place)
-    assert wrong.returncode == 4
+    wrong = trtdebug("run", "swish.onnx", "--operators", "cube.py", *EMULATOR, "--json")
+    assert wrong.code == 4
     assert json.loads(wrong.stdout)["verdict"] == "untestable"
 
 
@@ -50,34 +58,34 @@ def test_without_an_implementation_nothing_can_be_compared(place):
 )
 def test_a_file_that_cannot_be_used_is_a_usage_error(place, file, said):
     (place / "notes.txt").write_text("")
-    done = trtdebug("run", "swish.onnx", "--operators", file, *EMULATOR, cwd=place)
-    assert done.returncode == 2
+    done = trtdebug("run", "swish.onnx", "--operators", file, *EMULATOR)
+    assert done.code == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_session_goes_on_with_the_same_file_only(place):
     words = ("compare", "swish.onnx", "--operators", "swish.py", *EMULATOR, "--session", "s")
-    assert trtdebug(*words, cwd=place).returncode == 0
+    assert trtdebug(*words).code == 0
     (place / "swish.py").write_text(SWISH + "\n# changed\n")
-    done = trtdebug(*words, cwd=place)
-    assert done.returncode == 2
+    done = trtdebug(*words)
+    assert done.code == 2
     assert "is of another case" in done.stderr
 
 
 def test_a_session_is_not_resumed_with_another_file(place):
     words = ("run", "cube.onnx", "--operators", "cube.py", *EMULATOR, "--session", "s")
-    assert trtdebug(*words, cwd=place).returncode in (0, 1)
+    assert trtdebug(*words).code in (0, 1)
     with (place / "cube.py").open("a") as file:
         file.write("# changed")
-    done = trtdebug("resume", "s", cwd=place)
-    assert done.returncode == 2
+    done = trtdebug("resume", "s")
+    assert done.code == 2
     assert f"{place / 'cube.py'} is not what it was in the session s" in done.stderr
 
 
 def test_run_finds_the_node_and_writes_a_repro_that_fails(place):
     words = ("run", "cube.onnx", "--operators", "cube.py", "--val-range", "[50,60]", *EMULATOR, "--json")
-    done = trtdebug(*words, cwd=place)
+    done = command_line.trtdebug(*words, cwd=place)
     report = json.loads(done.stdout)
     assert done.returncode == 1
     assert report["first_divergence"]["node"] == "cube"
@@ -86,9 +94,9 @@ def test_run_finds_the_node_and_writes_a_repro_that_fails(place):
 
 
 def test_check_asks_the_reference_with_operators(place):
-    without = trtdebug("check", "swish.onnx", "--json", cwd=place)
+    without = trtdebug("check", "swish.onnx", "--json")
     assert "reference-cannot-run" in {f["id"] for f in json.loads(without.stdout)}
-    given = trtdebug("check", "swish.onnx", "--operators", "swish.py", "--json", cwd=place)
+    given = trtdebug("check", "swish.onnx", "--operators", "swish.py", "--json")
     assert "reference-cannot-run" not in {f["id"] for f in json.loads(given.stdout)}
 
 
@@ -105,7 +113,7 @@ def test_an_extension_s_operators_are_used_without_being_asked_for(place):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trtdebug-cube\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text("[trtdebug]\ncube = trtdebug_cube\n")
     words = ("compare", "cube.onnx", *EMULATOR, "--session", "s")
-    done = trtdebug(*words, cwd=place, PYTHONPATH=str(place / "site"))
+    done = command_line.trtdebug(*words, cwd=place, PYTHONPATH=str(place / "site"))
     assert done.returncode == 0, done.stderr
     (source,) = json.loads((place / "s" / "case.json").read_text())["options"]["operators"]
     assert source == {"kind": "extension", "name": "my.ops::Cube", "content": "trtdebug-cube 1.2"}
@@ -117,6 +125,7 @@ def test_an_operator_that_hangs_is_named(place):
             "return", "import time; time.sleep(60); return"
         )
     )
-    done = trtdebug("compare", "cube.onnx", "--operators", "cube.py", *EMULATOR, cwd=place)
+    words = ("compare", "cube.onnx", "--operators", "cube.py", *EMULATOR)
+    done = command_line.trtdebug(*words, cwd=place)
     assert done.returncode == 4
     assert "the custom operator my.ops::Cube takes more than 1 s (node 'cube')" in done.stderr

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
+import command_line
+import in_process
 import pytest
-from command_line import events, start, trtdebug, wait_for
+from command_line import events, wait_for
 from fault_backend import install
+from in_process import Done
 from planted_graphs import planted_graph
 
 from trtdebug.graph.load import save_model
@@ -48,19 +50,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(home: Path, fault: str, build: int) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """A `trtdebug run` that meets the fault, and its session."""
-    name = f"{fault}-{build}"
-    done = trtdebug(
-        "run",
-        "model.onnx",
-        "--session",
-        name,
-        *OPTIONS,
-        cwd=home,
-        **install(home / f"{name}.site", fault, build),
-    )
-    return done, home / name
+def run(home: Path, fault: str, build: int, **variables: str) -> tuple[Done, Path]:
+    """A `trtdebug fix` whose worker meets the fault, and its session."""
+    session, site = home / f"{fault}-{build}", home / f"{fault}-{build}.site"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (install(site, fault, build) | variables).items():
+            patch.setenv(name, value)
+        patch.syspath_prepend(str(site))
+        done = in_process.trtdebug("fix", home / "model.onnx", "--session", session, *OPTIONS)
+    return done, session
 
 
 def answer(report: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def answer(report: dict[str, Any]) -> dict[str, Any]:
 def calm(home: Path) -> dict[str, Any]:
     """The report of a run without a fault."""
     done, _ = run(home, "none", 0)
-    assert done.returncode == 1, done.stderr
+    assert done.code == 1, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     assert report["culprits"]
     assert report["fixes"][0]["verified"]
@@ -100,7 +98,7 @@ def test_a_fault_by_chance_changes_no_answer(
     fault: str, build: int, home: Path, calm: dict[str, Any]
 ) -> None:
     done, session = run(home, fault, build)
-    assert done.returncode == 1, done.stderr
+    assert done.code == 1, done.stderr
     report = json.loads(done.stdout)
     assert answer(report) == answer(calm)
     nothing_is_lost(session)
@@ -124,7 +122,7 @@ def test_what_is_not_tried_again_is_unknown_and_nothing_else(
     for build in builds:
         done, session = run(home, fault, build)
         report = json.loads(done.stdout)
-        assert done.returncode == 1, done.stderr
+        assert done.code == 1, done.stderr
         assert report["verdict"] in ("diverges", "fragile")
         nothing_is_lost(session)
         assert report["trials"]["untestable"] == 1
@@ -145,33 +143,25 @@ def test_what_is_not_tried_again_is_unknown_and_nothing_else(
 @pytest.mark.slow
 def test_a_fault_in_every_build_is_untestable(home: Path) -> None:
     """Nothing can be compared: said so, with the reason."""
-    variables = install(home / "always.site", "exit", 1)
-    done = trtdebug(
-        "run",
-        "model.onnx",
-        "--session",
-        "always",
-        *OPTIONS,
-        cwd=home,
-        **variables | {"FAULT_COUNT": "/dev/null"},
-    )
+    done, session = run(home, "exit", 1, FAULT_COUNT="/dev/null")
     report = json.loads(done.stdout)
-    assert (done.returncode, report["verdict"]) == (4, "untestable")
+    assert (done.code, report["verdict"]) == (4, "untestable")
     assert report["signature"]["kind"] == "crash"
     assert report["reason"] == "the worker died: exit code 3; and again in a fresh worker"
-    nothing_is_lost(home / "always")
+    nothing_is_lost(session)
 
 
 def test_two_runs_in_one_session_are_refused(home: Path) -> None:
     """The second is told who has it, and harms nothing."""
     variables = install(home / "twice.site", "hang", 1)
     arguments = ("run", "model.onnx", "--session", "twice", *OPTIONS)
-    first = start(*arguments, cwd=home, **variables)
+    first = command_line.start(*arguments, cwd=home, **variables)
     wait_for("trial_started", home / "twice")
     for command in (arguments, ("resume", "twice")):
-        second = trtdebug(*command, cwd=home, **variables)
+        second = command_line.trtdebug(*command, cwd=home, **variables)
         assert second.returncode == 2
         assert second.stderr.startswith(f"error: the session twice is in use by process {first.pid}.\n")
     first.kill()
     first.communicate()
-    assert trtdebug("resume", "twice", "--quiet", cwd=home, **variables | {"FAULT_AT": "0"}).returncode == 1
+    resumed = command_line.trtdebug("resume", "twice", "--quiet", cwd=home, **variables | {"FAULT_AT": "0"})
+    assert resumed.returncode == 1

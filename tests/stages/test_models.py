@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
-
-from trtdebug.cli.app import app
+from in_process import jobs_run_here, trtdebug
 
 Find = Callable[[str], Path]
 Run = Callable[..., tuple[int, dict[str, Any]]]
 
 LAYER_NORM = "jax2tf_get_logits_/pjit_get_logits_/MagikaV2/LayerNorm_1"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def here() -> Iterator[None]:
+    with jobs_run_here():
+        yield
 
 
 @pytest.fixture
@@ -25,9 +29,9 @@ def run(model_path: Find, tmp_path: Path) -> Run:
 
     def command(name: str, *options: object) -> tuple[int, dict[str, Any]]:
         line = ["run", model_path(name), *options, "--session", tmp_path / "session", "--json", "--quiet"]
-        done = CliRunner().invoke(app, [str(word) for word in line])
-        assert done.stdout, done.output
-        return done.exit_code, json.loads(done.stdout)
+        done = trtdebug(*line)
+        assert done.stdout, done.stderr
+        return done.code, json.loads(done.stdout)
 
     return command
 
