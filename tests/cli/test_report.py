@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import trtdebug
+from in_process import jobs_run_here
 from seed_models import model_of, node, value, weight
 from typer.testing import CliRunner
 
@@ -34,7 +34,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     save_model(model, folder / "m.onnx")
     words = ("--fp16", "--candidate", "emulator", "--session", folder / "s", "--quiet")
-    code, output = call("--no-plugins", "run", folder / "m.onnx", *words)
+    with jobs_run_here():
+        code, output = call("--no-plugins", "run", folder / "m.onnx", *words)
     assert code == 1, output
     return folder / "s"
 
@@ -117,28 +118,25 @@ def trtdebug_reports():
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """A folder in which the distribution trtdebug-formats lies installed."""
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The distribution trtdebug-formats is installed."""
     info = tmp_path / "trtdebug_formats-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trtdebug-formats\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text("[trtdebug]\nformats = trtdebug_formats\n")
     (tmp_path / "trtdebug_formats.py").write_text(MODULE)
-    return tmp_path
+    monkeypatch.syspath_prepend(str(tmp_path))
 
 
-def test_formats_of_extensions(installed: Path, session: Path) -> None:
-    def run(*words: object) -> tuple[int, str, str]:
-        done = trtdebug("report", *words, cwd=installed, PYTHONPATH=str(installed))
-        return done.returncode, done.stdout, done.stderr
-
-    assert run(session, "--format", "line")[:2] == (0, "diverges!\n")
-    assert "line       the verdict (from trtdebug-formats 1.2)\n" in run("--format", "list")[1]
+@pytest.mark.usefixtures("installed")
+def test_formats_of_extensions(session: Path) -> None:
+    assert call("report", session, "--format", "line") == (0, "diverges!\n")
+    assert "line       the verdict (from trtdebug-formats 1.2)\n" in call("report", "--format", "list")[1]
     for name, why in (
         ("broken", "ZeroDivisionError: division by zero"),
         ("none", "TypeError: none has to give text; it gives NoneType"),
         ("half", "UnicodeEncodeError: "),
     ):
-        code, _, error = run(session, "--format", name)
+        code, error = call("report", session, "--format", name)
         assert code == 2
         assert error.startswith(f"error: the format {name!r} of trtdebug-formats 1.2 failed: {why}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import jobs_run_here
 from seed_models import model_of, node, value, weight
 from typer.testing import CliRunner
 
@@ -33,9 +34,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [weight("w", w)],
     )
     save_model(model, folder / "m.onnx")
-    code, _ = trtdebug(
-        "run", folder / "m.onnx", "--fp16", "--session", folder / "s", "--quiet", "--rms", "y:0:0.5"
-    )
+    line = ("run", folder / "m.onnx", "--fp16", "--session", folder / "s", "--quiet", "--rms", "y:0:0.5")
+    with jobs_run_here():
+        code, _ = trtdebug(*line)
     assert code == 0
     return folder / "s"
 

@@ -12,8 +12,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import in_process
 import pytest
 from command_line import events, session_members, start, trtdebug, wait_for
+from in_process import jobs_run_here
 from planted_graphs import planted_graph
 
 from trtdebug.graph.load import save_model
@@ -34,9 +36,9 @@ def essence(report: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model of 150 nodes, three of which are planted faults that overflow."""
+    """A folder with a model of 80 nodes, three of which are planted faults that overflow."""
     folder = tmp_path_factory.mktemp("resume")
-    planted = next(p for p in (planted_graph(s, 150, 3) for s in range(100)) if p.overflowing and not p.wrong)
+    planted = next(p for p in (planted_graph(s, 80, 3) for s in range(100)) if p.overflowing and not p.wrong)
     save_model(planted.model, folder / "model.onnx")
     return folder
 
@@ -76,8 +78,9 @@ def test_killed_at_random_instants(seed: int, home: Path, undisturbed: tuple[dic
         refused = trtdebug("resume", session, cwd=home)
         assert refused.returncode == 2
         trtdebug("run", "model.onnx", "--fp16", "--session", session, "--quiet", cwd=home)
-    done = trtdebug("resume", session, "--json", "--quiet", cwd=home)
-    assert done.returncode == 1, done.stderr
+    with jobs_run_here():
+        done = in_process.trtdebug("resume", session, "--json", "--quiet")
+    assert done.code == 1, done.stderr
     assert essence(done.stdout) == result
     finished = Counter(e["trial"] for e in events(session) if e["event"] == "trial_finished")
     assert finished
@@ -86,20 +89,23 @@ def test_killed_at_random_instants(seed: int, home: Path, undisturbed: tuple[dic
 
 def test_a_finished_session_repeats_nothing(home: Path, undisturbed: tuple[dict[str, Any], float]) -> None:
     before = len([e for e in events(home / "calm") if e["event"] == "trial_started"])
-    done = trtdebug("resume", "calm", "--json", "--quiet", cwd=home)
+    done = in_process.trtdebug("resume", home / "calm", "--json", "--quiet")
     assert essence(done.stdout) == undisturbed[0]
     trials = json.loads(done.stdout)["trials"]
     assert (trials["builds"], trials["cached"]) == (0, trials["total"])
     assert len([e for e in events(home / "calm") if e["event"] == "trial_started"]) == before
 
 
-def test_log_and_status_tell_the_truth(home: Path, undisturbed: tuple[dict[str, Any], float]) -> None:
+def test_log_and_status_tell_the_truth(
+    home: Path, undisturbed: tuple[dict[str, Any], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
     session = home / ".trtdebug" / "stopped"
     process = start("run", "model.onnx", "--fp16", "--session", session, cwd=home)
     wait_for("trial_finished", session)
     kill(process)
 
-    [state] = json.loads(trtdebug("status", "--json", cwd=home).stdout)
+    [state] = json.loads(in_process.trtdebug("status", "--json").stdout)
     outcomes = len(list(session.glob("trials/*/outcome.json")))
     assert state == {
         "session": ".trtdebug/stopped",
@@ -108,21 +114,22 @@ def test_log_and_status_tell_the_truth(home: Path, undisturbed: tuple[dict[str, 
         "trials": outcomes,
         "verdict": None,
     }
-    log = json.loads(trtdebug("log", session, "--json", cwd=home).stdout)
+    log = json.loads(in_process.trtdebug("log", session, "--json").stdout)
     assert log == events(session)
     assert [e["event"] for e in log][:2] == ["opened", "started"]
     assert "finished" not in [e["event"] for e in log]
 
     trtdebug("resume", cwd=home)  # the newest, without its name
-    assert trtdebug("status", session, cwd=home).stdout.startswith(f"{session}: finished, ")
+    assert in_process.trtdebug("status", session).stdout.startswith(f"{session}: finished, ")
     moved = home / "elsewhere" / "moved"
     moved.parent.mkdir()
     shutil.move(session, moved)
-    shown = trtdebug("status", moved, cwd=Path("/"))
-    assert shown.returncode == 0
+    monkeypatch.chdir("/")
+    shown = in_process.trtdebug("status", moved)
+    assert shown.code == 0
     assert shown.stdout.startswith(f"{moved}: finished, ")
     assert shown.stdout.endswith("model.onnx, diverges\n")
-    again = trtdebug("resume", moved, "--json", "--quiet", cwd=home)
+    again = in_process.trtdebug("resume", moved, "--json", "--quiet")
     assert essence(again.stdout) == undisturbed[0]
     assert json.loads(again.stdout)["trials"]["builds"] == 0
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from command_line import events, trtdebug
+from command_line import events
+from in_process import jobs_run_here, trtdebug
 from keeping_backend import KeepingBackend, diagnose, opened
 from rewriting import model_of
 
@@ -248,8 +249,10 @@ def test_without_pins_a_rewrite_cures_the_samples_and_a_moved_session_repeats_no
         "--json",
         "--session",
     )
-    done = trtdebug(*command, "one", cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
+    monkeypatch.chdir(tmp_path)
+    with jobs_run_here():
+        done = trtdebug(*command, "one")
+    assert done.code == 1, done.stderr
     report = json.loads(done.stdout)
     assert nodes <= {n for c in report["culprits"] for n in c["nodes"]}
     fix = next(f for f in report["fixes"] if f["verified"])
@@ -259,8 +262,8 @@ def test_without_pins_a_rewrite_cures_the_samples_and_a_moved_session_repeats_no
     assert (tmp_path / graph["model"]).exists()
 
     shutil.move(tmp_path / "one", tmp_path / "two")
-    again = trtdebug(*command, "two", cwd=tmp_path)
-    assert again.returncode == 1, again.stderr
+    again = trtdebug(*command, "two")
+    assert again.code == 1, again.stderr
     started = [e["purpose"] for e in events(tmp_path / "two") if e["event"] == "trial_started"]
     assert len(started) == len([e for e in events(tmp_path / "two") if e["event"] == "trial_finished"])
     assert json.loads(again.stdout)["trials"]["builds"] == 0
@@ -287,7 +290,7 @@ def trtdebug_fixes():
 """
 
 
-def test_a_rewrite_of_a_third_party_cures_its_case(tmp_path: Path) -> None:
+def test_a_rewrite_of_a_third_party_cures_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "trtdebug_abs-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trtdebug-abs\nVersion: 1.0\n")
@@ -295,10 +298,14 @@ def test_a_rewrite_of_a_third_party_cures_its_case(tmp_path: Path) -> None:
     (tmp_path / "trtdebug_abs.py").write_text(EXTENSION)
     body = "a = Mul(x, big) b = Mul(a, a) c = Sqrt(b) y = Add(c, x)"
     onnx.save(model_of(body, [1, 16], {"big": np.float32(3000)}), tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     without = ("-p", "no:fixes", "-p", "no:rewrites")
-    command = ("fix", "model.onnx", "--fp16", "--candidate", "emulator", "--json", "--quiet")
-    done = trtdebug(*without, *command, cwd=tmp_path, PYTHONPATH=str(tmp_path))
-    assert done.returncode == 1, done.stderr
+    with jobs_run_here():
+        done = trtdebug(
+            *without, "fix", "model.onnx", "--fp16", "--candidate", "emulator", "--json", "--quiet"
+        )
+    assert done.code == 1, done.stderr
     fix = json.loads(done.stdout)["fixes"][-1]
     assert (fix["kind"], fix["verified"]) == ("rewrite", True)
     assert fix["summary"] == "Abs in place of a root of a square, at 1 place"
