@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from trtdebug.core.case import BuildOptions
@@ -98,7 +99,7 @@ class Job:
     timed: tuple[str, ...] = ()
     max_memory: int | None = None
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of what the result depends on: not the purpose, the places of files, or the memory."""
         placeless = tuple(
