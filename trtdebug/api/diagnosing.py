@@ -12,6 +12,7 @@ from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.debugger import Debugger, Until
 from trtdebug.plugins.types import SessionEvent
 from trtdebug.report.build import build_report
+from trtdebug.report.html.details import keep_details
 from trtdebug.report.write import write_reports
 from trtdebug.stages.plugin_troubles import plugin_problems, plugin_states
 
@@ -35,6 +36,7 @@ def diagnose(case: Opened, until: Until, fix_folder: Path | None = None) -> Diag
     session.journal.write("started", until=until)
     diagnosis = Debugger(case.ctx, case.findings, until, fix_folder).run()
     report = build_report(case.ctx.case, diagnosis)
+    keep_details(case.folder, case.ctx.case, report, case.ctx.index, case.ctx.types)
     known = len(plugins.problems)
     write_reports(report, case.folder, plugins)
     session.journal.write("finished", verdict=diagnosis.verdict, until=until)

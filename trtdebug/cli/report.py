@@ -23,7 +23,7 @@ LIST = "list"
 def report(
     folder: SessionFolder = None,
     format: Annotated[
-        str, typer.Option(metavar="NAME", help="text, json, sarif, junit, ...; `list` tells what there is.")
+        str, typer.Option(metavar="NAME", help="text, html, json, sarif, ...; `list` tells what there is.")
     ] = "text",
     out: Annotated[
         Optional[Path],  # noqa: UP045 - typer evaluates this on Python 3.10
@@ -43,7 +43,8 @@ def report(
         return
     if format not in formats:
         raise UserError(f"there is no report format {format!r}.", f"There are: {', '.join(formats)}.")
-    text = _render(formats[format], read_report(chosen_session(folder)), plugins)
+    session = chosen_session(folder)
+    text = _render(formats[format], read_report(session), session, plugins)
     if out is None:
         (say_report if format == "text" else say)(text)
     else:
@@ -57,13 +58,13 @@ def _line(found: Provided[Any]) -> str:
     return f"{found.value.name:10} {found.value.summary}{whose}\n"
 
 
-def _render(found: Provided[Any], content: dict[str, Any], plugins: PluginManager) -> str:
+def _render(found: Provided[Any], content: dict[str, Any], session: Path, plugins: PluginManager) -> str:
     """Raises `UserError` where the format fails."""
     from trtdebug.plugins import returned
 
     text = ""
     with plugins.guard(found.provider, f"report {found.value.name}", allow=(UserError,)):
-        text = returned.text(found.value.name, found.value.render(content))
+        text = returned.text(found.value.name, found.value.text(content, session))
     why = plugins.failure(found.provider)
     if not why:
         return text

@@ -187,12 +187,19 @@ class ReportFormat:
     Attributes:
         filename: name of the file in the session folder.
         render: from report.json's content (schema 1) to the file's text.
+        with_session: the same from report.json's content and the session's folder, for a format that shows more
+            than report.json holds; None = `render` has all that it needs.
     """
 
     name: str
     summary: str
     filename: str
     render: Callable[[Mapping[str, Any]], str]
+    with_session: Callable[[Mapping[str, Any], Path], str] | None = None
+
+    def text(self, report: Mapping[str, Any], session: Path) -> str:
+        """The file's text for a session in this folder."""
+        return self.render(report) if self.with_session is None else self.with_session(report, session)
 
 
 class LocaliserTest(Protocol):

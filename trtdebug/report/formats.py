@@ -9,6 +9,7 @@ from typing import Any
 
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import ReportFormat
+from trtdebug.report.html.render import render_html
 from trtdebug.report.junit import render_junit
 from trtdebug.report.markdown import render_markdown
 from trtdebug.report.sarif import render_sarif
@@ -30,4 +31,5 @@ def trtdebug_reports() -> Iterable[ReportFormat]:
         ReportFormat("sarif", "SARIF 2.1.0, for code scanning and editors", "report.sarif", render_sarif),
         ReportFormat("junit", "JUnit XML, for CI", "report.xml", render_junit),
         ReportFormat("markdown", "a block to paste into an issue", "report.md", render_markdown),
+        ReportFormat("html", "one page to explore, for a browser", "report.html", render_html, render_html),
     )

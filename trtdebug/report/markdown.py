@@ -7,18 +7,11 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trtdebug.report.strings import plain, shortened
+from trtdebug.report.strings import VERDICTS, plain, shortened
 
 _NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
 _MOST = 5  # culprits; nodes of one
 _MOST_FINDINGS, _MOST_UNKNOWN = 4, 2
-
-_VERDICTS = {
-    "matches": "the candidate agrees with the reference",
-    "fragile": "builds agree, but one that takes low precision everywhere does not",
-    "diverges": "the candidate does not agree with the reference",
-    "untestable": "nothing could be compared",
-}
 
 Report = Mapping[str, Any]
 
@@ -36,7 +29,7 @@ def render_markdown(report: Report) -> str:
 def _verdict(report: Report) -> Iterator[str]:
     candidate = report["candidate"]
     precision = candidate["options"]["precision"].upper()
-    yield f"### {report['verdict'].upper()}: {_VERDICTS[report['verdict']]}"
+    yield f"### {report['verdict'].upper()}: {VERDICTS[report['verdict']]}"
     yield ""
     yield f"Model {_code(_basename(report['model']['path']))} ({report['model']['nodes']} nodes), {precision}."
     if report["reason"]:

@@ -6,6 +6,14 @@ import re
 
 from trtdebug.report.text import printable
 
+VERDICTS = {
+    "matches": "the candidate agrees with the reference",
+    "fragile": "builds agree, but one that takes low precision everywhere does not",
+    "diverges": "the candidate does not agree with the reference",
+    "untestable": "nothing could be compared",
+}
+"""Verdicts in words."""
+
 # ECMA-48: strings (titles, links) with their end, control sequences (colours, cursor), other escapes; 7 and 8 bits.
 _ANSI = re.compile(
     r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
@@ -16,7 +24,7 @@ _ANSI = re.compile(
 
 def plain(text: str) -> str:
     """On one line: ANSI sequences removed, other control characters and lone surrogates escaped."""
-    return printable(_ANSI.sub("", text))
+    return text if text.isprintable() else printable(_ANSI.sub("", text))
 
 
 def shortened(text: str, longest: int) -> str:

@@ -34,13 +34,13 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     model, candidate, reference = report["model"], report["candidate"], report["reference"]
     options = candidate["options"]
     if (report["signature"] or {}).get("kind") == "build-failure" and report["culprits"]:
-        yield f"UNTESTABLE: {_short(report['reason'])}"
+        yield f"UNTESTABLE: {cut_names(report['reason'])}"
         report = {**report, "reason": ""}
     else:
         unbuilt = report["verdict"] == "fragile" and not report["flaky"]["builds"]
         yield _FRAGILE_UNBUILT if unbuilt else _VERDICTS[report["verdict"]]
     if report["reason"]:
-        yield f"  {_short(report['reason'])}"
+        yield f"  {cut_names(report['reason'])}"
     yield ""
     yield f"model      {model['path']} ({model['nodes']} nodes, {report['samples']} sample(s))"
     device = f" on {candidate['device']}" if candidate["device"] else ""
@@ -59,7 +59,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     if report["unknown"]:
         yield ""
         yield "not known"
-        yield from (f"  {_short(line)}" for line in report["unknown"])
+        yield from (f"  {cut_names(line)}" for line in report["unknown"])
     trials = report["trials"]
     yield ""
     yield (
@@ -97,7 +97,7 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
         yield f"cause: {sum(len(c['nodes']) for c in proven)} node(s)"
     for culprit in proven[:_MOST_NODES]:
         yield f"  {' + '.join(map(_name, culprit['nodes']))}{_within(culprit)}"
-        yield f"      {_short(culprit['evidence'])}"
+        yield f"      {cut_names(culprit['evidence'])}"
     if len(proven) > _MOST_NODES:
         yield f"  ... and {len(proven) - _MOST_NODES} more, see report.json"
     for culprit in culprits:
@@ -110,7 +110,7 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
             )
             yield ""
             yield f"undecided among {len(culprit['nodes'])} node(s): {names}{more}"
-            yield f"      {_short(culprit['evidence'])}"
+            yield f"      {cut_names(culprit['evidence'])}"
 
 
 def _within(culprit: Mapping[str, Any]) -> str:
@@ -122,7 +122,7 @@ def _fixes(fixes: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> Iter
     for fix in fixes:
         passed, tried = fix["builds_passed"]
         yield ""
-        yield f"fix ({_state(fix, fix is fixes[-1])}): {_short(fix['summary'])}"
+        yield f"fix ({fix_state(fix, fix is fixes[-1])}): {cut_names(fix['summary'])}"
         detail = [f"{passed} of {tried} fresh builds pass"]
         if fix["max_rel_after"] is not None:
             detail.append(f"largest error then {_number(fix['max_rel_after'])} of the scale")
@@ -133,8 +133,8 @@ def _fixes(fixes: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> Iter
             yield f"  {_latencies(fix['latency_ms'])}"
         for line in (fix["reason"], fix["note"], _untested(fix["untested_pins"])):
             if line:
-                yield f"  {_short(line)}"
-        if fix["verified"] and (how := _apply(fix["interventions"], candidate)):
+                yield f"  {cut_names(line)}"
+        if fix["verified"] and (how := trtexec_command(fix["interventions"], candidate)):
             yield f"  apply: {how}"
 
 
@@ -144,7 +144,7 @@ def _fix_folder(folder: str | None) -> Iterator[str]:
         yield f"  for production: {folder} (README.txt); still holding? {shlex.join(['trtdebug', 'verify', folder])}"
 
 
-def _state(fix: Mapping[str, Any], last: bool) -> str:
+def fix_state(fix: Mapping[str, Any], last: bool) -> str:
     """Whether it holds. Of two that do the last one is the faster, where the other is not there to be compared."""
     if fix["verified"]:
         other = "for comparison" if fix.get("beside") else "slower"
@@ -171,7 +171,7 @@ def _untested(pins: list[str]) -> str:
     return f"whether {len(pins)} of the pins are needed could not be tested: {names}{more}" if pins else ""
 
 
-def _apply(interventions: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> str:
+def trtexec_command(interventions: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> str:
     """How to build with these pins; empty where they are no pins to FP32, too many, or have no name in trtexec."""
     precision = candidate["options"]["precision"]
     pins = [i for i in interventions if i["kind"] == "PinPrecision" and i["dtype"] == "fp32"]
@@ -198,7 +198,7 @@ def _repro(repro: Mapping[str, Any] | None) -> Iterator[str]:
     yield ""
     yield f"repro ({state}): {repro['path']} ({repro['nodes']} node(s))"
     if repro["note"]:
-        yield f"  {_short(repro['note'])}"
+        yield f"  {cut_names(repro['note'])}"
 
 
 def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -208,9 +208,9 @@ def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:
     for rule in dict.fromkeys(f["id"] for f in findings):
         same = [f for f in findings if f["id"] == rule]
         for finding in same[:_MOST_OF_A_RULE]:
-            yield f"  {finding['severity']:7} {finding['id']}: {_short(finding['message'])}"
+            yield f"  {finding['severity']:7} {finding['id']}: {cut_names(finding['message'])}"
             if finding["mitigation"]:
-                yield f"          {_short(finding['mitigation'])}"
+                yield f"          {cut_names(finding['mitigation'])}"
         if len(same) > _MOST_OF_A_RULE:
             yield f"  ... and {len(same) - _MOST_OF_A_RULE} more {rule}, see report.json"
 
@@ -228,7 +228,7 @@ def _name(name: str) -> str:
     return f"{name[: _LONGEST_NAME // 2 - 2]}...{name[1 - _LONGEST_NAME // 2 :]}"
 
 
-def _short(text: str) -> str:
+def cut_names(text: str) -> str:
     """A message in which long names are cut."""
     return re.sub(rf"\S{{{_LONGEST_NAME + 1},}}", lambda found: _name(found[0]), text)
 

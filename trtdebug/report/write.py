@@ -27,7 +27,7 @@ def write_reports(
         with plugins.guard(found.provider, f"report {name}", allow=(TrtdebugError,) if own else ()):
             path = session / _checked(found.value.filename, written)
             with nullcontext(report) if own else lent(report) as seen:
-                rendered = returned.text(name, found.value.render(seen))
+                rendered = returned.text(name, found.value.text(seen, session))
             write_text(path, rendered)
             written.append(path)
     return tuple(written)

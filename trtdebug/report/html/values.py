@@ -1,0 +1,116 @@
+"""Values of the tensors around the cause: of the reference, and of the candidate where it kept them.
+
+Counted at the session's end and kept in it as values.json, which is small; tensors may be removed later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from trtdebug.core.jsonable import dumps, loads
+from trtdebug.report.html.errors import Errors, SeenError
+from trtdebug.report.html.graph import Graph
+from trtdebug.report.html.histogram import Histogram, histogram
+from trtdebug.session.files import write_text
+from trtdebug.session.job import TensorRef
+from trtdebug.session.tensors import TensorStore
+
+FILENAME = "values.json"
+_MOST = 48
+"""Tensors, at most."""
+
+Source = Literal["alone", "whole"]
+
+
+@dataclass(frozen=True)
+class Values:
+    """One tensor's values in one sample.
+
+    Attributes:
+        source: whose the candidate's values are: of the node by itself, fed with the reference's inputs, or of the
+            whole candidate.
+        candidate: None where the session did not keep them.
+    """
+
+    tensor: str
+    sample: str
+    source: Source
+    reference: Histogram
+    candidate: Histogram | None
+
+
+def store_values(folder: Path, values: Sequence[Values]) -> None:
+    """Keeps them in the session's folder."""
+    write_text(folder / FILENAME, dumps(list(values)))
+
+
+def stored_values(folder: Path) -> tuple[Values, ...] | None:
+    """What `store_values` kept; None where it did not."""
+    path = folder / FILENAME
+    return tuple(loads(path.read_text(encoding="utf-8"), list[Values])) if path.is_file() else None
+
+
+def count_values(
+    folder: Path, report: Mapping[str, Any], graph: Graph, errors: Errors, samples: Sequence[str]
+) -> tuple[Values, ...]:
+    """Of the culprits' tensors, of those next to them, and of the wrong outputs, as far as the session has them."""
+    store = TensorStore(folder / "tensors")
+    found: list[Values] = []
+    for tensor in _wanted(report, graph):
+        sources: tuple[tuple[Source, SeenError | None], ...] = (
+            ("alone", errors.local.get(tensor)),
+            ("whole", errors.plain.get(tensor) or errors.marked.get(tensor)),
+        )
+        found += _of_tensor(store, tensor, sources, samples)
+        if len(found) >= _MOST:
+            break
+    return tuple(found[:_MOST])
+
+
+def _of_tensor(
+    store: TensorStore,
+    tensor: str,
+    sources: tuple[tuple[Source, SeenError | None], ...],
+    samples: Sequence[str],
+) -> Iterator[Values]:
+    """Of the first sample in which there is something to see; the reference's alone where nothing else was kept."""
+    reference = TensorRef(tensor)
+    there = [s for s in samples if store.has(s, reference)]
+    if not there or store.get(there[0], reference).dtype.kind not in "fiub":
+        return
+    kept = [
+        (source, ref, sample)
+        for source, error in sources
+        if error is not None
+        for ref in (TensorRef(error.kept_as[1], error.kept_as[0]),)
+        for sample in there[:1]
+        if ref.scope and store.has(sample, ref)
+    ]
+    for source, ref, sample in kept:
+        yield Values(
+            tensor,
+            sample,
+            source,
+            histogram(store.get(sample, reference)),
+            histogram(store.get(sample, ref)),
+        )
+    if not kept:
+        yield Values(tensor, there[0], "whole", histogram(store.get(there[0], reference)), None)
+
+
+def _wanted(report: Mapping[str, Any], graph: Graph) -> Iterator[str]:
+    """Tensors in the order of their worth, each once: culprits', wrong outputs, then what is next to the culprits."""
+    divergence = report["first_divergence"]
+    nodes = [n for c in report["culprits"] for n in c["nodes"]]
+    places = [graph.place[n] for n in nodes if n in graph.place]
+    outputs = (report["signature"] or {}).get("outputs", [])
+    next_to = dict.fromkeys(b for p in places for b in graph.nodes[p].before)
+    after = [i for i, node in enumerate(graph.nodes) if set(places) & set(node.before)]
+    seen: dict[str, None] = dict.fromkeys([divergence["tensor"]] if divergence else [])
+    seen |= dict.fromkeys(t for p in places[: _MOST // 2] for t in graph.nodes[p].writes)
+    seen |= dict.fromkeys(outputs)
+    seen |= dict.fromkeys(t for p in (*next_to, *after) for t in graph.nodes[p].writes)
+    yield from seen
