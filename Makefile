@@ -2,6 +2,7 @@
 #   make demo   a bundled sample, from failure to cause, fix and repro
 #   make test   everything that needs no GPU
 #   make lint   ruff and mypy
+#   make vendor the libraries of report.html, fetched anew by npm
 #   make bench  the benchmarks in bench/, beside those of the peers
 # PYTHON=... chooses the Python, VENV=... the environment, ARGS=... goes to pytest.
 
@@ -16,7 +17,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3.13 pyth
 	$$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null </dev/null && echo $$python && break; done)
 
-.PHONY: help demo test lint bench setup clean
+.PHONY: help demo test lint vendor bench setup clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,6 +36,9 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@for file in bench/[a-z]*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
 
+vendor:
+	bash trtdebug/report/html/assets/vendor/build.sh
+
 setup: $(STAMP) $(BINDINGS)
 
 $(STAMP): pyproject.toml $(addsuffix /pyproject.toml,$(EXTENSIONS))
@@ -46,6 +50,7 @@ $(STAMP): pyproject.toml $(addsuffix /pyproject.toml,$(EXTENSIONS))
 # TensorRT's Python bindings and TensorRT-RTX, for the contract tests: 100 MB. They skip without, and fail in CI. SARIF's
 # schema: its tests skip without it.
 $(BINDINGS): $(STAMP) tests/support/bindings.py tests/support/sarif_schema.py
+	@$(BIN)/python tests/support/browser.py || echo "No Chromium: report.html is not tested in a browser." >&2
 	@$(BIN)/python tests/support/sarif_schema.py || echo "No schema of SARIF." >&2
 	@$(BIN)/python tests/support/bindings.py && touch $@ || echo "No TensorRT bindings for this Python or platform." >&2
 

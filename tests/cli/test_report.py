@@ -46,6 +46,7 @@ FILES = {
     "sarif": "report.sarif",
     "junit": "report.xml",
     "markdown": "report.md",
+    "html": "report.html",
 }
 
 

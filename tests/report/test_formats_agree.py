@@ -6,6 +6,7 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from html import unescape
 from itertools import pairwise
 from typing import Any
 
@@ -87,6 +88,24 @@ def of_markdown(text: str) -> Told:
     return verdict, found[True], found[False]
 
 
+def of_html(text: str) -> Told:
+    """From the badge, and the items of the card of the cause; what others named is escaped, so tags are the page's."""
+    card = text[text.index("<h2>Cause") : text.index("<h2>Fix")]
+    found: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
+    for item in re.findall("<li>(.*?)</li>", card):
+        names, within, _ = item.partition(", in <code")
+        spans = re.findall(r'<code class="name"[^>]*>(.*?)</code>', names)
+        found['<span class="pill">undecided</span>' not in item].add(tuple(map(unescape, spans)))
+        assert within in ("", ", in <code")
+    [verdict] = re.findall('<span class="badge">([a-z]+)</span>', text)
+    return verdict, found[True], found[False]
+
+
+def cut(nodes: tuple[str, ...]) -> tuple[str, ...]:
+    """As HTML shows names."""
+    return tuple(shortened(plain(n), 120) for n in nodes)
+
+
 def shown(nodes: tuple[str, ...]) -> tuple[str, ...]:
     """As Markdown shows names."""
     return tuple(shortened(plain(n), 100) if plain(n).strip(" ") else _nothing(n) for n in nodes)
@@ -106,6 +125,8 @@ def test_verdict_and_culprits_are_the_same_in_all(generated: tuple[Case, Diagnos
     assert of_junit(RENDER["junit"](report)) == (verdict, proven, undecided)
     in_markdown = of_markdown(RENDER["markdown"](report))
     assert in_markdown == (verdict, {shown(c) for c in proven}, {shown(c) for c in undecided})
+    in_html = of_html(RENDER["html"](report))
+    assert in_html == (verdict, {cut(c) for c in proven}, {cut(c) for c in undecided})
     text = RENDER["text"](report)
     assert text.startswith(f"{verdict.upper()}: ")
     assert f"\ncause: {sum(map(len, proven))} node(s)\n" in text or not proven

@@ -30,7 +30,15 @@ def manager(*filenames: str) -> PluginManager:
 
 def test_one_file_a_format(tmp_path: Path) -> None:
     written = write_reports(REPORT, tmp_path, manager("report.own"))
-    names = ["report.json", "report.txt", "report.sarif", "report.xml", "report.md", "report.own"]
+    names = [
+        "report.json",
+        "report.txt",
+        "report.sarif",
+        "report.xml",
+        "report.md",
+        "report.html",
+        "report.own",
+    ]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
     assert read_report(tmp_path) == REPORT
@@ -49,7 +57,7 @@ def test_no_file_leaves_the_folder_or_overwrites_another(filename: str, tmp_path
     assert (session / "case.json").read_text() == "the case"
     assert read_report(session) == REPORT
     assert [p.name for p in tmp_path.iterdir()] == ["session"]
-    assert len(list(session.iterdir())) == 6
+    assert len(list(session.iterdir())) == 7
 
 
 @pytest.mark.parametrize("name", EVIL_NAMES)
@@ -57,7 +65,7 @@ def test_names_decide_no_path(name: str, tmp_path: Path) -> None:
     evil = json.loads(json.dumps(REPORT).replace('"/models/norm.onnx"', json.dumps(name)))
     session = tmp_path / "session"
     plugins = manager()
-    assert len(write_reports(evil, session, plugins)) == 5
+    assert len(write_reports(evil, session, plugins)) == 6
     assert plugins.problems == ()
     assert [p.name for p in tmp_path.iterdir()] == ["session"]
     assert read_report(session) == evil

@@ -102,7 +102,6 @@ def transformer(nodes: int) -> onnx.ModelProto:
 class Scripted:
     """Answers jobs as TensorRT 10 on a GPU might: what overflows fails where it is in low precision."""
 
-    model: onnx.ModelProto
     index: GraphIndex
     culprits: tuple[str, ...]
     chance: random.Random = field(default_factory=lambda: random.Random(7))
@@ -115,12 +114,14 @@ class Scripted:
         )
         failing = [t.tensor for t in tensors if t.status == "fail"]
         reason = f"{failing[0]}: 1000 of 1024 elements are NaN or Inf on one side only" if failing else ""
+        is_read = job.purpose in ("as built", "verify fix")  # the report shows no others
+        layers = self._layers(pinned) if is_read else ()
         return Outcome(
             "fail" if failing else "pass",
             Signature("nonfinite", tuple(failing)) if failing else None,
             reason,
             tensors,
-            EngineInfo("tensorrt", "10.13.3", "NVIDIA H200", self._layers(pinned)),
+            EngineInfo("tensorrt", "10.13.3", "NVIDIA H200", layers),
             build_seconds=self.chance.uniform(1, 9),
             run_seconds=0.02,
         )
@@ -203,7 +204,7 @@ def make_session(
         str(path), content_sha256(path), nodes, BuildOptions("fp16"), Tolerance(), "onnxruntime", "tensorrt",
         ("s0",), "cd" * 32, command=f"trtdebug run {path} --fp16",
     )  # fmt: skip
-    session = Session(folder, Scripted(model, index, culprits))
+    session = Session(folder, Scripted(index, culprits))
     session.store_case(case)
     kept = _run_trials(session, case, index, culprits, trials)
     report = build_report(case, _diagnosis(index, culprits, session))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOWEST, HIGHEST = -32, 40
-"""Powers of two that have a bin of their own; what is smaller or larger is in the last ones. FP16 spans 2^-24 to 2^16."""
+"""Powers of two with a bin of their own; what is smaller or larger is in the last ones. FP16 spans 2^-24 to 2^16."""
 _BLOCK = 1 << 20  # elements
 _MOST = 1 << 24  # elements; of more than that every second, third, ... is counted
 

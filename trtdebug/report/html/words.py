@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trtdebug.report.html.markup import Markup, join, tag
-from trtdebug.report.strings import VERDICTS, shortened
+from trtdebug.report.strings import VERDICTS, plain, shortened
 from trtdebug.report.text import cut_names, fix_state, trtexec_command
 
 Report = Mapping[str, Any]
@@ -131,6 +131,7 @@ def _culprit(culprit: Mapping[str, Any], is_first: bool) -> Markup:
 
 def name_of(name: str) -> Markup:
     """A node's or a tensor's name, which the script makes a way into the graph; cut in the middle where it is long."""
+    name = plain(name)
     is_long = len(name) > _LONGEST_NAME
     return tag(
         "code",

@@ -9,6 +9,7 @@ const SERIES = [
 let plot = null;
 let top_ = 1; // where NaN and Inf are drawn
 let range = [0, 0];
+const here = el("div", { class: "here", hidden: true }); // where the chosen node is: it moves often, and the points need not be drawn anew
 
 function height(errors, node) {
   if (!errors.seen[node]) return null;
@@ -34,7 +35,10 @@ function startDepth() {
   range = [0, total - 1];
   drawDepth();
   onTheme.push(drawDepth);
-  new ResizeObserver(() => plot.setSize(plotSize())).observe(place);
+  new ResizeObserver(() => {
+    plot.setSize(plotSize());
+    placeHere();
+  }).observe(place);
 }
 
 const capped = (values) => [values.reduce((a, b) => Math.max(a, b), 0)]; // Math.max takes no 10,000 arguments everywhere
@@ -66,7 +70,7 @@ function drawDepth() {
       draw: [drawMarks],
       setCursor: [(u) => showTip(u, tip)],
       setScale: [(u, scale) => scale === "x" && u.scales.x.min !== null && ranged(u)],
-      ready: [(u) => { u.over.append(tip); u.over.addEventListener("click", () => clicked(u)); u.over.addEventListener("dblclick", () => setRange(0, total - 1)); }],
+      ready: [(u) => { u.over.append(here, tip); u.over.addEventListener("click", () => clicked(u)); u.over.addEventListener("dblclick", () => setRange(0, total - 1)); }],
     },
   }, [numbers, ...columns], byId("depth-plot"));
   plot.over.addEventListener("mouseleave", () => (tip.hidden = true));
@@ -84,7 +88,7 @@ function axisWords(value, odd) {
   return `1e${Math.round(Math.log10(value))}`;
 }
 
-/** The tolerance, the culprits at the foot, and where the chosen node is. */
+/** The tolerance, and the culprits at the foot. */
 function drawMarks(u) {
   const { ctx, bbox } = u;
   const line = (stroke, dash, ...ends) => {
@@ -106,7 +110,6 @@ function drawMarks(u) {
     const y = Math.round(u.valToPos(data.limit, "y", true));
     line(colour("--bad"), [6, 4], bbox.left, y, bbox.left + bbox.width, y);
   }
-  if (chosen !== null) line(colour("--link"), [2, 3], x(chosen), bbox.top, x(chosen), foot);
   ctx.lineWidth = 3 * devicePixelRatio;
   for (const node of culpritOf.keys()) line(colour("--bad"), [], x(node), foot, x(node), foot - 9 * devicePixelRatio);
   ctx.restore();
@@ -142,6 +145,7 @@ function clicked(u) {
 
 function ranged(u) {
   range = [Math.max(0, Math.ceil(u.scales.x.min) - 1), Math.min(total - 1, Math.floor(u.scales.x.max) - 1)];
+  placeHere();
   byId("depth-reset").disabled = range[0] === 0 && range[1] === total - 1;
   showNodes(range);
 }
@@ -155,7 +159,13 @@ function setRange(from, to) {
 function pointTo(node) {
   byId("depth-plot").setAttribute("aria-valuenow", node + 1);
   byId("depth-plot").setAttribute("aria-valuetext", `${short(graph.names[node], 120)}, ${opOf(node)}: ${depthWords(node)}`);
-  plot?.redraw(false);
+  placeHere();
+}
+
+function placeHere() {
+  const left = plot && chosen !== null ? plot.valToPos(chosen + 1, "x") : -1;
+  here.hidden = left < 0 || left > plot.over.clientWidth;
+  here.style.left = `${left}px`;
 }
 
 function onDepthKey(event) {
