@@ -2,6 +2,7 @@
 #   make demo   a bundled sample, from failure to cause, fix and repro
 #   make test   everything that needs no GPU
 #   make lint   ruff and mypy
+#   make docs   the documentation as a site, site/index.html, without the network
 #   make vendor the libraries of report.html, fetched anew by npm
 #   make bench  the benchmarks in bench/, beside those of the peers
 # PYTHON=... chooses the Python, VENV=... the environment, ARGS=... goes to pytest.
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.10 python3.13 pyth
 	$$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null </dev/null && echo $$python && break; done)
 
-.PHONY: help demo test lint vendor bench setup clean
+.PHONY: help demo test lint docs vendor bench setup clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -32,6 +33,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet && echo site/index.html
 
 bench: $(STAMP)
 	@for file in bench/[a-z]*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
@@ -55,4 +59,4 @@ $(BINDINGS): $(STAMP) tests/support/bindings.py tests/support/sarif_schema.py
 	@$(BIN)/python tests/support/bindings.py && touch $@ || echo "No TensorRT bindings for this Python or platform." >&2
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site

@@ -23,8 +23,14 @@ def check(
     bf16: Annotated[bool, typer.Option("--bf16", help="Check for a build in BF16.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="Check for a build in INT8.")] = False,
     inputs: Annotated[Optional[Path], typer.Option(metavar="FILE|DIR", help="Real inputs.")] = None,  # noqa: UP045
-    input_shapes: Annotated[Optional[list[str]], typer.Option(metavar="NAME:SHAPE")] = None,  # noqa: UP045
-    val_range: Annotated[Optional[list[str]], typer.Option(metavar="[NAME:][LOW,HIGH]")] = None,  # noqa: UP045
+    input_shapes: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="NAME:SHAPE", help="x:[1,3,8,8] or x:1x3x8x8; repeatable."),
+    ] = None,
+    val_range: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(metavar="[NAME:][LOW,HIGH]", help="Range of random inputs; repeatable."),
+    ] = None,
     operators: Annotated[
         Optional[list[Path]],  # noqa: UP045
         typer.Option(

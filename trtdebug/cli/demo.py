@@ -20,11 +20,18 @@ from trtdebug.core.errors import UserError
 if TYPE_CHECKING:
     import onnx
 
-SAMPLE = "layernorm_overflow.py"
+SAMPLES = ("layernorm_overflow", "attention", "exp_overflow", "interacting_pair", "softmax_mask", "cnn")
 
 
 @user_errors
 def demo(
+    sample: Annotated[str, typer.Option(metavar="NAME", help=f"Which one: {', '.join(SAMPLES)}.")] = SAMPLES[
+        0
+    ],
+    save: Annotated[
+        Optional[Path],  # noqa: UP045 - typer evaluates this on Python 3.10
+        typer.Option(metavar="FILE", help="Only write the sample's model there."),
+    ] = None,
     folder: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--session", metavar="DIR", help="Session folder. Default: .trtdebug/<id>."),
@@ -38,11 +45,15 @@ def demo(
     from trtdebug.graph.load import save_model
     from trtdebug.session.session import create_folder, new_folder
 
+    built = _build(_file(sample))
+    if save is not None:
+        _write(built, save)
+        return
     session = folder or new_folder(Path("demo"))
     refuse_foreign(session)
     create_folder(session)
     model = session / "demo.onnx"
-    save_model(_build(_sample()), model)
+    save_model(built, model)
     say(f"$ trtdebug run {model} --fp16")
     options = CaseOptions(model=model, fp16=True, candidate=candidate, session=session)
     with opened(options) as case:
@@ -58,10 +69,24 @@ def _build(sample: Path) -> onnx.ModelProto:
     return model
 
 
-def _sample() -> Path:
+def _write(model: onnx.ModelProto, path: Path) -> None:
+    from trtdebug.graph.load import save_model
+
+    try:
+        save_model(model, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}.", "Choose another --save."
+        ) from error
+    say(f"wrote {path} ({len(model.graph.node)} nodes)")
+
+
+def _file(sample: str) -> Path:
     """In a wheel the samples lie in the package, in a source tree beside it."""
+    if sample not in SAMPLES:
+        raise UserError(f"there is no sample {sample!r}.", f"There are: {', '.join(SAMPLES)}.")
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "samples", package.parent / "samples"):
-        if (folder / SAMPLE).is_file():
-            return folder / SAMPLE
-    raise UserError(f"the bundled sample {SAMPLE} is missing.", "Install trtdebug again.")
+        if (folder / f"{sample}.py").is_file():
+            return folder / f"{sample}.py"
+    raise UserError(f"the bundled sample {sample} is missing.", "Install trtdebug again.")
