@@ -90,7 +90,7 @@ def of_markdown(text: str) -> Told:
 
 def of_html(text: str) -> Told:
     """From the badge, and the items of the card of the cause; what others named is escaped, so tags are the page's."""
-    card = text[text.index("<h2>Cause") : text.index("<h2>Fix")]
+    card = "".join(re.findall("<h2>Cause(.*?)<h2>Case", text))
     found: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
     for item in re.findall("<li>(.*?)</li>", card):
         names, within, _ = item.partition(", in <code")

@@ -61,7 +61,7 @@ def render_html(report: Mapping[str, Any], session: Path | None = None) -> str:
     """
     details = read_details(session, report) if session is not None else Details()
     words = {
-        "first_screen": first_screen(report),
+        "first_screen": first_screen(report, details.values),
         "fixes": fixes(report),
         "outputs": outputs(report),
         "findings": findings(report),

@@ -61,7 +61,7 @@ def step_of(trial: Trial, place: Mapping[str, int]) -> Step:
         trial.stage,
         trial.purpose,
         trial.status,
-        trial.reason,
+        _reason(trial),
         trial.seconds,
         trial.time,
         trial.sha256,
@@ -71,6 +71,14 @@ def step_of(trial: Trial, place: Mapping[str, int]) -> Step:
         left,
         tuple(_changes(interventions)),
     )
+
+
+def _reason(trial: Trial) -> str:
+    """Its reason, in which a tensor of an isolated node has the name that it has in the model."""
+    expected = trial.job["expected"] or {}
+    alone = (n for n, ref in expected.items() if n != ref["tensor"] and trial.reason.startswith(f"{n}:"))
+    name = next(alone, None)
+    return trial.reason if name is None else expected[name]["tensor"] + trial.reason.removeprefix(name)
 
 
 def strip(chosen: Collection[int], total: int) -> str:

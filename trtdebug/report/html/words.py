@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trtdebug.report.html.markup import Markup, join, tag
+from trtdebug.report.html.values import Values
 from trtdebug.report.strings import VERDICTS, plain, shortened
 from trtdebug.report.text import cut_names, fix_state, trtexec_command
 
@@ -16,6 +17,8 @@ Report = Mapping[str, Any]
 _MOST = 4
 """Culprits in the first screen; the others can be unfolded."""
 _LONGEST_NAME, _LONGEST_TITLE = 120, 600  # characters
+
+FP16_MAX = 65504
 
 _CAUSES = {
     "precision": "{nodes} go wrong in {precision}",
@@ -26,8 +29,12 @@ _CAUSES = {
 }
 
 
-def first_screen(report: Report) -> Markup:
-    """What a reader has to know, and nothing else."""
+def first_screen(report: Report, values: Sequence[Values] = ()) -> Markup:
+    """What a reader has to know, and nothing else.
+
+    Args:
+        values: of the tensors around the cause, as far as they were counted.
+    """
     return tag(
         "section",
         tag(
@@ -37,8 +44,14 @@ def first_screen(report: Report) -> Markup:
             tag("p", cut_names(report["reason"]), class_="reason") if report["reason"] else None,
             class_="verdict-words",
         ),
-        tag("div", _cause(report), _fix(report), _repro(report), class_="cards"),
-        _facts(report),
+        tag(
+            "div",
+            tag("div", _cause(report, values), _case(report), class_="column"),
+            tag("div", _fix(report), _repro(report), class_="column"),
+            class_="cards",
+        )
+        if report["verdict"] != "matches"
+        else tag("div", _agreement(report), _case(report), class_="cards"),
         id="verdict",
         class_=report["verdict"],
     )
@@ -84,11 +97,11 @@ def _eyebrow(report: Report) -> Iterator[Markup]:
         yield tag("span", "not built as you build it")
 
 
-def _cause(report: Report) -> Markup:
+def _cause(report: Report, values: Sequence[Values]) -> Markup:
     culprits = sorted(report["culprits"], key=lambda c: not c["proven"])
     shown = [_culprit(c, is_first=c is culprits[0]) for c in culprits]
     more = len(shown) - _MOST
-    why = [tag("p", cut_names(f["message"]), class_="why") for f in _explaining(report)]
+    why = [tag("p", cut_names(words), class_="why") for words in _why(report, values)]
     rest = tag("details", tag("summary", f"{more} more"), tag("ul", *shown[_MOST:])) if more > 0 else None
     return _card("Cause", _headline(report), *why, tag("ul", *shown[:_MOST]) if shown else None, rest)
 
@@ -104,13 +117,19 @@ def _headline(report: Report) -> str:
         return sentence(words if nodes != "1 node" else words.replace(" go ", " goes ").replace("are", "is"))
     if undecided:
         return f"Somewhere among {count(sum(len(c['nodes']) for c in undecided), 'node')}"
-    return {"matches": "Nothing is wrong", "untestable": "Not known"}.get(report["verdict"], "None was found")
+    return "Not known" if report["verdict"] == "untestable" else "None was found"
 
 
-def _explaining(report: Report) -> list[Mapping[str, Any]]:
-    """Findings that say why the culprits go wrong: errors that name one of them; at most two."""
+def _why(report: Report, values: Sequence[Values]) -> list[str]:
+    """What the checks found at the culprits, two errors at most; else how far the first one's values leave FP16."""
     names = {n for c in report["culprits"] for n in c["nodes"]}
-    return [f for f in report["findings"] if f["severity"] == "error" and f["node"] in names][:2]
+    found = [f["message"] for f in report["findings"] if f["severity"] == "error" and f["node"] in names]
+    tensor = (report["first_divergence"] or {}).get("tensor")
+    counted = next((v.reference for v in values if v.tensor == tensor), None)
+    if found or not names or counted is None or report["candidate"]["options"]["precision"] != "fp16":
+        return found[:2]
+    reach = max(abs(counted.lowest or 0.0), abs(counted.highest or 0.0))
+    return [f"Values of {tensor} reach {number(reach)}; FP16 ends at {FP16_MAX}."] if reach > FP16_MAX else []
 
 
 def _culprit(culprit: Mapping[str, Any], is_first: bool) -> Markup:
@@ -146,13 +165,10 @@ def _fix(report: Report) -> Markup:
     fixes = report["fixes"]
     verified = [f for f in fixes if f["verified"]]
     if not verified:
-        words = f"None of {len(fixes)} tried holds" if fixes else "None was tried"
-        if report["verdict"] == "matches":
-            words = "None is needed"
-        return _card("Fix", words)
+        return _card("Fix", f"None of {len(fixes)} tried holds" if fixes else "None was tried")
     fix = verified[-1]
     passed, tried = fix["builds_passed"]
-    detail = [f"{passed} of {count(tried, 'fresh build')} pass"]
+    detail = [f"{passed} of {count(tried, 'fresh build')} {'passes' if tried == 1 else 'pass'}"]
     if fix["max_rel_after"] is not None:
         detail.append(f"largest error then {number(fix['max_rel_after'])} of the scale")
     if fix["latency_ratio"] is not None:
@@ -161,7 +177,7 @@ def _fix(report: Report) -> Markup:
     folder = report.get("fix_folder")
     return _card(
         "Fix",
-        sentence(cut_names(fix["summary"])),
+        sentence(_without_names(fix["summary"])),
         tag("p", tag("span", fix_state(fix, fix is fixes[-1]), class_="pill good"), ", ".join(detail)),
         command(how) if how else None,
         tag("p", "For production: ", tag("code", folder)) if folder else None,
@@ -171,7 +187,7 @@ def _fix(report: Report) -> Markup:
 def _repro(report: Report) -> Markup:
     repro = report["repro"]
     if repro is None:
-        return _card("Repro", "None" if report["verdict"] != "matches" else "None is needed")
+        return _card("Repro", "None")
     state = "passes in a fresh process" if repro.get("passes") else "fails in a fresh process"
     verified = tag("p", tag("span", "verified", class_="pill good"), state)
     return _card(
@@ -183,19 +199,48 @@ def _repro(report: Report) -> Markup:
     )
 
 
+def _without_names(summary: str) -> str:
+    """ "pin 4 nodes to FP32: a, b, c, d" without the names, where these are long; they stand in the command."""
+    return cut_names(summary) if len(summary) <= _LONGEST_NAME else cut_names(summary.partition(": ")[0])
+
+
+def _agreement(report: Report) -> Markup:
+    """Of a match: how far the outputs are from being wrong."""
+    errors = [
+        o for o in report.get("outputs") or [] if o["status"] == "pass" and isinstance(o["rms_rel"], float)
+    ]
+    if not errors:
+        return _card("Outputs", "All agree")
+    worst = max(errors, key=lambda o: o["rms_rel"])
+    return _card(
+        "Outputs",
+        "All agree",
+        tag(
+            "p",
+            "Largest relative RMS error: ",
+            tag("b", number(worst["rms_rel"])),
+            ", of ",
+            name_of(worst["output"]),
+        ),
+        tag("p", f"{worst['build']}; rule: {cut_names(worst['rule'] or report['rule'])}", class_="evidence"),
+    )
+
+
 def _card(title: str, headline: str, *content: Markup | None) -> Markup:
     return tag("div", tag("h2", title), tag("p", headline, class_="headline"), *content, class_="card")
 
 
-def _facts(report: Report) -> Markup:
+def _case(report: Report) -> Markup:
+    """What was debugged, and how much work it was."""
     model, candidate, trials = report["model"], report["candidate"], report["trials"]
     device = f" on {candidate['device']}" if candidate["device"] else ""
     facts: Sequence[tuple[str, str]] = (
         ("Model", f"{shortened(base_name(model['path']), _LONGEST_NAME)}, {count(model['nodes'], 'node')}"),
+        ("Inputs", count(report["samples"], "sample")),
         ("Candidate", f"{backend(candidate)}{device}"),
         ("Reference", backend(report["reference"])),
         ("Rule", cut_names(report["rule"])),
-        ("Inputs", count(report["samples"], "sample")),
         ("Work", f"{count(trials['total'], 'trial')}, {trials['builds']} built in {trials['seconds']:.1f} s"),
     )
-    return tag("dl", *(tag("div", tag("dt", k), tag("dd", v)) for k, v in facts), class_="facts")
+    rows = (tag("div", tag("dt", name), tag("dd", words)) for name, words in facts)
+    return tag("div", tag("h2", "Case"), tag("dl", *rows, class_="facts"), class_="card case")

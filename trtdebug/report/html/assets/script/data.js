@@ -43,11 +43,14 @@ const layerWithFix = layersOf(withFix);
 const opOf = (node) => graph.ops[graph.op[node]];
 const typeOf = (node, output) => graph.typeNames[graph.types[node][output]] || "";
 
-/** The node where a reader should start: first divergence, a culprit, the first wrong tensor, else the first node. */
+const hasCause = data.marks.first !== null || culpritOf.size > 0;
+
+/** The node where a reader should start: first divergence, first culprit or wrong tensor, else what writes an output. */
 function startNode() {
   if (data.marks.first !== null) return data.marks.first;
-  const nodes = [...culpritOf.keys(), ...local.failed, ...propagated.failed];
-  return nodes.length ? Math.min(...nodes) : 0;
+  const wrong = [...culpritOf.keys(), ...local.failed, ...propagated.failed];
+  const nodes = wrong.length ? wrong : [...isOutput];
+  return nodes.reduce((first, node) => Math.min(first, node), nodes.length ? nodes[0] : 0);
 }
 
 // Colours by local error, in steps of the tolerance; where there is no single number, of a hundredth.

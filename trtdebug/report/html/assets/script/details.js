@@ -3,7 +3,7 @@
 function showDetails(node) {
   const name = graph.names[node];
   const culprit = culpritOf.get(node);
-  byId("details").replaceChildren(
+  fill(byId("details"),
     el("h3", { class: name.length > 300 ? "long mono" : "mono", tabindex: name.length > 300 ? "0" : null }, name),
     el("p", null, `${opOf(node)}, number ${whole(node + 1)} of ${whole(total)}`),
     el("div", { class: "tags" }, ...tags(node)),

@@ -14,6 +14,9 @@ const el = (name, attributes, ...children) => made(document.createElement(name),
 const svg = (name, attributes, ...children) =>
   made(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 
+/** Puts these in the place of all that an element has; null is left out. */
+const fill = (element, ...children) => element.replaceChildren(...children.filter((child) => child !== null));
+
 const byId = (name) => document.getElementById(name);
 const say = (name, words) => (byId(name).textContent = words);
 

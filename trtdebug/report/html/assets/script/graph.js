@@ -20,6 +20,10 @@ function startGraph() {
   view.addEventListener("dblclick", (event) => withNode(event, unfoldAll));
   view.addEventListener("keydown", onKey);
   view.addEventListener("focusin", (event) => withNode(event, (node) => node !== chosen && choose(node)));
+  if (!hasCause) {
+    say("graph-title", "The graph");
+    byId("graph-cause").textContent = "Start";
+  }
   byId("graph-cause").addEventListener("click", () => choose(startNode(), true));
   byId("graph-fit").addEventListener("click", fit);
   byId("graph-in").addEventListener("click", () => select(view).call(camera.scaleBy, 1.3));

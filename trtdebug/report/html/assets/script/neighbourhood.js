@@ -4,9 +4,9 @@ const SHOWN_AT_FIRST = 60;
 const UNFOLDED_AT_ONCE = 24;
 const OF_A_HUB = 8;
 
-/** Nodes next to one, the nearest in the model's order first. */
+/** Nodes next to one, the nearest in the model's order first; constants say little and stay away. */
 function nextTo(node) {
-  return [...before[node], ...after[node]].sort((a, b) => Math.abs(a - node) - Math.abs(b - node));
+  return [...before[node], ...after[node]].filter((other) => opOf(other) !== "Constant").sort((a, b) => Math.abs(a - node) - Math.abs(b - node));
 }
 
 /** The nodes around one by distance; of a node that many read only the nearest readers. */
