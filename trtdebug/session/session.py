@@ -104,12 +104,13 @@ class Session:
         if self.executor is None:
             raise UserError("this session is open for reading only.")
         folder = self.trial_folder(job.sha256)
-        write_text(folder / "trial.json", dumps(job, indent=2))
+        # not indented: that takes four times as long, and of large models these are megabytes a trial
+        write_text(folder / "trial.json", dumps(job))
         self.journal.write("trial_started", trial=job.sha256, purpose=job.purpose)
         outcome = replace(self.executor.run(job), trial=job.sha256)
         if outcome.engine is not None:
-            write_text(folder / "engine.json", dumps(outcome.engine, indent=2))
-        write_text(folder / "outcome.json", dumps(outcome, indent=2))
+            write_text(folder / "engine.json", dumps(outcome.engine))
+        write_text(folder / "outcome.json", dumps(outcome))
         self.journal.write(
             "trial_finished",
             trial=job.sha256,

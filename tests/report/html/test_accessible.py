@@ -34,11 +34,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def violations(page: Page) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page).response["violations"]
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [f"{v['id']}: {n['target']} {n['failureSummary']}" for v in found for n in v["nodes"]]
 
 
-@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 1280), (False, 400)])
+@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 400)])
 def test_axe_finds_nothing(browser: Browser, report: Path, dark: bool, width: int) -> None:
     with opened(browser, report, dark=dark, width=width) as shown:
         shown.page.fill("#search", "pow")
