@@ -23,10 +23,11 @@ from trtdebug.plugins.types import CheckContext
 def found(
     model: onnx.ModelProto, only: str, precision: str = "fp32", options: BuildOptions | None = None
 ) -> list[Finding]:
-    case = None
+    case, plugins = None, ()
     if options is not None:
         case = Case("m", "", 0, options, Tolerance(), "onnxruntime", "tensorrt", (), "")
-    context = CheckContext(Path("m.onnx"), model, GraphIndex(model), precision, case=case)
+        plugins = options.plugins
+    context = CheckContext(Path("m.onnx"), model, GraphIndex(model), precision, case=case, plugins=plugins)
     [check] = [c for c in CHECKS if c.name == only]
     findings = list(check.run(context))
     assert all(f.mitigation for f in findings)

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 from capability_models import MODELS, POLYGRAPHY
+from custom_models import CUBE, cube_model
 from in_process import trtdebug
 from onnx import TensorProto
 from random_graphs import random_graph
@@ -275,6 +276,21 @@ def test_bad_input_is_one_line(words, says: str, located, tmp_path: Path, monkey
     done = trtdebug("capability", path, *words)
     assert done.code == 2
     assert says in done.stderr
+
+
+def test_a_plan_is_run_with_the_users_operators(tmp_path: Path) -> None:
+    path, out = tmp_path / "cube.onnx", tmp_path / "out"
+    onnx.save(cube_model(), path)
+    (tmp_path / "cube.py").write_text(CUBE)
+    _, without = answer(path, out, "--run", "--input-shapes", "x:[2,8]")
+    assert not any(run["same"] for run in without["runs"].values())
+    _, data = answer(
+        path, out, "--run", "--input-shapes", "x:[2,8]", "--operators", str(tmp_path / "cube.py")
+    )
+    assert data["runs"] == {plan: {"same": True, "detail": ""} for plan in data["plans"]}
+    assert "plan.json" in data["plans"]
+    bad = [s["nodes"] for s in data["segments"] if s["verdict"] != "supported"]
+    assert bad == [["cube"]]
 
 
 def test_plugins_that_the_parser_does_not_take_are_not_left_out(located, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import command_line
+import numpy as np
 import onnx
 import pytest
 from custom_models import CUBE, SWISH, cube_model, function_file, swish_model
@@ -91,6 +92,35 @@ def test_run_finds_the_node_and_writes_a_repro_that_fails(place):
     assert report["first_divergence"]["node"] == "cube"
     assert report["repro"]["verified"]
     assert any(fix["verified"] for fix in report["fixes"])
+
+
+def test_a_fix_is_verified_with_operators_that_lie_elsewhere(place):
+    words = (
+        "fix",
+        "cube.onnx",
+        "--operators",
+        "cube.py",
+        "--val-range",
+        "[50,60]",
+        *EMULATOR,
+        "--session",
+        "s",
+    )
+    assert trtdebug(*words).code == 1
+    (place / "cube.py").rename(place / "moved.py")
+    (place / "broken.py").write_text(CUBE.replace("return", "raise ValueError('it is this one'); return"))
+    broken = trtdebug("verify", "s/fix", "--operators", "broken.py", "--inputs", inputs(place), "--quiet")
+    assert broken.code == 4
+    assert "it is this one" in broken.stdout
+    given = ("--operators", "moved.py", "--inputs", inputs(place), "--quiet")
+    done = trtdebug("verify", "s/fix", *given)
+    assert done.code == 0, done.stdout + done.stderr
+    assert "agree with a new run of the reference" in done.stdout
+
+
+def inputs(place):
+    np.savez(place / "inputs.npz", x=np.full((2, 8), 55, np.float32))
+    return place / "inputs.npz"
 
 
 def test_check_asks_the_reference_with_operators(place):

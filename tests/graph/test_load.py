@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from seed_models import identity_add_identity, mnist, model_of, node, value, weight
+from seed_models import identity_add_identity, mnist, model_of, node, value
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph import load
-from trtdebug.graph.load import cap_ir, content_sha256, load_model, save_model
+from trtdebug.graph.load import content_sha256, load_model, save_model
 
 
 @pytest.fixture
@@ -140,9 +140,3 @@ def test_the_hash_covers_external_weights(tmp_path: Path) -> None:
     data[5] ^= 1
     weights.write_bytes(bytes(data))
     assert content_sha256(tmp_path / "model.onnx") != before
-
-
-def test_cap_ir_lowers_only_what_is_newer() -> None:
-    model = model_of([], [], [], [weight("w", 1.0)], ir=14)
-    assert (cap_ir(model, 11), model.ir_version) == (14, 11)
-    assert (cap_ir(model, 13), model.ir_version) == (11, 11)

@@ -26,6 +26,7 @@ from trtdebug.graph.names import name_nodes
 from trtdebug.stages.capability import Capability, survey
 from trtdebug.stages.capability_case import seen_ranks
 from trtdebug.stages.capability_files import file_name, prepare_folder, save
+from trtdebug.stages.reference_run import ReferenceRun
 
 HEAD = '<ir_version: 8, opset_import: ["" : 13, "c" : 1]> '
 
@@ -186,7 +187,7 @@ def written(model: onnx.ModelProto, folder: Path, parser: FakeParser, feeds=None
     save_model(model, path)
     types = complete_types(model)
     if feeds is not None:
-        types |= seen_ranks(path, GraphIndex(model), types, feeds, OnnxruntimeBackend())
+        types |= seen_ranks(path, GraphIndex(model), types, feeds, ReferenceRun(OnnxruntimeBackend(), (), {}))
     found = survey(model, types, parser(model), parser)
     out = folder / "out"
     prepare_folder(out)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tactical import IMPLEMENTATION, Tactic, Tactical, debugger, graded, tower
 
+from trtdebug.backends.base import BuildRequest, Engine
 from trtdebug.backends.tensorrt.tactic_replay import write_replay
-from trtdebug.core.intervention import BanTactic, Precision
+from trtdebug.core.intervention import BanTactic, ForcePrecision, Precision
 
 EXACT = graded(6, 1e-6)
 
@@ -120,6 +122,35 @@ def test_where_no_tactic_is_good_there_is_nothing_to_ban(tmp_path: Path) -> None
     diagnosis = debugger(tower(1), backend, tmp_path, rms=3e-3).run()
     assert not any(c.kind == "tactic" for c in diagnosis.culprits)
     assert not any(f.kind == "tactic" for f in diagnosis.fixes)
+
+
+def test_a_ban_that_does_not_hold_stands_among_the_fixes(tmp_path: Path) -> None:
+    """In the network every tactic is as bad as the worst one is alone."""
+    alone = graded(6, 5e-2)
+    backend = Tactical(lambda layer: tuple(replace(t, error=5e-2) for t in alone), alone=lambda layer: alone)
+    diagnosis = debugger(tower(1), backend, tmp_path, rms=3e-3).run()
+    [ban] = [f for f in diagnosis.fixes if f.kind == "tactic"]
+    assert (ban.verified, ban.builds_passed) == (False, (0, 1))
+    assert ban.reason
+    assert any(
+        u.startswith("tactics are in doubt, but banning them does not hold: ") for u in diagnosis.unknown
+    )
+
+
+class WrongWhenForced(Tactical):
+    """Off in low precision only, whatever is pinned."""
+
+    def build(self, request: BuildRequest) -> Engine:
+        forced = any(isinstance(i, ForcePrecision) for i in request.interventions)
+        self.of_layer = lambda layer: graded(6, 5e-2, 5e-2) if forced else EXACT
+        return super().build(request)
+
+
+def test_where_no_build_of_the_users_fails_it_says_that_tactics_were_not_searched(tmp_path: Path) -> None:
+    diagnosis = debugger(tower(2), WrongWhenForced(lambda layer: EXACT), tmp_path, rms=3e-3).run()
+    assert diagnosis.verdict == "fragile"
+    assert any(u.startswith("tactics were not searched: ") for u in diagnosis.unknown)
+    assert "tactics" not in {s.name for s in diagnosis.stages}
 
 
 def test_a_good_build_of_the_users_own_is_the_other_side(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _PROTOBUF_LIMIT = 1_900_000_000
 _CUDA = ("CUDAExecutionProvider", {"use_tf32": 0})
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4
+"""What onnxruntime prints: an error comes as an exception, which holds all of it."""
 _BLAMED = re.compile(
     r"\bNode \((.+?)\) Op \(|\bIn Node, \(\"(.+?)\", |\bnode \((.+?)\)|running \w+ node\. Name:'(.+?)' Status"
 )
@@ -115,7 +116,7 @@ class Sessions:
 
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _FATAL_ONLY
         options.enable_cpu_mem_arena = arena
         self._register_libraries(options)
         own = {output.name: output for output in self._outputs}

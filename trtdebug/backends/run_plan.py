@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 Tensors = dict[str, Any]
+RunPart = Callable[[Path, Mapping[str, Any], "list[str]"], Tensors]
+"""Outputs of a model by name: (model, value by name of what it may read, names of the outputs). Raises `NotRun`."""
 
 _RELATIVE = 1e-5
 """Largest ||part - whole|| / ||whole|| that passes: the same kernels on the same values give nearly always 0."""
@@ -44,7 +46,9 @@ def run_part(model: Path, feeds: Mapping[str, Any], outputs: list[str]) -> Tenso
         raise NotRun(f"onnxruntime does not run {model.name}: {' '.join(str(error).split())}") from error
 
 
-def run_plan(plan: Mapping[str, Any], folder: Path, feeds: Mapping[str, Any]) -> Tensors:
+def run_plan(
+    plan: Mapping[str, Any], folder: Path, feeds: Mapping[str, Any], run: RunPart = run_part
+) -> Tensors:
     """The plan's outputs, its parts run in order.
 
     Args:
@@ -56,7 +60,7 @@ def run_plan(plan: Mapping[str, Any], folder: Path, feeds: Mapping[str, Any]) ->
     """
     known = dict(feeds)
     for part in plan["parts"]:
-        known |= run_part(folder / part["model"], known, part["outputs"])
+        known |= run(folder / part["model"], known, part["outputs"])
     return {name: known[name] for name in plan["outputs"]}
 
 
@@ -97,10 +101,12 @@ def _difference(expected: Any, given: Any) -> str:
     return f"relative RMS error {error:.3g}" if error > _RELATIVE else ""
 
 
-def compare(plan: Mapping[str, Any], folder: Path, model: Path, feeds: Mapping[str, Any]) -> dict[str, str]:
+def compare(
+    plan: Mapping[str, Any], folder: Path, model: Path, feeds: Mapping[str, Any], run: RunPart = run_part
+) -> dict[str, str]:
     """What of the plan's outputs differs from the whole model's, in words by output. Raises `NotRun`."""
-    whole = run_part(model, feeds, list(plan["outputs"]))
-    return differences(whole, run_plan(plan, folder, feeds))
+    whole = run(model, feeds, list(plan["outputs"]))
+    return differences(whole, run_plan(plan, folder, feeds, run))
 
 
 def main(arguments: list[str]) -> int:

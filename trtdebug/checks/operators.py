@@ -36,12 +36,12 @@ def run(context: CheckContext) -> Iterator[Finding]:
             seen.add(kind)
             how = "is" if node is top else "holds"
             if node.domain not in _ONNX:
-                if context.case is not None and context.case.options.plugins:
+                if context.plugins:
                     continue
                 yield _custom(holder.name, *kind, how, holder.name)
             elif not _known(node.op_type, opset):
                 yield _unknown(holder.name, node.op_type, opset, context.index, how)
-    if context.case is None or not context.case.options.plugins:
+    if not context.plugins:
         for function in context.model.functions:
             for node in all_nodes(function.node):
                 kind = (node.domain, node.op_type)

@@ -28,6 +28,10 @@ def capability(
         Optional[list[Path]],  # noqa: UP045 - typer evaluates this on Python 3.10
         typer.Option(metavar="LIB", help="TensorRT plugin library; repeatable."),
     ] = None,
+    operators: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Custom operators for onnxruntime: .py, .onnx or .so; repeatable."),
+    ] = None,
     input_shapes: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(
@@ -67,6 +71,7 @@ def capability(
         out=out,
         run=run,
         seed=seed,
+        operators=tuple(operators or ()),
     )
     examined = examine(request, load(), WorkerLimits(timeout, worker_memory or default_memory()))
     text, data = render_capability(examined), capability_data(examined)

@@ -31,6 +31,10 @@ def check(
         Optional[list[str]],  # noqa: UP045
         typer.Option(metavar="[NAME:][LOW,HIGH]", help="Range of random inputs; repeatable."),
     ] = None,
+    plugins: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(metavar="LIB", help="TensorRT plugin library that you build with; repeatable."),
+    ] = None,
     operators: Annotated[
         Optional[list[Path]],  # noqa: UP045
         typer.Option(
@@ -52,22 +56,25 @@ def check(
 
     request = CaseRequest(
         model=model,
-        options=BuildOptions(precision=precision_of(fp16=fp16, bf16=bf16, int8=int8)),
+        options=BuildOptions(
+            precision=precision_of(fp16=fp16, bf16=bf16, int8=int8),
+            plugins=tuple(str(path) for path in plugins or ()),
+        ),
         operators=operators or (),
         inputs=inputs,
         input_shapes=input_shapes or (),
         ranges=val_range or (),
         seed=seed,
     )
-    plugins = load()
-    findings = check_model(request, plugins)
+    extensions = load()
+    findings = check_model(request, extensions)
     if json:
         say_json([to_data(f) for f in findings])
     else:
         rows = [(f.severity, f.id, f.node or "", " ".join((f.message, f.mitigation))) for f in findings]
         if rows:
             say_table(("", "check", "node", "what, and what to do"), rows, _lines(findings))
-        say(f"{len(findings)} finding(s) by {len(plugins.checks())} checks")
+        say(f"{len(findings)} finding(s) by {len(extensions.checks())} checks")
     raise typer.Exit(1 if any(f.severity == "error" for f in findings) else 0)
 
 

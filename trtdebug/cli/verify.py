@@ -48,6 +48,12 @@ def verify(
         Optional[list[Path]],  # noqa: UP045
         typer.Option(metavar="LIB", help="TensorRT plugin library, where it lies here; repeatable."),
     ] = None,
+    operators: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(
+            metavar="FILE", help="Custom operators of the reference, where they lie here; repeatable."
+        ),
+    ] = None,
     session: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="DIR", help="Session folder to keep. Default: none is kept."),
@@ -68,7 +74,9 @@ def verify(
 
     manifest = read_manifest(folder)
     libraries = tuple(str(p.resolve()) for p in plugins) if plugins is not None else None
-    request = case_request(folder, manifest, VerifyOptions(model, inputs, builds, candidate, libraries))
+    files = tuple(operators) if operators is not None else None
+    given = VerifyOptions(model, inputs, builds, candidate, libraries, files)
+    request = case_request(folder, manifest, given)
     with _session_folder(session) as place:
         extensions = load()
         _refuse_absent(request.candidate, extensions)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from trtdebug.core.diagnosis import Fix
 from trtdebug.debugger.fixing import fixes_of
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.types import Answer
 from trtdebug.stages.sanity import Sanity
 from trtdebug.stages.tactics import can_choose, tactics
+
+_NONE_FAILED = (
+    "tactics were not searched: no build as you make it was seen to fail, and only an engine that fails shows "
+    "which ones to try"
+)
 
 
 class ByTactics:
@@ -14,19 +20,24 @@ class ByTactics:
 
     Attributes:
         undecided: what a search that found nothing to blame could not decide.
+        unhelpful: fixes of tactics that were in doubt, and that do not hold.
     """
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
         self._tried = False
         self.undecided: tuple[str, ...] = ()
+        self.unhelpful: tuple[Fix, ...] = ()
 
     def answer(self, sane: Sanity) -> Answer | None:
         """The answer where tactics are to blame; None where they are not, or where banning them does not help."""
         notes, signature = self._notes, sane.signature
-        if self._tried or not sane.failing or signature is None or not can_choose(notes.ctx):
+        if self._tried or signature is None or not can_choose(notes.ctx):
             return None
         self._tried = True
+        if not sane.failing:
+            notes.unknown.append(_NONE_FAILED)
+            return None
         located = notes.attempt("tactics", lambda: tactics(notes.ctx, signature, sane.natural))
         if located is None or not located.bans:
             self.undecided = located.unknown if located is not None else ()
@@ -34,6 +45,7 @@ class ByTactics:
         fixes = fixes_of(notes, sane, signature, located)
         if fixes and not fixes[-1].verified:
             notes.unknown.append(f"tactics are in doubt, but banning them does not hold: {fixes[-1].reason}")
+            self.unhelpful = fixes
             return None
         notes.unknown += located.unknown
         return Answer(sane, located, fixes)

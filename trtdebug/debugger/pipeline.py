@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trtdebug.core.diagnosis import Diagnosis
@@ -62,7 +62,8 @@ def _answer(notes: Notes) -> Answer:
     notes.findings += flaky_builds(sane.natural)
     by_tactics = ByTactics(notes)
     early = _presumed(notes, sane, by_tactics) if sane.presumed else None
-    return early or _with_forced(notes, sane, by_tactics)
+    answer = early or _with_forced(notes, sane, by_tactics)
+    return replace(answer, fixes=(*by_tactics.unhelpful, *answer.fixes))
 
 
 def _presumed(notes: Notes, sane: Sanity, by_tactics: ByTactics) -> Answer | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from trtdebug.backends.tensorrt.knobs import KNOBS
 from trtdebug.backends.tensorrt.source_flags import polygraphy_sources, trtexec_sources
@@ -11,6 +12,7 @@ from trtdebug.core.case import Shape
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
 from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.export.manifest import FixManifest
+from trtdebug.graph.shapes import format_polygraphy, format_trtexec
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
 _TRTEXEC_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources", "build_route"))
@@ -86,25 +88,18 @@ def _beyond_trtexec(manifest: FixManifest, typed: bool = False) -> str:
 
 
 def _common(manifest: FixManifest, typed: bool) -> list[str]:
-    options = manifest.case.options
-    knobs = _knobs(manifest)
+    knobs, settings = _knobs(manifest), _Settings.of(manifest)
     own = manifest.typed if typed and manifest.typed else manifest.model
     words = [f"--onnx={own or manifest.case.candidate_model or manifest.case.model}"]
     words += ["--saveEngine=model.engine"]
-    for flag, which in (("min", 0), ("opt", 1), ("max", 2)):
-        shapes = {
-            n: (p.min, p.opt, p.max)[which] for n, p in manifest.profiles.items() if n in manifest.dynamic
-        }
-        if shapes:
-            words.append(f"--{flag}Shapes={','.join(f'{n}:{_shape(s)}' for n, s in shapes.items())}")
-    if knobs.get("tf32", "on" if options.tf32 else "off") == "off":
+    for flag in ("min", "opt", "max") if manifest.dynamic else ():
+        words.append(f"--{flag}Shapes={format_trtexec(_shapes(manifest, flag))}")
+    if not settings.tf32:
         words.append("--noTF32")
-    level = knobs.get("optimization_level", options.optimization_level)
-    if level is not None:
-        words.append(f"--builderOptimizationLevel={level}")
-    workspace = knobs.get("workspace", options.workspace)
-    if workspace is not None:
-        words.append(f"--memPoolSize=workspace:{int(workspace) / 2**20:g}")  # MiB
+    if settings.level is not None:
+        words.append(f"--builderOptimizationLevel={settings.level}")
+    if settings.workspace is not None:
+        words.append(f"--memPoolSize=workspace:{settings.workspace / 2**20:g}")  # MiB
     sources = (
         trtexec_sources(knobs["tactic_sources"], _TYPED if typed else _WEAK)
         if "tactic_sources" in knobs
@@ -116,7 +111,32 @@ def _common(manifest: FixManifest, typed: bool) -> list[str]:
         words.append(f"--setBuildRoute={knobs['build_route']}")
     if manifest.calibration and not typed:
         words.append(f"--calib={manifest.calibration}")
-    return [*words, *(f"--staticPlugins={library}" for library in options.plugins)]
+    return [*words, *(f"--staticPlugins={library}" for library in manifest.case.options.plugins)]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Switches as the fix leaves them; None = the builder's default. `workspace`: bytes."""
+
+    tf32: bool
+    level: int | None
+    workspace: int | None
+
+    @classmethod
+    def of(cls, manifest: FixManifest) -> _Settings:
+        options, knobs = manifest.case.options, _knobs(manifest)
+        level = knobs.get("optimization_level", options.optimization_level)
+        workspace = knobs.get("workspace", options.workspace)
+        return cls(
+            tf32=knobs.get("tf32", "on" if options.tf32 else "off") == "on",
+            level=None if level is None else int(level),
+            workspace=None if workspace is None else int(workspace),
+        )
+
+
+def _shapes(manifest: FixManifest, which: str) -> dict[str, Shape]:
+    """The smallest ("min"), tuned-for ("opt") or largest ("max") shape of each dynamic input."""
+    return {name: getattr(manifest.profiles[name], which) for name in manifest.dynamic}
 
 
 def _knobs(manifest: FixManifest) -> dict[str, str]:
@@ -153,30 +173,25 @@ def _beyond_polygraphy(manifest: FixManifest) -> str:
 
 
 def _polygraphy_command(manifest: FixManifest) -> str:
-    options, knobs = manifest.case.options, _knobs(manifest)
+    options, knobs, settings = manifest.case.options, _knobs(manifest), _Settings.of(manifest)
     model = manifest.model or manifest.case.candidate_model or manifest.case.model
     words = [model, "-o", "model.engine", "--trt-npps", CONSTRAINTS_SCRIPT]
     if manifest.pins:
         words += ["--precision-constraints=obey"]
     if options.precision != "fp32":
         words.append(f"--{options.precision}")
-    if knobs.get("tf32", "on" if options.tf32 else "off") == "on":
+    if settings.tf32:
         words.append("--tf32")
-    level = knobs.get("optimization_level", options.optimization_level)
-    if level is not None:
-        words.append(f"--builder-optimization-level={level}")
-    workspace = knobs.get("workspace", options.workspace)
-    if workspace is not None:
-        words.append(f"--pool-limit=workspace:{workspace}")
+    if settings.level is not None:
+        words.append(f"--builder-optimization-level={settings.level}")
+    if settings.workspace is not None:
+        words.append(f"--pool-limit=workspace:{settings.workspace}")
     if "tactic_sources" in knobs:
         words += ["--tactic-sources", *(polygraphy_sources(knobs["tactic_sources"]) or ())]
     if manifest.calibration:
         words.append(f"--calibration-cache={manifest.calibration}")
-    for flag in ("min", "opt", "max"):
-        shapes = [
-            f"{n}:[{','.join(map(str, getattr(manifest.profiles[n], flag)))}]" for n in manifest.dynamic
-        ]
-        words += [f"--trt-{flag}-shapes", *shapes] if shapes else []
+    for flag in ("min", "opt", "max") if manifest.dynamic else ():
+        words += [f"--trt-{flag}-shapes", *format_polygraphy(_shapes(manifest, flag))]
     if manifest.tactics:
         words.append(f"--load-tactics={manifest.tactics}")
     if options.plugins:
@@ -187,10 +202,6 @@ def _polygraphy_command(manifest: FixManifest) -> str:
 def verify_command(folder: str) -> str:
     """What tells whether the fix still holds."""
     return _shell("trtdebug verify", [folder])
-
-
-def _shape(shape: Shape) -> str:
-    return "x".join(map(str, shape))
 
 
 def _shell(program: str, words: Sequence[str]) -> str:

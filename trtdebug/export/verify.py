@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from trtdebug.backends.base import Tensor
-from trtdebug.core.case import BuildOptions, Profile
+from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import BreakFusion, Intervention, MarkOutputs, ReplaceGraph
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.export.manifest import FixManifest, TensorFile
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import content_sha256, load_model
+from trtdebug.graph.shapes import format_polygraphy
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.preflight import CaseRequest
@@ -31,6 +32,7 @@ class VerifyOptions:
 
     Attributes:
         plugins: paths of the plugin libraries, which may lie elsewhere here.
+        operators: files that implement custom operators for the reference; they, too, may lie elsewhere.
     """
 
     model: Path | None = None
@@ -38,6 +40,7 @@ class VerifyOptions:
     builds: int | None = None
     candidate: str | None = None
     plugins: tuple[str, ...] | None = None
+    operators: tuple[Path, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ def case_request(folder: Path, manifest: FixManifest, given: VerifyOptions) -> C
     model = _model(folder, manifest, given.model)
     _check_names(manifest, _changed(folder, manifest, model))
     profiles = case.options.profiles
-    low, opt, high = ([_shape(n, p, k) for n, p in profiles.items()] for k in ("min", "opt", "max"))
+    low, opt, high = (
+        format_polygraphy({name: getattr(p, which) for name, p in profiles.items()})
+        for which in ("min", "opt", "max")
+    )
     builds = given.builds or case.fix_builds
     return CaseRequest(
         model=model,
@@ -93,6 +99,7 @@ def case_request(folder: Path, manifest: FixManifest, given: VerifyOptions) -> C
         builds=builds,
         fix_builds=builds,
         max_memory=case.max_memory,
+        operators=given.operators or (),
     )
 
 
@@ -147,14 +154,11 @@ def _options(folder: Path, manifest: FixManifest, given: VerifyOptions) -> Build
     options = replace(manifest.case.options, profiles={})
     if given.plugins is not None:
         options = replace(options, plugins=given.plugins)
+    if given.operators is not None:
+        options = replace(options, operators=())
     if manifest.calibration is not None:
         options = replace(options, calibration_cache=str((folder / manifest.calibration).resolve()))
     return options
-
-
-def _shape(name: str, profile: Profile, which: str) -> str:
-    """As the options of the command line take it."""
-    return f"{name}:[{','.join(map(str, getattr(profile, which)))}]"
 
 
 def read_samples(folder: Path, manifest: FixManifest) -> list[dict[str, Tensor]]:

@@ -97,14 +97,6 @@ def content_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def cap_ir(model: onnx.ModelProto, max_ir: int) -> int:
-    """Lowers `model.ir_version` to `max_ir` in place where it is newer. Returns what it was."""
-    old = int(model.ir_version)
-    if old > max_ir:
-        model.ir_version = max_ir
-    return old
-
-
 def parse_model(path: Path) -> onnx.ModelProto:
     """The model as it stands in the file, external weights not loaded."""
     if path.is_dir():

@@ -49,6 +49,7 @@ class CheckContext:
         reference: `reference(names)` gives these tensors (ONNX names) of the reference for `sample`, FP32 or
             integer arrays; None where no reference can run.
         case: the case, None for a static check of a model (`trtdebug check`).
+        plugins: libraries of TensorRT plugins that the user builds with.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class CheckContext:
     sample: Sample | None = None
     reference: Callable[[Iterable[str]], Mapping[str, Tensor]] | None = None
     case: Case | None = None
+    plugins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

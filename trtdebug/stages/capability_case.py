@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +10,7 @@ from pathlib import Path
 
 import onnx
 
-from trtdebug.backends.base import Availability, Backend, BuildRequest, Feeds, Support, TellsSupport
-from trtdebug.backends.run_plan import NotRun, compare
+from trtdebug.backends.base import Availability, Backend, Feeds, Support, TellsSupport
 from trtdebug.core.case import BuildOptions, Shape
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.graph.implied_types import complete_types
@@ -24,9 +22,11 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.limits import WorkerLimits
 from trtdebug.session.support import SupportQuestion, SupportWorker
 from trtdebug.stages.capability import Capability, survey
-from trtdebug.stages.capability_files import REST, Saved, prepare_folder, save, save_inputs
+from trtdebug.stages.capability_files import REST, Saved, prepare_folder, save
+from trtdebug.stages.capability_run import Ran, run_plans
 from trtdebug.stages.inputs import generated
 from trtdebug.stages.preflight import find_backend
+from trtdebug.stages.reference_run import ReferenceRun
 
 _PREFERRED = ("tensorrt", "tensorrt-rtx")
 
@@ -39,6 +39,7 @@ class CapabilityRequest:
         shapes: NAME:SHAPE, of inputs and of tensors in between.
         out: folder for models and plans.
         run: run the plans on onnxruntime and compare.
+        operators: files that implement custom operators for onnxruntime.
     """
 
     model: Path
@@ -48,19 +49,7 @@ class CapabilityRequest:
     out: Path | None = None
     run: bool = False
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Ran:
-    """A plan's run on onnxruntime.
-
-    Attributes:
-        same: its outputs are those of the whole model; None: the one or the other does not run.
-        detail: what differs, or what does not run.
-    """
-
-    same: bool | None
-    detail: str = ""
+    operators: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,9 +93,10 @@ def examine(request: CapabilityRequest, plugins: PluginManager, limits: WorkerLi
     out = request.out or Path(f"{request.model.stem}_capability")
     types = complete_types(model, shapes)
     feeds = _inputs(model, shapes, request.seed)
-    reference = plugins.backends().get(REST)
+    rest = plugins.backends().get(REST)
+    reference = ReferenceRun.of(rest, request.operators, model, plugins) if rest is not None else None
     seen = {}
-    if reference is not None and reference.probe().ok and not isinstance(feeds, str):
+    if reference is not None and reference.backend.probe().ok and not isinstance(feeds, str):
         seen = seen_ranks(request.model, GraphIndex(model), types, feeds, reference)
     types |= seen
     with _asking(backend, request, limits, plugins.to_env()) as ask:
@@ -118,7 +108,7 @@ def examine(request: CapabilityRequest, plugins: PluginManager, limits: WorkerLi
         prepare_folder(out)
         saved = save(request.model, model, types, found, backend.name, out)
         if request.run:
-            runs = _run(feeds, saved)
+            runs = run_plans(feeds, saved, reference)
     return Examined(
         request.model,
         content_sha256(request.model),
@@ -133,19 +123,14 @@ def examine(request: CapabilityRequest, plugins: PluginManager, limits: WorkerLi
 
 
 def seen_ranks(
-    path: Path, index: GraphIndex, types: Mapping[str, TensorType], feeds: Feeds, reference: Backend
+    path: Path, index: GraphIndex, types: Mapping[str, TensorType], feeds: Feeds, reference: ReferenceRun
 ) -> dict[str, TensorType]:
     """Type and rank of the tensors of which one is not known, as they are in a run; none where it does not run."""
     lacking = tuple(t for t in index.tensors if t not in types or types[t].shape is None)
     if not lacking:
         return {}
     try:
-        with tempfile.TemporaryDirectory(prefix="trtdebug-") as folder:
-            engine = reference.build(BuildRequest(path, BuildOptions(), Path(folder), outputs=lacking))
-            try:
-                values = engine.run(feeds)
-            finally:
-                engine.close()
+        values = reference(path, feeds, lacking)
     except BuildFailure:  # then less is known, and said to be unknown
         return {}
     arrays = {name: values[name] for name in lacking if hasattr(values.get(name), "dtype")}
@@ -266,19 +251,3 @@ def _inputs(model: onnx.ModelProto, shapes: Mapping[str, Shape], seed: int) -> F
     except UserError as reason:
         return str(reason)
     return samples[0]
-
-
-def _run(feeds: Feeds | str, saved: Saved) -> dict[str, Ran]:
-    if isinstance(feeds, str):
-        return {name: Ran(None, feeds) for name in saved.plans}
-    save_inputs(feeds, saved.folder)
-    runs = {}
-    for name in saved.plans:
-        plan = json.loads((saved.folder / name).read_text(encoding="utf-8"))
-        try:
-            differing = compare(plan, saved.folder, Path(plan["model"]), feeds)
-        except NotRun as reason:
-            runs[name] = Ran(None, str(reason))
-            continue
-        runs[name] = Ran(not differing, "; ".join(f"{tensor}: {how}" for tensor, how in differing.items()))
-    return runs

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
-from trtdebug.backends.base import BuildRequest, Tensor
-from trtdebug.core.case import BuildOptions
+import onnx
+
+from trtdebug.backends.base import Tensor
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.finding import Finding
 from trtdebug.graph.index import GraphIndex
@@ -17,18 +17,21 @@ from trtdebug.graph.shapes import parse_shapes
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
 from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
-from trtdebug.stages.operator_sources import operator_sources
 from trtdebug.stages.plugin_troubles import plugin_problems
-from trtdebug.stages.preflight import CaseRequest, collect_findings
+from trtdebug.stages.preflight import CaseRequest, check_files, collect_findings
+from trtdebug.stages.reference_run import ReferenceRun
+
+Values: TypeAlias = Callable[[Iterable[str] | None], Mapping[str, Tensor]]
 
 
 def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, ...]:
     """Findings of all checks.
 
     Raises:
-        UserError: no such file, not ONNX, inputs that do not fit.
+        UserError: no such file, not ONNX, inputs that do not fit, a plugin library that is not there.
     """
     model = load_model(request.model)
+    check_files(request.options)
     notes: tuple[Finding, ...] = ()
     if request.inputs is not None:
         samples: Samples = read_samples(request.inputs, plugins)
@@ -36,18 +39,18 @@ def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, 
         shapes = parse_shapes(request.input_shapes)
         samples, notes = generated(model, shapes, request.seed, parse_ranges(request.ranges))
     check_samples(model, samples, {})
-    with tempfile.TemporaryDirectory(prefix="trtdebug-") as folder:
-        reference = _Reference(request, plugins, samples[0], Path(folder))
-        reason = reference.obstacle()
-        context = CheckContext(
-            path=request.model,
-            model=model,
-            index=GraphIndex(model),
-            precision=request.options.precision,
-            sample=samples[0],
-            reference=None if reason else reference,
-        )
-        findings = collect_findings(plugins, context)
+    reference = _reference(request, model, samples[0], plugins)
+    reason = _obstacle(reference)
+    context = CheckContext(
+        path=request.model,
+        model=model,
+        index=GraphIndex(model),
+        precision=request.options.precision,
+        sample=samples[0],
+        reference=None if reason else reference,
+        plugins=request.options.plugins,
+    )
+    findings = collect_findings(plugins, context)
     if reason:
         unable = Finding(
             "reference-cannot-run", "error", reason, None, "See the other findings for the cause."
@@ -56,33 +59,20 @@ def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, 
     return (*notes, *findings, *plugin_problems(plugins))
 
 
-class _Reference:
-    """Reference values of one sample, computed when a check asks."""
+def _reference(
+    request: CaseRequest, model: onnx.ModelProto, sample: Mapping[str, Tensor], plugins: PluginManager
+) -> Values:
+    """Reference values of the sample, computed when a check asks."""
+    if request.reference not in plugins.backends():
+        raise UserError(f"there is no backend {request.reference!r}.", "See `trtdebug doctor`.")
+    run = ReferenceRun.of(plugins.backends()[request.reference], request.operators, model, plugins)
+    return lambda names: run(request.model, sample, names)
 
-    def __init__(
-        self, request: CaseRequest, plugins: PluginManager, sample: Mapping[str, Tensor], work: Path
-    ):
-        if request.reference not in plugins.backends():
-            raise UserError(f"there is no backend {request.reference!r}.", "See `trtdebug doctor`.")
-        self.backend = plugins.backends()[request.reference]
-        self.path, self.sample, self.work = request.model, sample, work
-        sources = operator_sources(request.operators, load_model(request.model), plugins)
-        self.options = BuildOptions(operators=sources)
-        self.extensions = {found.value.name: found.value for found in plugins.collect("operators")}
 
-    def obstacle(self) -> str:
-        """Why the reference can't run; empty when it can."""
-        try:
-            self(None)
-        except BuildFailure as failure:
-            return str(failure)
-        return ""
-
-    def __call__(self, names: Iterable[str] | None) -> Mapping[str, Tensor]:
-        outputs = tuple(names) if names is not None else None
-        asked = BuildRequest(self.path, self.options, self.work, outputs=outputs, extensions=self.extensions)
-        engine = self.backend.build(asked)
-        try:
-            return engine.run(self.sample)
-        finally:
-            engine.close()
+def _obstacle(reference: Values) -> str:
+    """Why the reference can't run; empty when it can."""
+    try:
+        reference(None)
+    except BuildFailure as failure:
+        return str(failure)
+    return ""

@@ -92,7 +92,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         UserError: something does not exist, can't be read or does not fit.
     """
     model = load_model(request.model)
-    _check_files(request.options)
+    check_files(request.options)
     operators = request.options.operators or operator_sources(request.operators, model, plugins)
     shapes = parse_shapes(request.input_shapes)
     profiles = _profiles(request)
@@ -169,6 +169,7 @@ def run_checks(ctx: Context, with_reference: bool) -> tuple[Finding, ...]:
         sample=sample,
         reference=ctx.reference if with_reference else None,
         case=ctx.case,
+        plugins=ctx.case.options.plugins,
     )
     return collect_findings(ctx.plugins, context)
 
@@ -263,7 +264,8 @@ def _check_precision(candidate: Backend, options: BuildOptions) -> None:
         )
 
 
-def _check_files(options: BuildOptions) -> None:
+def check_files(options: BuildOptions) -> None:
+    """Raises `UserError` where a file that the options name is not there, or is of no use."""
     for plugin in options.plugins:
         if not Path(plugin).is_file():
             raise UserError(f"there is no plugin library {plugin}.", "Check --plugins.")

@@ -11,7 +11,7 @@ from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.finding import Finding
 from trtdebug.fixes.ladder.culprits import refused_of
 from trtdebug.fixes.ladder.sources import sources
-from trtdebug.graph.expand import calls_of, expand
+from trtdebug.graph.expand import Call, calls_of, expand
 
 
 def helpless(
@@ -28,7 +28,14 @@ def helpless(
         yield Finding(
             "no-equivalent",
             "info",
-            f"no other operators are known that compute what {call.op} {call.node.name!r} does, whatever its inputs",
+            f"no other operators are known that compute what {_told(call)} does, whatever its inputs",
             name,
             f"Export the model without it, or write a plugin: `trtdebug plugin-stub MODEL {name}` begins one.",
         )
+
+
+def _told(call: Call) -> str:
+    """A node of a body need have no name: it is told by what it writes."""
+    node = call.node
+    which = f"{call.op} {node.name!r}" if node.name else f"{call.op} of {next(iter(node.output), '')!r}"
+    return f"{which} in {call.holders[0]!r}" if call.holders else which
