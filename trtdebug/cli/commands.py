@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from trtdebug.cli import plugins
+from trtdebug.cli.config import load_config
+from trtdebug.cli.defaults import defaults, source_of
 from trtdebug.cli.errors import CliException, user_errors
 from trtdebug.cli.terminal import want_colours
 from trtdebug.core.errors import UserError
@@ -32,6 +34,19 @@ class Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         *own, help_option = super().get_params(ctx)
         return [*own, _no_color(), help_option]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """With defaults from the config file."""
+        ctx.default_map = defaults(_options(self, ctx), args, _known_options(ctx))
+        try:
+            return super().parse_args(ctx, args)
+        except CliException as error:
+            name = getattr(getattr(error, "param", None), "name", None)
+            source = ctx.get_parameter_source(name) if name in ctx.default_map else None
+            if name is None or source is None or source.name != "DEFAULT_MAP":
+                raise
+            said = getattr(error, "message", "") or str(error)
+            raise UserError(f"{source_of(name)}: {name}: {said}") from None
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -96,6 +111,18 @@ def _no_color() -> Any:
     return typer.main.get_command(app).params[0]
 
 
+def _known_options(ctx: Any) -> frozenset[str]:
+    """Names of the options of all our commands."""
+    commands = [c for c in ctx.find_root().command.commands.values() if isinstance(c, Command)]
+    return frozenset(option.name for command in commands for option in _options(command, ctx))
+
+
+def _options(command: Any, ctx: Any) -> list[Any]:
+    """A command's options, but for --help."""
+    found = command.get_params(ctx)
+    return [p for p in found if p.param_type_name == "option" and p.name != "help"]
+
+
 def _usage_error(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
@@ -112,12 +139,16 @@ def _usage_error(error: Any) -> int:
 
 def _entry_points(ctx: Any) -> list[Extension]:
     """Extensions' commands by entry point. Without the plugin manager: the help is to be quick."""
-    from trtdebug.plugins.discovery import COMMANDS, installed_extensions
+    from trtdebug.plugins.discovery import commands
     from trtdebug.plugins.selection import Selection
 
     disabled = [word.removeprefix("no:") for word in ctx.params.get("plugin") or ()]
-    selection = Selection.of(disabled, not ctx.params.get("no_plugins"))
-    return [p for p in installed_extensions((COMMANDS,)) if selection.allows(p.name, p.distribution)]
+    try:
+        unwanted = load_config().disabled
+    except UserError:  # the command is going to say so; --help works all the same
+        unwanted = ()
+    selection = Selection.of((*disabled, *unwanted), not ctx.params.get("no_plugins"))
+    return list(commands(selection))
 
 
 def _of_extension(ctx: Any, name: str) -> Any:

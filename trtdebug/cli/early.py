@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trtdebug.api.opening import SLOW, wants_tensorrt
+from trtdebug.cli.config import load_config
+from trtdebug.core.errors import UserError
 
 _COMMANDS = ("run", "bisect", "fix", "repro", "compare")
 
@@ -17,13 +19,18 @@ def start_early(words: Sequence[str]) -> None:
     """Starts a worker for what `words` (without the program's name) are going to ask. Returns at once."""
     if not any(w in _COMMANDS for w in words) or not any(Path(w).is_file() for w in words):
         return
-    if not wants_tensorrt(_value(words, "--candidate") or "auto"):
+    try:
+        config = load_config()
+    except UserError:  # the command is going to say so
+        return
+    candidate = config.options.get("candidate")
+    if not wants_tensorrt(_value(words, "--candidate") or (str(candidate.value) if candidate else "auto")):
         return
     from trtdebug.plugins.selection import Selection
     from trtdebug.session.ahead import start_ahead
 
     left_out = [_after(words, i, "-p").removeprefix("no:") for i, w in enumerate(words) if w == "-p"]
-    selection = Selection.of(left_out, "--no-plugins" not in words)
+    selection = Selection.of((*left_out, *config.disabled), "--no-plugins" not in words)
     start_ahead(selection.to_env(), SLOW)
 
 

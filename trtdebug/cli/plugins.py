@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trtdebug.cli.config import load_config
+
 if TYPE_CHECKING:
     from trtdebug.plugins.manager import PluginManager
 
@@ -17,6 +19,11 @@ _NEEDED = frozenset(("builtin", "executors", "localizers", "formats"))
 class _Chosen:
     disabled: tuple[str, ...] = ()
     third_party: bool = True
+
+    @property
+    def all(self) -> bool:
+        """Whether the command line leaves none out."""
+        return self.third_party and not self.disabled
 
 
 _chosen = _Chosen()
@@ -34,16 +41,26 @@ def choose(disabled: list[str], third_party: bool) -> None:
     _chosen.disabled, _chosen.third_party = tuple(names), third_party
 
 
-def load() -> PluginManager:
+def load(required: bool = True) -> PluginManager:
     """The plugin manager for this invocation.
 
+    Args:
+        required: what the config file requires has to be there. Where the command line leaves plugins out, it knows
+            better.
+
     Raises:
-        UserError: a plugin to leave out is not there, or is one without which nothing runs.
+        UserError: a plugin to leave out is not there, or is one without which nothing runs; one that is required is
+            not there.
     """
     from trtdebug.core.errors import UserError
     from trtdebug.plugins.builtin import load_plugins
 
-    manager = load_plugins(_chosen.disabled, _chosen.third_party)
+    config = load_config()
+    if required and config.required and _chosen.all:
+        from trtdebug.cli.required import check_required
+
+        check_required(config)
+    manager = load_plugins(_chosen.disabled, _chosen.third_party, config.disabled)
     selection = manager.to_env()
     needed = sorted(_NEEDED & set(selection["TRTDEBUG_DISABLED_PLUGINS"].split(",")))
     if needed:

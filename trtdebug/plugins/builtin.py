@@ -19,6 +19,10 @@ BUILTINS = (
 )
 
 
-def load_plugins(disabled: Iterable[str] = (), third_party: bool = True) -> PluginManager:
+def load_plugins(
+    disabled: Iterable[str] = (), third_party: bool = True, unwanted: Iterable[str] = ()
+) -> PluginManager:
     """The plugin manager with the built-ins and whatever is installed. Raises `UserError`, see `PluginManager.load`."""
-    return PluginManager.load(builtins=BUILTINS, disabled=disabled, third_party=third_party)
+    return PluginManager.load(
+        builtins=BUILTINS, disabled=disabled, third_party=third_party, unwanted=unwanted
+    )
