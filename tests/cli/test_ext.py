@@ -87,6 +87,7 @@ def test_an_installed_extension_is_active_with_its_hooks(installed):
         "state": "active",
         "builtin": False,
         "error": "",
+        "problems": [],
     }
 
 
@@ -96,7 +97,7 @@ def test_one_that_raises_is_named_and_skipped(installed, tmp_path):
     broken = row(done, "broken")
     assert (broken["state"], broken["version"], broken["hooks"]) == ("failed", "0.3", [])
     assert broken["error"] == "RuntimeError: out of order"
-    assert "warning: broken (trtdebug-broken 0.3): RuntimeError: out of order" in done.stderr
+    assert "warning: broken (trtdebug-broken 0.3): import: RuntimeError: out of order" in done.stderr
     assert "Traceback" not in done.stderr
 
 

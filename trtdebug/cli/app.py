@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from trtdebug import __version__
-from trtdebug.cli import ext, plugins
+from trtdebug.cli import config, ext, plugins
 from trtdebug.cli.bisect import bisect
 from trtdebug.cli.capability import capability
 from trtdebug.cli.check import check
@@ -66,6 +66,10 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _ignore_config(wanted: bool) -> None:
+    config.ignore(wanted)
+
+
 @app.callback()
 @user_errors
 def _root(
@@ -74,6 +78,15 @@ def _root(
         Optional[list[str]],  # noqa: UP045
         typer.Option("-p", metavar="no:NAME", help="Leave this extension out; repeatable."),
     ] = None,
+    no_config: Annotated[
+        bool,
+        typer.Option(
+            "--no-config",
+            is_eager=True,
+            callback=_ignore_config,
+            help="Read no trtdebug.toml or pyproject.toml.",
+        ),
+    ] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help=NO_COLOR)] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")

@@ -148,14 +148,18 @@ def _entry_points(ctx: Any) -> list[Extension]:
     except UserError:  # the command is going to say so; --help works all the same
         unwanted = ()
     selection = Selection.of((*disabled, *unwanted), not ctx.params.get("no_plugins"))
-    return list(commands(selection))
+    found: dict[str, Extension] = {}
+    for point in commands(selection):
+        if not point.misfit:
+            found.setdefault(point.name, point)
+    return list(found.values())
 
 
 def _of_extension(ctx: Any, name: str) -> Any:
     """An extension's command, by its entry point or by the hook; None where nobody knows it."""
     for point in _entry_points(ctx):
         if point.name == name:
-            return _command(name, _load(point))
+            return _loaded(point)
     # click calls the root's callback, which does this, only later
     plugins.choose(ctx.params.get("plugin") or [], not ctx.params.get("no_plugins"))
     manager = plugins.load()
@@ -168,10 +172,14 @@ def _of_extension(ctx: Any, name: str) -> Any:
     return typer.main.get_group(app).commands.get(name)
 
 
-def _load(point: Extension) -> Any:
+def _loaded(point: Extension) -> Any:
+    from trtdebug.core.time_limit import TookTooLong
+    from trtdebug.plugins.contained import Contained, Exited, seconds
+
     try:
-        return point.point.load()
-    except Exception as error:
+        with Contained(seconds()).working():
+            return command_of(point.name, point.point.load())
+    except (Exception, SystemExit, TookTooLong, Exited) as error:
         raise UserError(
             f"the command {point.name!r} of {point.distribution} {point.version} does not load: "
             f"{type(error).__name__}: {error}.",
@@ -179,7 +187,8 @@ def _load(point: Extension) -> Any:
         ) from error
 
 
-def _command(name: str, value: typer.Typer | Callable[..., Any]) -> Any:
+def command_of(name: str, value: typer.Typer | Callable[..., Any]) -> Any:
+    """The command that an entry point's value, a function or a typer app, is. Raises what typer does."""
     if isinstance(value, typer.Typer):
         return typer.main.get_command(value)
     app = typer.Typer(rich_markup_mode=None, add_completion=False)

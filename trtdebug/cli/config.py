@@ -41,6 +41,15 @@ class Config:
     disabled: tuple[str, ...] = ()
 
 
+_ignored = False
+
+
+def ignore(wanted: bool) -> None:
+    """Takes `--no-config`."""
+    global _ignored
+    _ignored = wanted
+
+
 def load_config() -> Config:
     """What the files say that count here. Raises `UserError` for one that cannot be read."""
     options: dict[str, Setting] = {}
@@ -64,6 +73,8 @@ def load_config() -> Config:
 
 def config_files() -> tuple[Path, ...]:
     """The files that count here, the one that goes first first."""
+    if _ignored:
+        return ()
     named = os.environ.get(VARIABLE)
     if named is not None:
         if named and not Path(named).is_file():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trtdebug.api.opening import SLOW, wants_tensorrt
-from trtdebug.cli.config import load_config
+from trtdebug.cli.config import Config, load_config
 from trtdebug.core.errors import UserError
 
 _COMMANDS = ("run", "bisect", "fix", "repro", "compare")
@@ -20,7 +20,7 @@ def start_early(words: Sequence[str]) -> None:
     if not any(w in _COMMANDS for w in words) or not any(Path(w).is_file() for w in words):
         return
     try:
-        config = load_config()
+        config = Config() if "--no-config" in words else load_config()
     except UserError:  # the command is going to say so
         return
     candidate = config.options.get("candidate")

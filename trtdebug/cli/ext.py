@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Optional
 
 import typer
 
+from trtdebug.cli import ext_show, ext_switch
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.plugins import load
 from trtdebug.core.errors import UserError
 
-if TYPE_CHECKING:
-    from trtdebug.plugins.manager import PluginManager
-
 app = typer.Typer(help="Install, list and begin extensions.", no_args_is_help=True)
+app.command("list")(ext_show.list_)
+app.command()(ext_show.info)
+app.command()(ext_show.check)
+app.command()(ext_switch.enable)
+app.command()(ext_switch.disable)
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -54,25 +54,33 @@ def uninstall(
     job = pip.uninstall(distribution)
     _confirm(job.command, yes)
     job.run()
+    ext_switch.forget(job.distribution)
     typer.echo(f"uninstalled: {job.distribution}")
 
 
-@app.command("list")
+@app.command()
 @user_errors
-def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+def upgrade(
+    distributions: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer evaluates this on Python 3.10
+        typer.Argument(
+            metavar="[DIST]...", help="As `ext list` shows them. Default: all.", show_default=False
+        ),
+    ] = None,
+    yes: Yes = False,
 ) -> None:
-    """Show plugins: name, version, hooks, state."""
-    manager = load()
-    rows = _rows(manager)
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-    else:
-        _table(rows)
-    for problem in manager.problems:
-        where = f" in {problem.hook}" if problem.hook else ""
-        source = f"{problem.distribution} {problem.version}".strip()
-        typer.echo(f"warning: {problem.plugin} ({source}){where}: {problem.error}", err=True)
+    """Take the newest version of extensions, with the running environment's pip."""
+    from trtdebug.plugins import pip
+
+    job = pip.upgrade(tuple(distributions or ()))
+    for name in job.editable:
+        typer.echo(f"left as it is, since it is used in place: {name}")
+    if not job.distributions:
+        typer.echo("nothing to upgrade")
+        return
+    _confirm(job.command, yes)
+    for name, before, after in job.run():
+        typer.echo(f"{name}: {before} is the newest" if before == after else f"{name}: {before} to {after}")
 
 
 @app.command()
@@ -101,31 +109,3 @@ def _confirm(command: tuple[str, ...], yes: bool) -> None:
 
 def _somebody_is_there() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
-
-
-def _rows(manager: PluginManager) -> list[dict[str, Any]]:
-    """One row a plugin and one a command that an extension adds."""
-    from trtdebug.plugins import rules
-
-    # Hooks are called too, so that a plugin which only fails there is shown as failed.
-    for kind in rules.KINDS:
-        manager.collect(kind)
-    rows = [asdict(plugin) for plugin in manager.plugins()]
-    for point in manager.command_entry_points():
-        row = {"name": point.name, "distribution": point.distribution, "version": point.version}
-        rows.append({**row, "hooks": ("command",), "state": "active", "builtin": False, "error": ""})
-    return rows
-
-
-def _table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", "distribution", "version", "hooks", "state"):
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        hooks = ", ".join(hook.removeprefix("trtdebug_") for hook in row["hooks"])
-        state = f"{row['state']}: {row['error']}" if row["error"] else row["state"]
-        table.add_row(row["name"], row["distribution"], row["version"], hooks, state)
-    Console(file=sys.stdout, markup=False, highlight=False).print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trtdebug.cli.clashes import report_clashes
 from trtdebug.cli.config import load_config
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def load(required: bool = True) -> PluginManager:
 
         check_required(config)
     manager = load_plugins(_chosen.disabled, _chosen.third_party, config.disabled)
+    report_clashes(manager)
     selection = manager.to_env()
     needed = sorted(_NEEDED & set(selection["TRTDEBUG_DISABLED_PLUGINS"].split(",")))
     if needed:

@@ -99,9 +99,15 @@ def find_plugins(builtins: Sequence[object | str], selection: Selection) -> tupl
 
 
 def commands(selection: Selection) -> tuple[Extension, ...]:
-    """Commands of the extensions that may load."""
+    """Commands of the extensions that may load, those that do not fit, too."""
     found = installed_extensions((COMMANDS,))
-    return tuple(e for e in found if not e.misfit and selection.allows(e.name, e.distribution))
+    return tuple(e for e in found if selection.allows(e.name, e.distribution))
+
+
+def as_plugin(extension: Extension) -> Plugin:
+    """What to blame where this entry point goes wrong."""
+    e = extension
+    return Plugin(e.name, e.distribution, e.version, False, e.point.load, False, e.misfit)
 
 
 def refuse_unknown(disabled: Iterable[str], found: Iterable[Plugin]) -> None:

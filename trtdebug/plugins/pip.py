@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import subprocess
@@ -79,6 +80,40 @@ class Uninstall:
             )
 
 
+@dataclass(frozen=True)
+class Upgrade:
+    """`pip install --upgrade`, not run yet.
+
+    Attributes:
+        distributions: to be upgraded; empty: there is nothing to do.
+        editable: those that are used in place, and stay as they are.
+    """
+
+    distributions: tuple[str, ...]
+    editable: tuple[str, ...]
+    command: tuple[str, ...]
+
+    def run(self) -> tuple[tuple[str, str, str], ...]:
+        """Upgrades. Returns name, version before and version after. Raises `UserError` where pip failed."""
+        before = _versions(self.distributions)
+        _pip(self.command)
+        after = _versions(self.distributions)
+        return tuple((name, before[name], after[name]) for name in self.distributions)
+
+
+def upgrade(distributions: tuple[str, ...] = ()) -> Upgrade:
+    """Prepares an upgrade of these extensions, or of all.
+
+    Raises:
+        UserError: there is no pip, or one of these is no installed extension.
+    """
+    _need_pip()
+    chosen = tuple(_installed(name) for name in distributions) or extension_distributions()
+    editable = tuple(name for name in chosen if _is_editable(name))
+    left = tuple(name for name in chosen if name not in editable)
+    return Upgrade(left, editable, (sys.executable, "-m", "pip", "install", "--upgrade", *left))
+
+
 def install(what: str, editable: bool = False) -> Install:
     """Prepares an install.
 
@@ -99,12 +134,33 @@ def uninstall(distribution: str) -> Uninstall:
         UserError: there is no pip, or no such extension is installed.
     """
     _need_pip()
+    name = _installed(distribution)
+    return Uninstall(name, (sys.executable, "-m", "pip", "uninstall", "--yes", name))
+
+
+def _installed(distribution: str) -> str:
+    """The name as it is installed. Raises `UserError` where it is no extension."""
     there = {normalise(name): name for name in extension_distributions()}
     if normalise(distribution) not in there:
         names = ", ".join(there.values()) or "there is none"
         raise UserError(f"{distribution!r} is no installed extension.", f"Installed extensions: {names}.")
-    name = there[normalise(distribution)]
-    return Uninstall(name, (sys.executable, "-m", "pip", "uninstall", "--yes", name))
+    return there[normalise(distribution)]
+
+
+def _is_editable(distribution: str) -> bool:
+    """By PEP 610."""
+    text = importlib.metadata.distribution(distribution).read_text("direct_url.json") or "{}"
+    return bool(json.loads(text).get("dir_info", {}).get("editable"))
+
+
+def _versions(distributions: tuple[str, ...]) -> dict[str, str]:
+    """Seen by a fresh process."""
+    code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
+    found = subprocess.run(
+        [sys.executable, "-c", code, *distributions], capture_output=True, text=True, check=True
+    )
+    versions: dict[str, str] = json.loads(found.stdout)
+    return versions
 
 
 def extension_distributions() -> tuple[str, ...]:

@@ -29,13 +29,21 @@ def plugin_states(plugins: PluginManager) -> tuple[PluginState, ...]:
     problems: dict[tuple[str, str], list[PluginProblem]] = {}
     for p in plugins.problems:
         problems.setdefault((p.plugin, p.distribution), []).append(PluginProblem(p.hook or IMPORT, p.error))
-    return tuple(
+    states = [
         PluginState(
             i.name, i.distribution, i.version, i.state, tuple(problems.get((i.name, i.distribution), ()))
         )
         for i in plugins.plugins()
         if not i.builtin
-    )
+    ]
+    named = {(s.name, s.distribution) for s in states}
+    versions = {(p.plugin, p.distribution): p.version for p in plugins.problems}
+    states += [  # of what is no plugin but a command, or is not there at all
+        PluginState(*key, versions[key], "failed", tuple(troubles))
+        for key, troubles in problems.items()
+        if key not in named
+    ]
+    return tuple(states)
 
 
 def keep_in_journal(plugins: PluginManager, journal: Journal) -> None:
