@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from trtdebug.cli import plugins
 from trtdebug.cli.config import load_config
-from trtdebug.cli.defaults import defaults, source_of
+from trtdebug.cli.defaults import defaults, key_of, source_of
 from trtdebug.cli.errors import CliException, user_errors
 from trtdebug.cli.terminal import want_colours
 from trtdebug.core.errors import UserError
@@ -41,12 +41,13 @@ class Command(TyperCommand):
         try:
             return super().parse_args(ctx, args)
         except CliException as error:
-            name = getattr(getattr(error, "param", None), "name", None)
+            option = getattr(error, "param", None)
+            name = getattr(option, "name", None)
             source = ctx.get_parameter_source(name) if name in ctx.default_map else None
-            if name is None or source is None or source.name != "DEFAULT_MAP":
+            if source is None or source.name != "DEFAULT_MAP":
                 raise
             said = getattr(error, "message", "") or str(error)
-            raise UserError(f"{source_of(name)}: {name}: {said}") from None
+            raise UserError(f"{source_of(option)}: {key_of(option)}: {said}") from None
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -114,7 +115,7 @@ def _no_color() -> Any:
 def _known_options(ctx: Any) -> frozenset[str]:
     """Names of the options of all our commands."""
     commands = [c for c in ctx.find_root().command.commands.values() if isinstance(c, Command)]
-    return frozenset(option.name for command in commands for option in _options(command, ctx))
+    return frozenset(key_of(option) for command in commands for option in _options(command, ctx))
 
 
 def _options(command: Any, ctx: Any) -> list[Any]:

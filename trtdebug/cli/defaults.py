@@ -37,16 +37,21 @@ def defaults(options: Sequence[Any], words: Sequence[str], known: Collection[str
             near = difflib.get_close_matches(key, (*known, *OF_PLUGINS), n=1)
             hint = f"Did you mean {near[0]}?" if near else "A key is the name of an option, as in fix_builds."
             raise UserError(f"{setting.path}: there is no option {key!r}.", hint)
-    given = {o.name for o in options if any(_says(word, o.opts) for word in words)}
-    dropped = _rivals_of(given)
-    return {
-        o.name: _value(o, settings[o.name]) for o in options if o.name in settings and o.name not in dropped
-    }
+    by_key = {key_of(o): o for o in options}
+    given = {key for key, o in by_key.items() if any(_says(word, o.opts) for word in words)}
+    taken = by_key.keys() & settings.keys() - _rivals_of(given)
+    return {by_key[key].name: _value(by_key[key], key, settings[key]) for key in sorted(taken)}
 
 
-def source_of(name: str) -> Path | None:
+def key_of(option: Any) -> str:
+    """The option's name in the file: fix_builds for --fix-builds."""
+    longest: str = max(option.opts, key=len)
+    return longest.lstrip("-").replace("-", "_")
+
+
+def source_of(option: Any) -> Path | None:
     """The file that an option's default is from; None where it is from none."""
-    setting = load_config().options.get(name)
+    setting = load_config().options.get(key_of(option))
     return setting.path if setting else None
 
 
@@ -63,8 +68,8 @@ def _rivals_of(given: Collection[str]) -> set[str]:
     return found
 
 
-def _value(option: Any, setting: Setting) -> Any:
-    value, where = setting.value, f"{setting.path}: {option.name}"
+def _value(option: Any, key: str, setting: Setting) -> Any:
+    value, where = setting.value, f"{setting.path}: {key}"
     if option.is_flag:
         if not isinstance(value, bool):
             raise UserError(f"{where} is true or false, not {value!r}.", "It is a flag.")
