@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,8 +78,6 @@ def cli_reference() -> str:
 
 
 def _section(command: Any, context: Any, name: str) -> Iterator[str]:
-    import inspect
-
     yield f"## {name}" if context.parent is not None else "## trtdebug, before the command"
     yield ""
     yield "```text"
@@ -91,13 +91,12 @@ def _section(command: Any, context: Any, name: str) -> Iterator[str]:
         yield "| option | what it does |"
         yield "|---|---|"
         for option, text in records:
-            yield f"| `{_cell(option)}` | {_cell(text)} |"
+            yield f"| <code>{_cell(option)}</code> | {_cell(text)} |"
         yield ""
     for sub in getattr(command, "commands", {}).values():
         yield from _section(sub, type(context)(sub, info_name=sub.name, parent=context), f"{name} {sub.name}")
 
 
 def _cell(text: str) -> str:
-    """Text fit for a table."""
-    text = " ".join(text.split()).replace("|", "\\|")
-    return text.replace("<", "&lt;") if not text.startswith("-") else text
+    """Text for a table in which no character means anything."""
+    return re.sub(r"[^\w\s.,:;()-]", lambda found: f"&#{ord(found[0])};", " ".join(text.split()))

@@ -44,12 +44,12 @@ def result_page(report: Mapping[str, Any], session: Path) -> str:
     )
     culprits = report["culprits"]
     if culprits:
-        parts.append("<b>cause</b>")
+        parts.append("<div><b>cause</b></div>")
         parts.append(_table(_culprits(culprits[:_MOST_CULPRITS]), ("nodes", "kind", "evidence")))
         if len(culprits) > _MOST_CULPRITS:
             parts.append(_line(f"... and {len(culprits) - _MOST_CULPRITS} more in result.culprits"))
     if report["fixes"]:
-        parts.append("<b>fixes</b>")
+        parts.append("<div><b>fixes</b></div>")
         parts.append(_table(map(_fix, report["fixes"]), ("fix", "state", "builds", "latency")))
     parts += [_line(f"not known: {line}") for line in report["unknown"]]
     if report["repro"]:
@@ -62,9 +62,10 @@ def layers_page(table: LayerTable) -> str:
     """The errors by depth, and the rows that fail; of a table in which none does, the largest errors."""
     failing = table.failing
     rows = failing or sorted(table.rows, key=lambda r: -r.propagated.rms_rel)
-    title = "tensors that break the tolerance" if failing else "the largest errors"
+    title = "tensors that break the tolerance, in the model's order" if failing else "the largest errors"
     parts = [_verdict(table.status, table.reason), error_by_depth(table.rows)]
-    parts.append(f"<b>{title}</b> ({min(len(rows), _MOST_ROWS)} of {len(table.rows)}); {_text(table.rule)}")
+    parts.append(f"<div><b>{title}</b> ({min(len(rows), _MOST_ROWS)} of {len(table.rows)})</div>")
+    parts.append(_line(f"rule: {table.rule}"))
     parts.append(
         _table(
             (
@@ -123,7 +124,7 @@ def _line(text: str) -> str:
 
 
 def _page(parts: Iterable[str]) -> str:
-    return f'<div class="trtdebug">{"".join(parts)}</div>'
+    return f'<div class="trtdebug" style="font-family:sans-serif">{"".join(parts)}</div>'
 
 
 def _text(text: str) -> str:

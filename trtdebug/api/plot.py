@@ -10,7 +10,7 @@ from trtdebug.core.outcome import TensorError
 from trtdebug.report.text import printable
 from trtdebug.stages.table import Row
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 760, 220, 46, 24  # pixels
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 760, 220, 52, 24  # pixels
 _LOWEST, _HIGHEST = -8, 2  # powers of ten; what lies beyond stands at the border
 _COLUMNS = 700
 _SERIES = (("propagated", "#0969da"), ("local", "#d4700a"))
@@ -40,7 +40,7 @@ def _grid() -> Iterator[str]:
         y = _y(10.0**power)
         yield (
             f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity=".15"/>'
-            f'<text x="0" y="{y + 4:.1f}">1e{power}</text>'
+            f'<text x="0" y="{y + 4:.1f}">{"NaN, Inf" if power == _HIGHEST else f"1e{power}"}</text>'
         )
     for number, (name, colour) in enumerate(_SERIES):
         x = _LEFT + 110 * number
