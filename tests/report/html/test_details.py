@@ -142,3 +142,13 @@ def test_the_page_is_one_file_that_is_the_same_each_time(made: MadeSession) -> N
     assert "{{" not in text.replace("{{data}}", "")
     assert len(text.encode()) < 600_000
     assert np.all([c.isprintable() or c == "\n" for c in text])
+
+
+def test_a_damaged_tensor_is_left_out(made: MadeSession, details: Details, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(made.folder, damaged)
+    (damaged / "values.json").unlink()
+    for path in (damaged / "tensors" / "samples").rglob("*Pow*.npy"):
+        path.write_bytes(path.read_bytes()[:40])
+    left = read_details(damaged, made.report).values
+    assert {v.tensor for v in details.values} - {v.tensor for v in left} == {details.values[0].tensor}

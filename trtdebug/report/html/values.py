@@ -76,29 +76,24 @@ def _of_tensor(
     sources: tuple[tuple[Source, SeenError | None], ...],
     samples: Sequence[str],
 ) -> Iterator[Values]:
-    """Of the first sample in which there is something to see; the reference's alone where nothing else was kept."""
-    reference = TensorRef(tensor)
-    there = [s for s in samples if store.has(s, reference)]
-    if not there or store.get(there[0], reference).dtype.kind not in "fiub":
+    """Of the first sample that is there; the reference's values alone where nothing of the candidate's was kept."""
+    sample = next((s for s in samples if store.has(s, TensorRef(tensor))), None)
+    reference = _counts(store, sample, TensorRef(tensor)) if sample is not None else None
+    if sample is None or reference is None:
         return
-    kept = [
-        (source, ref, sample)
-        for source, error in sources
-        if error is not None
-        for ref in (TensorRef(error.kept_as[1], error.kept_as[0]),)
-        for sample in there[:1]
-        if ref.scope and store.has(sample, ref)
-    ]
-    for source, ref, sample in kept:
-        yield Values(
-            tensor,
-            sample,
-            source,
-            histogram(store.get(sample, reference)),
-            histogram(store.get(sample, ref)),
-        )
-    if not kept:
-        yield Values(tensor, there[0], "whole", histogram(store.get(there[0], reference)), None)
+    refs = [(source, TensorRef(e.kept_as[1], e.kept_as[0])) for source, e in sources if e is not None]
+    kept = [(source, _counts(store, sample, ref)) for source, ref in refs if store.has(sample, ref)]
+    for source, candidate in kept or [("whole", None)]:
+        yield Values(tensor, sample, source, reference, candidate)
+
+
+def _counts(store: TensorStore, sample: str, ref: TensorRef) -> Histogram | None:
+    """None where these are no numbers, or where the file is damaged: all else that was found is worth its report."""
+    try:
+        tensor = store.get(sample, ref)
+    except (OSError, ValueError):
+        return None
+    return histogram(tensor) if tensor.dtype.kind in "fiub" else None
 
 
 def _wanted(report: Mapping[str, Any], graph: Graph) -> Iterator[str]:

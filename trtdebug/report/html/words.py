@@ -40,7 +40,7 @@ def first_screen(report: Report, values: Sequence[Values] = ()) -> Markup:
         tag(
             "div",
             tag("p", *_eyebrow(report), class_="eyebrow"),
-            tag("h1", sentence(VERDICTS[report["verdict"]])),
+            tag("h1", sentence(_verdict(report))),
             tag("p", cut_names(report["reason"]), class_="reason") if report["reason"] else None,
             class_="verdict-words",
         ),
@@ -84,6 +84,12 @@ def command(words: str) -> Markup:
 
 def backend(used: Mapping[str, Any]) -> str:
     return f"{used['backend']} {used['version']}".rstrip()
+
+
+def _verdict(report: Report) -> str:
+    if report["verdict"] == "fragile" and not report["flaky"]["builds"]:
+        return "a build that takes low precision in the wrong place does not agree with the reference"
+    return VERDICTS[report["verdict"]]
 
 
 def _eyebrow(report: Report) -> Iterator[Markup]:

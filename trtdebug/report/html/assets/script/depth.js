@@ -1,10 +1,10 @@
 // Local and propagated errors over the nodes in topological order.
 
 const FLOOR = 1e-9; // what is smaller is drawn there
-const SERIES = [
+const SERIES = [ // the last one is drawn above the others
+  { name: "propagated", words: "propagated: in the whole candidate", value: (node) => height(propagated, node) },
   { name: "local", words: "local: the node by itself, fed by the reference", value: (node) => (foreseen.has(node) ? null : height(local, node)) },
   { name: "foreseen", words: "foreseen: local, emulated on the CPU", value: (node) => (foreseen.has(node) ? height(local, node) : null) },
-  { name: "propagated", words: "propagated: in the whole candidate", value: (node) => height(propagated, node) },
 ];
 let plot = null;
 let top_ = 1; // where NaN and Inf are drawn
@@ -50,13 +50,12 @@ function drawDepth() {
   const numbers = Array.from({ length: total }, (_, node) => node + 1);
   const columns = SERIES.map((series) => numbers.map((number_) => series.value(number_ - 1)));
   const used = SERIES.map((_, at) => columns[at].some((value) => value !== null));
-  const size = total > 3000 ? 3 : total > 400 ? 4 : 6;
   const odd = columns.some((column) => column.includes(top_));
   const tip = el("div", { class: "tip", hidden: true });
   plot = new uPlot({
     ...plotSize(),
     legend: { show: false },
-    cursor: { drag: { x: true, y: false }, points: { size: size + 5 }, y: false },
+    cursor: { drag: { x: true, y: false }, points: { size: 11 }, y: false },
     scales: { x: { time: false }, y: { distr: 3, range: (_, low, high) => [Math.max(FLOOR / 2, (low || FLOOR) / 3), Math.max(high || 1, limit) * 3] } },
     axes: [
       { stroke: colour("--soft"), grid: { show: false }, ticks: { stroke: colour("--line") }, values: (_, places) => places.map((p) => (Number.isInteger(p) ? whole(p) : "")) },
@@ -64,7 +63,7 @@ function drawDepth() {
     ],
     series: [{}, ...SERIES.map((series) => ({
       stroke: colour(`--${series.name}`), paths: () => null,
-      points: { show: true, size, width: 0, fill: colour(`--${series.name}`) },
+      points: { show: true, width: 0, fill: colour(`--${series.name}`) },
     }))],
     hooks: {
       draw: [drawMarks],
@@ -145,9 +144,16 @@ function clicked(u) {
 
 function ranged(u) {
   range = [Math.max(0, Math.ceil(u.scales.x.min) - 1), Math.min(total - 1, Math.floor(u.scales.x.max) - 1)];
+  sizePoints(u, range[1] - range[0]);
   placeHere();
   byId("depth-reset").disabled = range[0] === 0 && range[1] === total - 1;
   showNodes(range);
+}
+
+/** Points are the larger, the fewer there are; what is propagated shows around what is local. */
+function sizePoints(u, nodes) {
+  const size = nodes > 3000 ? 3 : nodes > 300 ? 4 : 6;
+  SERIES.forEach((series, at) => (u.series[at + 1].points.size = series.name === "propagated" ? size + 2 : size));
 }
 
 function setRange(from, to) {

@@ -7,8 +7,15 @@ let drawn = null; // what `arranged` gave
 const view = byId("graph-view");
 const stage = svg("g");
 const camera = zoom().scaleExtent([0.08, 3])
-  .filter((event) => (event.type === "wheel" ? event.ctrlKey || event.metaKey : !event.button && event.type !== "dblclick"))
+  .filter(isForCamera)
   .on("zoom", (event) => stage.setAttribute("transform", event.transform));
+
+/** The wheel and a single finger scroll the page. */
+function isForCamera(event) {
+  if (event.type === "wheel") return event.ctrlKey || event.metaKey;
+  if (event.touches) return event.touches.length > 1;
+  return !event.button && event.type !== "dblclick";
+}
 
 function startGraph() {
   byId("graph-tools").hidden = false;
