@@ -189,9 +189,13 @@ def _loaded(point: Extension) -> Any:
 
 
 def command_of(name: str, value: typer.Typer | Callable[..., Any]) -> Any:
-    """The command that an entry point's value, a function or a typer app, is. Raises what typer does."""
+    """The command that an entry point's value, a function or a typer app, is. Raises what it may."""
     if isinstance(value, typer.Typer):
         return typer.main.get_command(value)
     app = typer.Typer(rich_markup_mode=None, add_completion=False)
     app.command(name)(user_errors(value))
-    return typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    names = [name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise TypeError(f"{twice} is the name of two options")
+    return command
