@@ -118,7 +118,7 @@ def test_another_python_does_not_see_our_packages(
 def test_failures_are_one_line(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, code: str, says: str
 ) -> None:
-    monkeypatch.setattr(autocast, "_SECONDS", 1.0)
+    monkeypatch.setattr(autocast, "SECONDS", 1.0)
     stand_in(code)
     with pytest.raises(AutocastError) as error:
         convert(MODEL, [], "fp16")

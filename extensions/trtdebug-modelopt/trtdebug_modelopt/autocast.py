@@ -25,7 +25,7 @@ PYTHON_VARIABLE = "TRTDEBUG_MODELOPT_PYTHON"
 """Environment variable: the Python that has nvidia-modelopt. Default: the one that runs trtdebug."""
 
 DISTRIBUTION = "nvidia-modelopt"
-_SECONDS = 900.0
+SECONDS = 900.0
 _VERSION = f"import importlib.metadata as m; print(m.version({DISTRIBUTION!r}))"
 _INSTALL = (
     f"install nvidia-modelopt[onnx], best into another environment whose Python {PYTHON_VARIABLE} names."
@@ -76,7 +76,7 @@ def convert(model: onnx.ModelProto, samples: Iterable[Sample], precision: LowPre
             "low_precision_type": precision,
         }
         options = [text for key, value in arguments.items() for text in (f"--{key}", str(value))]
-        done = _run(["-m", "modelopt.onnx.autocast", *options, "--keep_io_types"], _SECONDS)
+        done = _run(["-m", "modelopt.onnx.autocast", *options, "--keep_io_types"], SECONDS)
         if done.returncode:
             raise AutocastError(f"AutoCast {found} fails: {_error(done.stdout)}")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ import trtdebug_quant
 from typer.testing import CliRunner
 
 from trtdebug.cli.app import app
+from trtdebug.core.case import OutputTolerance, Tolerance
 from trtdebug.core.outcome import Signature
 from trtdebug.plugins.testing import fix_context, run_fix
 from trtdebug.plugins.types import ReplaceGraph
@@ -23,7 +25,7 @@ def proposed(trtdebug_plugin):
     """`proposed(model, ...)`: the proposals, and the models that were kept for them."""
     fix = trtdebug_plugin(trtdebug_quant).fixes()["quant-leave-float"]
 
-    def run(model, sample, **other):
+    def run(model, sample, tolerance=Tolerance(), **other):
         kept = []
 
         def keep(rewritten):
@@ -33,20 +35,40 @@ def proposed(trtdebug_plugin):
         context = fix_context(
             model, [], samples=[sample], **{"precision": "int8", "keep_model": keep, **other}
         )
+        context = replace(context, case=replace(context.case, tolerance=tolerance))
         return run_fix(fix, context), kept
 
     return run
 
 
-def test_proposes_more_and_more_layers_the_worst_first(proposed, quantised, sample, spoiled):
+def test_proposes_the_fewest_layers_then_more_the_worst_first(proposed, quantised, sample, spoiled):
     proposals, kept = proposed(spoiled(quantised, r2_scale=0.1), sample)
-    assert [p.cost for p in proposals] == [1, 2, 3, 4, 5]
+    assert [p.cost for p in proposals] == [1, 2, 3, 5]
     assert all(p.kind == "rewrite" and p.rounds for p in proposals)
     assert proposals[0].summary == "leave 1 of 5 quantised layers in float: n_c3"
     assert proposals[-1].summary.endswith(" and 1 more")
     counts = [sum(n.op_type == "DequantizeLinear" for n in model.graph.node) for model in kept]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "costs"),
+    [
+        (Tolerance(), [2, 3, 4, 5]),  # INT8's default: a relative RMS error of 0.1
+        (Tolerance(rms_rel=1.0), [1, 2, 3, 5]),
+        (Tolerance(atol=1.0), [1, 2, 3, 5]),
+        (Tolerance(rms_rel=1e-4), [5]),
+        (Tolerance(rtol=1e-6), [5]),
+        (Tolerance(rms_rel=1e-4, outputs={"y": OutputTolerance(rms_rel=1.0)}), [1, 2, 3, 5]),
+    ],
+)
+def test_how_many_it_takes_is_a_matter_of_the_tolerance(
+    trtdebug_plugin, proposed, quantised, sample, spoiled, tolerance, costs
+):
+    model = spoiled(quantised, r2_scale=60, f_scale=60)
+    proposals, _ = proposed(model, sample, tolerance=tolerance)
+    assert [p.cost for p in proposals] == costs
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from trtdebug_quant.bench import Bench
 from trtdebug_quant.layers import find_layers
-from trtdebug_quant.measure import measure, worst
+from trtdebug_quant.measure import measure
+from trtdebug_quant.sqnr import worst
 
 from trtdebug.graph.names import name_nodes
 from trtdebug.graph.view import GraphView
@@ -20,8 +22,12 @@ def view(model):
     return GraphView(model)
 
 
+def bench(model, sample, original=None):
+    return Bench(view(model), original, sample)
+
+
 def measured(model, sample, original=None):
-    return measure(view(model), [sample], original)
+    return measure(bench(model, sample, original), [sample])
 
 
 def test_finds_the_layers(quantised):
@@ -29,9 +35,10 @@ def test_finds_the_layers(quantised):
 
 
 def test_a_healthy_model_loses_a_percent_everywhere(quantised, network, sample):
-    found = measured(quantised, sample, network)
-    assert found.misfit == ""
-    assert found.original is not None
+    opened = bench(quantised, sample, network)
+    assert opened.misfit == ""
+    assert opened.original is not None
+    found = measure(opened, [sample])
     assert worst(found.outputs) > 30
     for loss in found.losses:
         assert 30 < loss.result.db < 70, loss.layer.node
@@ -72,7 +79,6 @@ def test_each_layer_is_measured_behind_float_ones(quantised, network, sample, sp
 
 def test_without_the_float_model_the_rounding_of_stored_weights_is_not_known(quantised, sample, spoiled):
     found = measured(spoiled(quantised, w3_scale=20), sample)
-    assert found.original is None
     assert all("w3_quantized" not in loss.operands for loss in found.losses)
     (conv,) = (loss for loss in found.losses if loss.layer.node == "n_c3")
     assert conv.result.db > 30  # what its input loses
@@ -82,25 +88,25 @@ def test_another_float_model_is_told_and_its_weights_are_left_out(quantised, net
     other = onnx.ModelProto()
     other.CopyFrom(network)
     other.graph.node[1].op_type = "Neg"
-    found = measured(quantised, sample, other)
+    found = bench(quantised, sample, other)
     assert "not those of the float model" in found.misfit
     assert found.original is None
     renamed = onnx.ModelProto()
     renamed.CopyFrom(network)
     renamed.graph.output[0].name = renamed.graph.node[-1].output[0] = "z"
-    assert "none of its float outputs" in measured(quantised, sample, renamed).misfit
+    assert "none of its float outputs" in bench(quantised, sample, renamed).misfit
 
 
 def test_a_relu_that_the_quantiser_folded_into_a_pair_is_put_back(by_default, network, sample):
     assert sum(node.op_type == "Relu" for node in by_default.graph.node) < 2
-    found = measured(by_default, sample, network)
-    assert found.misfit == ""
-    assert worst(found.outputs) > 25
+    assert bench(by_default, sample, network).misfit == ""
+    assert worst(measured(by_default, sample, network).outputs) > 25
 
 
 def test_samples_add_up(quantised, network, sample):
     other = {"x": np.float32(3) * sample["x"]}
-    one, two, both = (measure(view(quantised), s, network) for s in ([sample], [other], [sample, other]))
+    opened = bench(quantised, sample, network)
+    one, two, both = (measure(opened, s) for s in ([sample], [other], [sample, other]))
     assert both.samples == 2
     for name in LAYERS:
         low, high, mixed = (

@@ -30,5 +30,8 @@ def trtdebug_checks() -> Iterable[Check]:
 @hookimpl
 def trtdebug_fixes() -> Iterable[FixProposer]:
     yield FixProposer(
-        "quant-leave-float", "leaves the layers in float that lose most by quantisation", propose=propose
+        "quant-leave-float",
+        "leaves the layers in float that lose most by quantisation",
+        propose=propose,
+        seconds=900.0,
     )

@@ -16,8 +16,10 @@ from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
 from trtdebug.graph.view import GraphView
 from trtdebug.stages.inputs import check_samples, generated, read_samples
+from trtdebug_quant.bench import Bench
 from trtdebug_quant.layers import find_layers
-from trtdebug_quant.measure import Loss, Measured, measure, worst
+from trtdebug_quant.measure import Loss, Measured, measure
+from trtdebug_quant.sqnr import worst
 
 _COLUMNS = ("layer", "op", "SQNR", "outputs", "worst operand")
 
@@ -56,23 +58,25 @@ def quant(
             view.model, parse_shapes(input_shapes or ()), seed, parse_ranges(val_range or ())
         )
     check_samples(view.model, samples, {})
-    measured = measure(view, samples, original)
+    bench = Bench(view, original, samples[0])
+    measured = measure(bench, samples)
     if as_json:
-        typer.echo(json.dumps(to_json(measured, model, float_model), indent=2, allow_nan=False))
+        told = {"model": str(model), "float_model": None if float_model is None else str(float_model)}
+        typer.echo(json.dumps(told | to_json(measured, bench.misfit), indent=2, allow_nan=False))
         return
-    for line in table(measured, model):
+    for line in table(measured, model, bench.misfit):
         typer.echo(line)
 
 
-def table(measured: Measured, model: Path) -> list[str]:
+def table(measured: Measured, model: Path, misfit: str) -> list[str]:
     """A line for the whole model, then one a layer."""
     samples = f"{measured.samples} sample{'s' if measured.samples > 1 else ''}"
     lines = [
         f"{model.name}: {len(measured.losses)} quantised layers, {samples}; "
         f"SQNR of its outputs {_db(worst(measured.outputs))}"
     ]
-    if measured.misfit:
-        lines.append(f"the weights of --float are left out: {measured.misfit}")
+    if misfit:
+        lines.append(f"the weights of --float are left out: {misfit}")
     rows = [_COLUMNS, *(_row(loss) for loss in measured.losses)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
     lines.append("")
@@ -83,12 +87,10 @@ def table(measured: Measured, model: Path) -> list[str]:
     return lines
 
 
-def to_json(measured: Measured, model: Path, float_model: Path | None) -> dict[str, Any]:
+def to_json(measured: Measured, misfit: str) -> dict[str, Any]:
     """The same for programs; dB that are not finite are the strings "inf" and "-inf"."""
     return {
-        "model": str(model),
-        "float_model": str(float_model) if float_model is not None else None,
-        "misfit": measured.misfit,
+        "misfit": misfit,
         "samples": measured.samples,
         "outputs": {name: _number(sqnr.db) for name, sqnr in measured.outputs.items()},
         "layers": [

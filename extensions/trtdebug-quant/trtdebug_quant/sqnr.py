@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,3 +43,8 @@ class Sqnr:
         if self.signal == 0.0 or math.isinf(self.noise):
             return -math.inf
         return 10.0 * math.log10(self.signal / self.noise)
+
+
+def worst(values: Mapping[str, Sqnr]) -> float:
+    """The lowest of them in dB; inf where there are none."""
+    return min((sqnr.db for sqnr in values.values()), default=math.inf)
