@@ -53,7 +53,7 @@ $(STAMP): pyproject.toml $(addsuffix /pyproject.toml,$(EXTENSIONS))
 
 # TensorRT's Python bindings and TensorRT-RTX, for the contract tests: 100 MB. They skip without, and fail in CI. SARIF's
 # schema: its tests skip without it.
-$(BINDINGS): $(STAMP) tests/support/bindings.py tests/support/sarif_schema.py
+$(BINDINGS): $(STAMP) tests/support/bindings.py tests/support/browser.py tests/support/sarif_schema.py
 	@$(BIN)/python tests/support/browser.py || echo "No Chromium: report.html is not tested in a browser." >&2
 	@$(BIN)/python tests/support/sarif_schema.py || echo "No schema of SARIF." >&2
 	@$(BIN)/python tests/support/bindings.py && touch $@ || echo "No TensorRT bindings for this Python or platform." >&2

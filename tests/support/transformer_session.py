@@ -185,12 +185,17 @@ class MadeSession:
 
 
 def make_session(
-    folder: Path, nodes: int, model: onnx.ModelProto | None = None, trials: int = 40
+    folder: Path,
+    nodes: int,
+    model: onnx.ModelProto | None = None,
+    trials: int = 40,
+    foreseen: bool = False,
 ) -> MadeSession:
     """A finished session, without its report.html.
 
     Args:
         model: one of this kind, with other names; None = `transformer(nodes)`.
+        foreseen: it was the emulator that looked at nodes by themselves, and nobody at all tensors.
     """
     model = model or transformer(nodes)
     folder.mkdir(parents=True)
@@ -206,7 +211,7 @@ def make_session(
     )  # fmt: skip
     session = Session(folder, Scripted(index, culprits))
     session.store_case(case)
-    kept = _run_trials(session, case, index, culprits, trials)
+    kept = _run_trials(session, case, index, culprits, trials, foreseen)
     report = build_report(case, _diagnosis(index, culprits, session))
     _store_tensors(session, index, culprits, kept)
     keep_details(folder, case, report, index, tensor_types(model))
@@ -214,7 +219,7 @@ def make_session(
 
 
 def _run_trials(
-    session: Session, case: Case, index: GraphIndex, culprits: Sequence[str], trials: int
+    session: Session, case: Case, index: GraphIndex, culprits: Sequence[str], trials: int, foreseen: bool
 ) -> tuple[str, str]:
     """The trials of a search; returns the hashes of those whose values are kept: nodes alone, and as built."""
     outputs = {o: TensorRef(o) for o in index.outputs}
@@ -238,6 +243,8 @@ def _run_trials(
         keep="failing",
         fast=True,
     )
+    if foreseen:
+        alone = replace(alone, purpose="nodes isolated, foreseen", role="reference", backend="emulator")
     session.run(alone)
     session.journal.write("stage_started", stage="localise")
     for low in _subsets(index.order, trials):
@@ -245,11 +252,9 @@ def _run_trials(
         pins = PinPrecision(tuple(n for n in index.order if n not in low))
         session.run(replace(job, purpose=purpose, interventions=(force, pins), keep="none", fast=True))
     marked = {t: TensorRef(t) for t in index.tensors}
-    session.run(
-        replace(
-            job, purpose="every tensor marked", expected=marked, outputs=tuple(marked), interventions=(force,)
-        )
-    )
+    every = replace(job, purpose="every tensor marked", expected=marked, outputs=tuple(marked))
+    if not foreseen:
+        session.run(replace(every, interventions=(force,)))
     session.journal.write("stage_started", stage="fix")
     session.run(
         replace(job, purpose="verify fix", interventions=(PinPrecision(tuple(culprits)),), keep="none")

@@ -152,3 +152,11 @@ def test_a_damaged_tensor_is_left_out(made: MadeSession, details: Details, tmp_p
         path.write_bytes(path.read_bytes()[:40])
     left = read_details(damaged, made.report).values
     assert {v.tensor for v in details.values} - {v.tensor for v in left} == {details.values[0].tensor}
+
+
+def test_what_was_only_foreseen_is_told_as_such(tmp_path: Path) -> None:
+    made = make_session(tmp_path / "session", NODES, trials=2, foreseen=True)
+    data = page_data(made.report, read_details(made.folder, made.report))
+    assert data["foreseen"] == list(range(NODES))
+    assert [data["graph"]["names"][p] for p in data["local"]["failed"]] == list(made.culprits)
+    assert [i for i, rms in enumerate(data["propagated"]["rms"]) if rms is not None] == [NODES - 1]

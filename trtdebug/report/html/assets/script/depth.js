@@ -66,7 +66,7 @@ function drawDepth() {
       points: { show: true, width: 0, fill: colour(`--${series.name}`) },
     }))],
     hooks: {
-      draw: [drawMarks],
+      draw: [drawMarks, placeHere],
       setCursor: [(u) => showTip(u, tip)],
       setScale: [(u, scale) => scale === "x" && u.scales.x.min !== null && ranged(u)],
       ready: [(u) => { u.over.append(here, tip); u.over.addEventListener("click", () => clicked(u)); u.over.addEventListener("dblclick", () => setRange(0, total - 1)); }],

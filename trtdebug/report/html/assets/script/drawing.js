@@ -67,6 +67,7 @@ function drawNode({ node, x, y }, shown) {
   return svg("g", {
     class: classes.filter(Boolean).join(" "), "data-node": node, role: "button", tabindex: "-1", "aria-label": nodeWords(node, folded),
   },
+    svg("title", null, short(graph.names[node], 600)),
     svg("rect", { class: "halo", x: left - 4, y: top - 4, width: BOX.width + 8, height: BOX.height + 8, rx: 9 }),
     svg("rect", { class: "box", x: left, y: top, width: BOX.width, height: BOX.height, rx: 6 }),
     svg("svg", { x: left + 10, y: top, width: BOX.width - 20, height: BOX.height },

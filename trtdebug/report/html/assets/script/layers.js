@@ -11,23 +11,38 @@ function startLayers() {
   if (engines.length > 1) tools.append(el("div", { class: "buttons", role: "group", "aria-label": "Engine" }, ...buttons));
   const isTimed = engines.some((engine) => engine.layers.some((layer) => layer.ms !== null));
   let engine = engines[0];
+  const isBad = (at) => [...engine.layers[at].nodes, ...engine.layers[at].atMost].some((node) => culpritOf.has(node));
   const table = makeTable(byId("layers-table"), "Engine layers", [
     { title: "Number", number: true, value: (at) => at, cell: (at) => whole(at + 1) },
     { title: "Layer", wide: true, value: (at) => engine.layers[at].name, cell: (at) => layerCell(engine.layers[at]) },
     { title: "Precision", value: (at) => engine.layers[at].precision || "", cell: (at) => engine.layers[at].precision || "not told" },
+    ...(engines.length > 1 ? [{ title: "Other engine", value: (at) => inOther(engine, at), cell: (at) => otherCell(engine, at) }] : []),
     { title: "Reads, writes", cell: (at) => typesOf(engine.layers[at]) },
     { title: "Tactic", wide: true, value: (at) => engine.layers[at].tactic || "", cell: (at) => el("span", { class: "mono" }, short(engine.layers[at].tactic || "not told", 70)) },
     ...(isTimed ? [{ title: "Time, ms", number: true, value: (at) => engine.layers[at].ms ?? NaN, cell: (at) => (engine.layers[at].ms === null ? "not known" : number(engine.layers[at].ms)) }] : []),
     { title: "Nodes", number: true, value: (at) => engine.layers[at].nodes.length, cell: (at) => nodesOf(engine.layers[at]) },
-  ], { size: 12, rowClass: (at) => (engine.layers[at].nodes.some((node) => culpritOf.has(node)) ? "bad" : "") });
+  ], { size: 12, rowClass: (at) => (isBad(at) ? "bad" : "") });
 
   function showEngine(given) {
     engine = given;
     buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(engines[at] === engine)));
-    say("layers-lead", [`${engine.backend}, ${many(engine.layers.length, "layer")}, built ${engine.title}`, ...engine.notes].join(". ") + ". Layers with a culprit have a red edge.");
-    table.show(engine.layers.map((_, at) => at));
+    say("layers-lead", [`${engine.backend}, ${many(engine.layers.length, "layer")}, built ${engine.title}`, ...engine.notes].join(". ") + ". Layers with a culprit come first and have a red edge.");
+    const all = engine.layers.map((_, at) => at);
+    table.show([...all.filter(isBad), ...all.filter((at) => !isBad(at))]);
   }
   showEngine(engine);
+}
+
+/** In which precisions the other engine computes a layer's nodes. */
+function inOther(engine, at) {
+  const [other, places] = engine === asBuilt ? [withFix, layerWithFix] : [asBuilt, layerOf];
+  const found = engine.layers[at].nodes.filter((node) => places.has(node)).map((node) => other.layers[places.get(node)].precision || "not told");
+  return [...new Set(found)].sort().join(", ");
+}
+
+function otherCell(engine, at) {
+  const there = inOther(engine, at);
+  return there && there !== engine.layers[at].precision ? el("b", null, there) : there || "not told";
 }
 
 function noLayers() {
@@ -38,7 +53,8 @@ function noLayers() {
 }
 
 function layerCell(layer) {
-  const nodes = layer.nodes.slice(0, 4).map((node) => el("span", null, nodeLink(node, 40), " "));
+  const first = [...layer.nodes].sort((a, b) => Number(culpritOf.has(b)) - Number(culpritOf.has(a)));
+  const nodes = first.slice(0, 4).map((node) => el("span", null, nodeLink(node, 40), " "));
   const alone = layer.nodes.length === 1 && graph && graph.names[layer.nodes[0]] === layer.name;
   return el("div", null,
     alone ? nodes[0] : el("span", { class: "mono", title: layer.name.length > 90 ? layer.name : null }, short(layer.name, 90)),

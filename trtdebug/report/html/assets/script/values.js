@@ -73,7 +73,8 @@ function columnsOf(values) {
 
 function drawHistogram(values) {
   const columns = columnsOf(values);
-  const size = { width: 820, height: 260, foot: 34, head: 12, left: 8 };
+  const room = byId("values-figure").clientWidth - 32;
+  const size = { width: Math.min(900, Math.max(300, room)), height: room < 500 ? 200 : 260, foot: 34, head: 12, left: 8 };
   const special = 26;
   const free = size.width - size.left * 2 - special * columns.filter((column) => column.words).length;
   const bin = free / Math.max(1, columns.filter((column) => !column.words).length);
