@@ -5,16 +5,19 @@ Hooks: tests/plugins/test_docs.py.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from diagnoses import CASE, full
+from trtexec_flags import FLAGS
 
 import trtdebug
 from trtdebug.cli.app import app
@@ -85,6 +88,12 @@ def test_every_name_of_the_python_api_is_documented() -> None:
     assert set(trtdebug.__all__) - {"__version__"} <= documented
 
 
+of_the_pages_polygraphy = pytest.mark.skipif(
+    not version("polygraphy").startswith(("0.49", "0.5")) or version("polygraphy") >= "0.54",
+    reason="the page is of Polygraphy 0.53",
+)
+
+
 def polygraphy_tools() -> list[str]:
     """All subtools of the installed Polygraphy, as "surgeon extract"."""
     code = (
@@ -102,6 +111,30 @@ def polygraphy_tools() -> list[str]:
     return done.stdout.split("\n")[:-1]
 
 
+def options_of(tool: str) -> set[str]:
+    """The long options in the help of `polygraphy TOOL`."""
+    line = [str(Path(sys.executable).parent / "polygraphy"), tool, "--help"]
+    done = subprocess.run(
+        line, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
+    )
+    return set(re.findall(r"^  (?:-\w+, )?(--[\w-]+)", done.stdout, re.M))
+
+
+@of_the_pages_polygraphy
+@pytest.mark.parametrize("tool", ["run", "convert"])
+def test_who_knows_polygraphy_finds_each_option_that_runs_or_builds(tool: str) -> None:
+    mentioned = set(re.findall(r"--[\w-]+", (DOCS / "coming-from.md").read_text(encoding="utf-8")))
+    options = options_of(tool)
+    assert "--fp16" in options
+    assert sorted(options - mentioned - {"--help"}) == []
+
+
+def test_who_knows_trtexec_finds_each_of_its_options() -> None:
+    page = (DOCS / "coming-from.md").read_text(encoding="utf-8").partition("## trtexec: build")[2]
+    assert sorted(set(FLAGS) - set(re.findall(r"--\w+", page))) == []
+
+
+@of_the_pages_polygraphy
 def test_who_knows_polygraphy_finds_each_of_its_commands() -> None:
     page = (DOCS / "coming-from.md").read_text(encoding="utf-8")
     tools = polygraphy_tools()
