@@ -45,8 +45,9 @@ ALL = {
 def parsed(command: str) -> CaseOptions:
     """The options of a command line of `trtdebug run`."""
     _, _, *words = shlex.split(command)
-    run = typer.main.get_command(app).commands["run"]
-    given = run.make_context("run", words).params
+    root = typer.main.get_command(app)
+    context = root.make_context("trtdebug", [], resilient_parsing=True)
+    given = root.commands["run"].make_context("run", words, parent=context).params
     return CaseOptions(**{f.name: given[f.name] for f in fields(CaseOptions)})
 
 
