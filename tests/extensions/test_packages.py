@@ -95,6 +95,19 @@ def test_all_are_found_with_their_hooks(installed: Path) -> None:
     assert found == HOOKS
 
 
+def test_ext_check_finds_nothing_wrong(installed: Path) -> None:
+    code = """
+import sys
+from typer.testing import CliRunner
+from trtdebug.cli.app import app
+for name in sys.argv[1:]:
+    print(CliRunner().invoke(app, ["ext", "check", name]).output)
+"""
+    written = run(installed, "-c", code, *HOOKS)
+    assert written.count("ok     documentation") == len(HOOKS), written
+    assert "wrong" not in written
+
+
 def test_what_is_found_is_what_was_installed(installed: Path) -> None:
     """And not the checkout, which `make setup` installs editable beside it."""
     modules = sorted(name.replace("-", "_") for name in HOOKS)
