@@ -51,9 +51,12 @@ def test_the_session_writes_what_the_readme_says(
 # the comparison itself -------------------------------------------------------------------------------------
 
 
-def test_sessions_are_read_from_console_blocks() -> None:
-    text = "```sh\n$ no\n```\n\n```console\n$ one\nout\n\nmore\n$ two\n```\n```console\n$ three\n```\n"
-    assert [(s.command, s.expected) for s in steps(text)] == [
+def test_sessions_are_console_blocks(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(
+        "```sh\nno\n```\n\n```console\n$ one\nout\n\nmore\n$ two\n```\n```console\n$ three\n```\n"
+    )
+    assert [(step.line, step.output) for step in steps(page)] == [
         ("one", ("out", "", "more")),
         ("two", ()),
         ("three", ()),

@@ -9,41 +9,24 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from doc_blocks import Command, blocks
 from in_process import jobs_run_here, trtdebug
 
 ROOT = Path(__file__).resolve().parents[2]
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FREE = r"\d{8}-\d{6}|\d+(?:\.\d+){2,}|\d+(?:\.\d+)? m?s\b"
 _FRACTION = r"\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+"
 _NUMBER = re.compile(f"(?P<free>{_FREE})|(?P<fraction>{_FRACTION})")
 _OFF = 0.05
 
 
-@dataclass(frozen=True)
-class Step:
-    """A command and the lines that it is said to write."""
-
-    command: str
-    expected: tuple[str, ...]
-
-
-def steps(text: str) -> list[Step]:
+def steps(readme: Path) -> list[Command]:
     """All commands of a README's sessions, in order."""
-    found: list[Step] = []
-    for block in _BLOCK.findall(text):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append(Step(line.removeprefix("$ "), ()))
-            else:
-                found[-1] = Step(found[-1].command, (*found[-1].expected, line))
-    return found
+    return [c for block in blocks(readme) if block.language == "console" for c in block.commands()]
 
 
 def check_readme(readme: Path, folder: Path) -> int:
@@ -53,22 +36,21 @@ def check_readme(readme: Path, folder: Path) -> int:
     """
     for name in ("samples", "extensions"):
         (folder / name).symlink_to(ROOT / name)
-    found = steps(readme.read_text(encoding="utf-8"))
+    found = steps(readme)
     before = Path.cwd()
     os.chdir(folder)
     try:
         with jobs_run_here():
             for step in found:
-                written = _run(step.command)
-                difference = differs(step.expected, written)
-                assert not difference, f"{readme}: $ {step.command}\n{difference}\nIt wrote:\n{written}"
+                written = _run(step.words)
+                difference = differs(step.output or (), written)
+                assert not difference, f"{readme}: $ {step.line}\n{difference}\nIt wrote:\n{written}"
     finally:
         os.chdir(before)
     return len(found)
 
 
-def _run(command: str) -> str:
-    words = shlex.split(command)
+def _run(words: list[str]) -> str:
     runners: dict[str, Callable[[], str]] = {
         "trtdebug": lambda: trtdebug(*words[1:]).stdout,
         "python": lambda: (
