@@ -14,7 +14,7 @@ from command_line import events, session_members, start, wait_for
 from in_process import jobs_run_here, trtdebug
 from onnx import TensorProto
 from planted_graphs import planted_graph
-from seed_models import identity_add_identity, mnist, unsorted_with_dead_ends
+from seed_models import identity_add_identity, mnist, unknown_operator, unsorted_with_dead_ends
 
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model, save_model
@@ -117,3 +117,14 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()
     process.wait(timeout=20)
+
+
+@pytest.mark.parametrize("command", ["compare", "repro --nodes odd"])
+def test_where_the_reference_lacks_an_operator_that_is_the_advice(command: str, tmp_path: Path) -> None:
+    save_model(unknown_operator(), tmp_path / "model.onnx")
+    words = [*command.replace("odd", GraphIndex(load_model(tmp_path / "model.onnx")).order[0]).split()]
+    with jobs_run_here():
+        done = trtdebug(words[0], tmp_path / "model.onnx", *words[1:], "--session", tmp_path / "s", "--quiet")
+    assert done.code == 4
+    assert "--operators FILE" in done.stderr
+    assert "input shapes" not in done.stderr

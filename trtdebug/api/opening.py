@@ -120,20 +120,40 @@ def opened_request(
 
 
 @contextmanager
-def reopened(place: Place, plugins: PluginManager, watch: Watch | None = None) -> Iterator[Opened]:
-    """Opens the case of a session folder again. Raises `UserError` when one of its files is not the same any more."""
+def reopened(
+    place: Place,
+    plugins: PluginManager,
+    watch: Watch | None = None,
+    model: Path | None = None,
+    recorded: bool = False,
+) -> Iterator[Opened]:
+    """Opens the case of a session folder again, wherever it and its files were moved to.
+
+    Args:
+        model: where the model is, for a session that does not find it.
+        recorded: trials of the candidate's version and device that made the last ones are taken, whatever is here; what
+            is not among them is untestable, where it is another version.
+
+    Raises:
+        UserError: one of its files is not the same any more, or not to be found.
+    """
     from trtdebug.graph.load import content_sha256
     from trtdebug.session.lock import locked
+    from trtdebug.session.places import located
+    from trtdebug.session.replaying import take_recorded
     from trtdebug.session.session import Session
     from trtdebug.stages.case_files import changed_file
 
     folder = place.folder
     session = Session(folder)
     _refuse_half_made(folder)
-    case = session.case()
+    stored = session.case()
+    case = located(stored, folder, model)
     refuse_engine(Path(case.candidate_model) if case.candidate_model else None)
     if not Path(case.model).is_file():
-        raise UserError(f"the session's model {case.model} is gone.", "Put it back, or start a new session.")
+        raise UserError(
+            f"the session's model {case.model} is not here.", "Put it back, or say where it is: --model FILE."
+        )
     if content_sha256(Path(case.model)) != case.sha256:
         raise UserError(
             f"{case.model} is not the model of the session {folder} any more: its content has changed.",
@@ -146,8 +166,13 @@ def reopened(place: Place, plugins: PluginManager, watch: Watch | None = None) -
             "Put it back, or start a new session with `trtdebug run`.",
         )
     start_executor(session, plugins, place)
-    with closing(session), locked(folder), _running(session, case, plugins, watch) as ctx:
-        yield Opened(ctx, _stored_findings(session))
+    maker = take_recorded(session, case, plugins) if recorded else None
+    with closing(session), locked(folder):
+        if case != stored:
+            session.store_case(case)
+        with _running(session, case, plugins, watch) as ctx:
+            ctx.recorded_maker = maker
+            yield Opened(ctx, _stored_findings(session))
 
 
 @contextmanager
@@ -234,7 +259,7 @@ def _refuse_other_case(folder: Path, case: Case) -> None:
         raise UserError(
             f"the session {folder} is of another model: {stored.model}.", "Choose another --session folder."
         )
-    if stored != case:
+    if stored.placeless != case.placeless:
         raise UserError(
             f"the session {folder} is of another case: its options or inputs differ.",
             "Choose another --session folder, or `trtdebug resume` it.",

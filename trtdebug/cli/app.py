@@ -24,9 +24,13 @@ from trtdebug.cli.report import report
 from trtdebug.cli.repro import ReproCommand, repro
 from trtdebug.cli.reverdict import reverdict
 from trtdebug.cli.run import run
+from trtdebug.cli.session_files import export, gc, import_
+from trtdebug.cli.session_replay import replay, skip
+from trtdebug.cli.session_show import diff, list_, show
 from trtdebug.cli.sessions import log, resume, status
 from trtdebug.cli.terminal import want_colours
 from trtdebug.cli.verify import verify
+from trtdebug.cli.view import view
 
 app = typer.Typer(
     name="trtdebug",
@@ -52,11 +56,20 @@ for command in (
     report,
     log,
     status,
+    show,
+    replay,
+    skip,
+    diff,
+    gc,
+    export,
+    view,
     doctor,
     demo,
     plugin_stub,
 ):
     app.command(cls=ReproCommand if command is repro else Command)(command)
+for name, command in (("list", list_), ("import", import_)):
+    app.command(name, cls=Command)(command)
 app.add_typer(ext.app, name="ext")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -18,7 +19,11 @@ from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
     from trtdebug.core.outcome import TensorError
+    from trtdebug.report.layer_table import SortBy
     from trtdebug.stages.table import Table
+
+
+_STDOUT = Path("-")
 
 
 @user_errors
@@ -35,6 +40,13 @@ def compare(
             help="A serialized TensorRT engine as the candidate; only its outputs are compared.",
         ),
     ] = None,
+    sort: Annotated[
+        str, typer.Option(metavar="BY", help="order, propagated, local, max-abs, nonfinite, op or tensor.")
+    ] = "order",
+    csv: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="Write the table there as CSV, too; - prints it alone."),
+    ] = None,
     profile: Profile = False,
     profile_runs: ProfileRuns = RUNS,
 ) -> None:
@@ -43,8 +55,10 @@ def compare(
     In the whole candidate (propagated), and of its node by itself (local).
     """
     from trtdebug.report.engine_text import render_engine
+    from trtdebug.report.layer_table import sorted_rows
     from trtdebug.stages.table import layer_table
 
+    by = _sort(sort)
     if engine is not None:
         if options.candidate_model is not None:
             raise UserError("--engine and --candidate-model exclude each other.", "Give one candidate.")
@@ -52,8 +66,12 @@ def compare(
     with opened(options, engines=True) as case:
         need_reference(case)
         table = layer_table(case.ctx, profile_runs if profile else 0)
+        table = replace(table, rows=sorted_rows(table.rows, by))
+        _write_csv(table, csv)
         if case.ctx.candidate_is_engine and table.plain.status == "untestable":
             show(unloadable(Path(case.ctx.case.candidate_model or ""), table.plain.reason))
+        elif csv == _STDOUT:
+            pass
         elif options.json:
             say_json(_data(table, case.ctx.limits.describe()))
         else:
@@ -64,6 +82,31 @@ def compare(
                 say()
                 say(render_engine(table.plain.engine))
     raise typer.Exit({"pass": 0, "fail": 1, "untestable": UNTESTABLE}[table.plain.status])
+
+
+def _sort(by: str) -> SortBy:
+    """Raises `UserError` for what the table cannot be sorted by."""
+    from trtdebug.report.layer_table import SORTS
+
+    found = next((known for known in SORTS if known == by), None)
+    if found is None:
+        raise UserError(f"--sort takes no {by!r}.", f"There are: {', '.join(SORTS)}.")
+    return found
+
+
+def _write_csv(table: Table, path: Path | None) -> None:
+    from trtdebug.report.layer_table import layer_csv
+    from trtdebug.session.files import write_text
+
+    if path == _STDOUT:
+        sys.stdout.write(layer_csv(table.rows))
+    elif path is not None:
+        try:
+            write_text(path, layer_csv(table.rows))
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be written: {error.strerror or error}.", "Name another file with --csv."
+            ) from error
 
 
 def _print(table: Table, failing: bool, rule: str, engine: bool) -> None:

@@ -20,13 +20,29 @@ _shown: list[LiveView] = []
 
 def say(text: str = "") -> None:
     """A line of result, on stdout."""
-    hush()
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    _write(_harmless(text))
 
 
 def say_report(text: str) -> None:
     """The report for people, in colours where there are some."""
-    say(styled(text) if has_colours(sys.stdout) else text)
+    _write(styled(_harmless(text)) if has_colours(sys.stdout) else _harmless(text))
+
+
+def _write(text: str) -> None:
+    hush()
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def _harmless(text: str) -> str:
+    """What a terminal would act on, as JSON escapes: a name can hold anything."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def say_json(data: Any) -> None:

@@ -64,11 +64,18 @@ def opened_request(
 
 
 @contextmanager
-def reopened(folder: Path, timeout: float, memory: int | None, quiet: bool) -> Iterator[Opened]:
-    """Opens the case of a session folder again. Raises `UserError` when one of its files is not the same any more."""
+def reopened(
+    folder: Path,
+    timeout: float,
+    memory: int | None,
+    quiet: bool,
+    model: Path | None = None,
+    recorded: bool = False,
+) -> Iterator[Opened]:
+    """Opens the case of a session folder again; see `trtdebug.api.opening.reopened`."""
     with (
         watching(quiet) as watch,
-        opening.reopened(Place(folder, timeout, memory), load(), watch) as case,
+        opening.reopened(Place(folder, timeout, memory), load(), watch, model, recorded) as case,
         _resumable(folder),
     ):
         yield case

@@ -1,4 +1,4 @@
-"""`trtdebug resume`, `log` and `status`: sessions that exist."""
+"""`trtdebug resume`, `log` and `status`: sessions that exist. What else can be done with them: session_*.py."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def resume(
     folder: SessionFolder = None,
     model: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="The model, to be sure that the session is its own."),
+        typer.Option(metavar="FILE", help="Where the model is, for a session that was moved without it."),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
     worker_memory: WorkerMemory = None,
@@ -43,8 +43,8 @@ def resume(
     chosen = chosen_session(folder)
     if model is not None:
         _same_model(chosen, model)
-    with reopened(chosen, timeout, worker_memory, quiet) as case:
-        code = diagnose(case, _until(case.ctx.session), json)
+    with reopened(chosen, timeout, worker_memory, quiet, model=model) as case:
+        code = diagnose(case, until(case.ctx.session), json)
     raise typer.Exit(code)
 
 
@@ -52,20 +52,19 @@ def resume(
 def log(
     folder: SessionFolder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """The journal of a session: trials and verdicts."""
+    """The log of a session, which `trtdebug replay` takes, edited or not.
+
+    A line a trial with its verdict; what else happened stands in comments.
+    """
+    from trtdebug.session.log_text import log_text
     from trtdebug.session.session import Session
 
     session = Session(chosen_session(folder))
     session.case()
-    events = list(session.journal.read())
     if json:
-        say_json(events)
-        return
-    for event in events:
-        rest = {k: v for k, v in event.items() if k not in ("time", "event", "traceback") and v != ""}
-        if "trial" in rest:
-            rest["trial"] = rest["trial"][:12]
-        say(f"{event['time'][:19]} {event['event']:15} " + ", ".join(f"{k}={v}" for k, v in rest.items()))
+        say_json(list(session.journal.read()))
+    else:
+        say(log_text(session))
 
 
 @user_errors
@@ -89,17 +88,15 @@ def status(
 
 
 def _state(folder: Path) -> dict[str, Any]:
+    from trtdebug.session.garbage import is_finished
     from trtdebug.session.session import Session
 
     session = Session(folder)
     case = session.case()
-    events = list(session.journal.read())
-    opened_last = max((i for i, e in enumerate(events) if e["event"] == "opened"), default=-1)
-    finished = [e for e in events if e["event"] == "finished"]
-    done = any(e["event"] == "finished" for e in events[opened_last:])
+    finished = [e for e in session.journal.read() if e["event"] == "finished"]
     return {
         "session": str(folder),
-        "state": "finished" if done else "unfinished",
+        "state": "finished" if is_finished(session) else "unfinished",
         "model": case.model,
         "trials": sum(1 for _ in folder.glob("trials/*/outcome.json")),
         "verdict": finished[-1]["verdict"] if finished else None,
@@ -115,7 +112,7 @@ def _state_or_error(folder: Path) -> dict[str, Any]:
         return {"session": str(folder), "state": state, "model": None, "trials": 0, "verdict": None}
 
 
-def _until(session: Session) -> Until:
+def until(session: Session) -> Until:
     """How far the interrupted command wanted to go; all the way for one that was no diagnosis."""
     wanted: list[Until] = [e["until"] for e in session.journal.read() if e["event"] == "started"]
     return wanted[-1] if wanted else "repro"

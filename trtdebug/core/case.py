@@ -147,3 +147,8 @@ class Case:
     command: str = field(default="", compare=False)
     max_memory: int | None = field(default=None, compare=False)
     good_tactics: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def placeless(self) -> Case:
+        """The same case, equal wherever its files lie."""
+        return replace(self, model="", candidate_model="", options=self.options.placeless)

@@ -13,6 +13,7 @@ from trtdebug.debugger.repros import repro_of
 from trtdebug.debugger.types import Answer
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.session import Session
+from trtdebug.stages.context import Context
 from trtdebug.stages.divergence import first_divergence
 from trtdebug.stages.output_verdicts import output_verdicts
 from trtdebug.stages.plugin_troubles import plugin_problems, plugin_states
@@ -43,7 +44,7 @@ def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagn
         fix_folder=folder,
         repro=repro,
         findings=notes.findings + plugin_problems(ctx.plugins) + _worker_troubles(ctx.session),
-        unknown=tuple(dict.fromkeys(notes.unknown)),
+        unknown=tuple(dict.fromkeys((*notes.unknown, *_skipped(ctx)))),
         stages=tuple(notes.stages),
         trials=TrialCounts(
             counts.total, counts.builds, counts.cached, counts.untestable, round(counts.seconds, 3)
@@ -53,6 +54,13 @@ def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagn
         extensions=_extensions(ctx.plugins),
         plugins=plugin_states(ctx.plugins),
     )
+
+
+def _skipped(ctx: Context) -> tuple[str, ...]:
+    """What the user took for untestable is not known."""
+    nodes, trials = len(ctx.skipped), len(ctx.session.skips.trials)
+    lines = [f"{nodes} node(s) were skipped: whether they are a cause is not known"] if nodes else []
+    return (*lines, *([f"{trials} trial(s) were skipped"] if trials else []))
 
 
 def _extensions(plugins: PluginManager) -> tuple[ExtensionInfo, ...]:

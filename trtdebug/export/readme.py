@@ -20,7 +20,8 @@ def _lines(manifest: FixManifest) -> Iterator[str]:
     passed, tried = manifest.builds_passed
     yield f"A fix for {_plain(case.model)}"
     yield ""
-    yield f"{_plain(manifest.summary)}: {passed} of {tried} fresh builds passed with it."
+    held = f": {passed} of {tried} fresh builds passed with it" if tried else ""
+    yield f"{_plain(manifest.summary)}{held}."
     found_with = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     yield f"Found with {_plain(found_with)}" + (f" on {_plain(manifest.device)}." if manifest.device else ".")
     yield f"Model sha256 {case.sha256}, built in {case.options.precision.upper()}."

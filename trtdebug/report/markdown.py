@@ -36,7 +36,10 @@ def _verdict(report: Report) -> Iterator[str]:
         yield _code(report["reason"], _TEXT)
     flaky = report["flaky"]
     if flaky["builds"]:
-        yield f"{flaky['failed']} of {flaky['builds']} builds are wrong. Rule: {_code(report['rule'], _TEXT)}"
+        none = report["verdict"] == "untestable"
+        wrong = f"none of {flaky['builds']} builds could be compared"
+        wrong = wrong if none else f"{flaky['failed']} of {flaky['builds']} builds are wrong"
+        yield f"{wrong[:1].upper()}{wrong[1:]}. Rule: {_code(report['rule'], _TEXT)}"
 
 
 def _basename(path: str) -> str:
@@ -113,7 +116,8 @@ def _fix(report: Report) -> Iterator[str]:
     passed, tried = fix["builds_passed"]
     ratio = fix["latency_ratio"]
     cost = f", {_number(ratio)} times the latency" if ratio is not None else ""
-    yield f"{_code(fix['summary'], _TEXT)}: {passed} of {tried} fresh builds pass{cost}."
+    held = f"{passed} of {tried} fresh builds pass" if tried else "it was not built by itself"
+    yield f"{_code(fix['summary'], _TEXT)}: {held}{cost}."
 
 
 def _versions(report: Report) -> Iterator[str]:

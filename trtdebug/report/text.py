@@ -49,7 +49,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"rule       {report['rule']}"
     flaky = report["flaky"]
     if flaky["builds"]:
-        yield f"builds     {flaky['failed']} of {flaky['builds']} builds, made as you make them, are wrong"
+        yield f"builds     {_builds(flaky, report['verdict'])}"
     yield from _divergence(report["first_divergence"], bool(report["culprits"]))
     yield from _culprits(report["culprits"])
     yield from _fixes(report["fixes"], candidate)
@@ -66,6 +66,13 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         f"{trials['total']} trials: {trials['builds']} built in {trials['seconds']:.1f} s, "
         f"{trials['cached']} from the cache, {trials['untestable']} untestable"
     )
+
+
+def _builds(flaky: Mapping[str, Any], verdict: str) -> str:
+    """How many of the builds are wrong; where nothing could be compared that is not known of any."""
+    if verdict == "untestable":
+        return f"none of {flaky['builds']} builds, made as you make them, could be compared"
+    return f"{flaky['failed']} of {flaky['builds']} builds, made as you make them, are wrong"
 
 
 def _backend(backend: Mapping[str, Any]) -> str:
@@ -123,12 +130,13 @@ def _fixes(fixes: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> Iter
         passed, tried = fix["builds_passed"]
         yield ""
         yield f"fix ({fix_state(fix, fix is fixes[-1])}): {cut_names(fix['summary'])}"
-        detail = [f"{passed} of {tried} fresh builds pass"]
+        detail = [f"{passed} of {tried} fresh builds pass"] if tried else []
         if fix["max_rel_after"] is not None:
             detail.append(f"largest error then {_number(fix['max_rel_after'])} of the scale")
         if fix["latency_ratio"] is not None:
             detail.append(f"{_number(fix['latency_ratio'])} times the latency")
-        yield f"  {', '.join(detail)}"
+        if detail:
+            yield f"  {', '.join(detail)}"
         if fix["latency_ms"] is not None:
             yield f"  {_latencies(fix['latency_ms'])}"
         for line in (fix["reason"], fix["note"], _untested(fix["untested_pins"])):

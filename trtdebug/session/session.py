@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from trtdebug.plugins.types import Executor
 from trtdebug.session.files import write_text
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.journal import Journal
+from trtdebug.session.places import note_places
+from trtdebug.session.skips import SKIPPED, Skips, read_skips
 from trtdebug.session.tensors import TensorStore
 from trtdebug.session.timing import ENGINE_FILE
 
@@ -77,11 +79,17 @@ class Session:
             raise UserError(f"{path} cannot be read: {error}.", "Start a new session.") from error
 
     def store_case(self, case: Case) -> None:
+        note_places(case, self.folder)
         write_text(self.folder / "case.json", dumps(case, indent=2))
+
+    @property
+    def skips(self) -> Skips:
+        """What the user takes for untestable."""
+        return read_skips(self.folder)
 
     def run(self, job: Job) -> Outcome:
         """The outcome of a job: from the folder when it was finished before, else by doing it."""
-        known = self._finished(job)
+        known = self._finished(job) if job.sha256 not in self.skips.trials else SKIPPED
         outcome = known if known is not None else self._perform(job)
         if job.role == "candidate":
             self.counts.add(outcome, known is not None)
@@ -93,12 +101,16 @@ class Session:
         path = self.trial_folder(job.sha256) / "outcome.json"
         if not path.exists() or not self._kept(job):
             return None
-        return loads(path.read_text(encoding="utf-8"), Outcome)
+        outcome = loads(path.read_text(encoding="utf-8"), Outcome)
+        failing = [e.tensor for e in outcome.tensors if e.status != "pass"] if job.keep == "failing" else []
+        return outcome if self._stored(job, failing, job.sha256) else None
 
     def _kept(self, job: Job) -> bool:
         """Whether the tensors that a recording job made are still there."""
-        names = job.outputs or ()
-        return not job.record or all(self.tensors.has(s, TensorRef(n)) for s in job.samples for n in names)
+        return not job.record or self._stored(job, job.outputs or (), "")
+
+    def _stored(self, job: Job, tensors: Iterable[str], scope: str) -> bool:
+        return all(self.tensors.has(s, TensorRef(n, scope)) for n in tensors for s in job.samples)
 
     def _perform(self, job: Job) -> Outcome:
         if self.executor is None:

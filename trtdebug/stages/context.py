@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,6 +33,19 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.job import ChoiceRef, Job, Keep, TensorRef
 from trtdebug.session.session import Session
 
+_LACKING = (
+    "Give the reference an implementation of the operator: --operators FILE; see docs/custom-operators.md."
+)
+_OTHERWISE = "Check the input shapes (--input-shapes) and `trtdebug check` of the model."
+
+
+def _lacks_operator(reason: str) -> bool:
+    """Whether it is an operator that the reference does not know, or has no kernel for."""
+    words = (
+        "no implementation of|not a registered|No Op registered|not find an implementation|NOT_IMPLEMENTED"
+    )
+    return re.search(words, reason, re.IGNORECASE) is not None
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -52,6 +66,7 @@ class Context:
         session: runs jobs, from its cache where it can.
         plugins: hooks, built-in and third-party.
         report_progress: told where long work stands.
+        recorded_maker: version and device of the candidate whose trials are replayed; None = the one that is here.
         own_rounding: by output: relative RMS error of the reference in FP32 against itself in FP64, where that
             was asked.
     """
@@ -61,6 +76,7 @@ class Context:
     plugins: PluginManager
     report_progress: Callable[[Progress], None] = field(default=lambda progress: None)
     own_rounding: dict[str, float] = field(default_factory=dict)
+    recorded_maker: str | None = None
 
     @cached_property
     def model(self) -> onnx.ModelProto:
@@ -150,6 +166,8 @@ class Context:
 
     def maker(self, backend: str) -> str:
         """Version and device of a backend, as in `Job.version`."""
+        if self.recorded_maker is not None and backend == self.case.candidate:
+            return self.recorded_maker
         found = self.plugins.backends()[backend].probe()
         return f"{found.version} {found.device}".strip()
 
@@ -218,11 +236,19 @@ class Context:
             choices={n: self.choices[n] for n in names if n in self.choices},
         )
 
+    @cached_property
+    def skipped(self) -> frozenset[str]:
+        """Nodes that the user takes for untestable: they stay in FP32 in every trial of a search."""
+        return frozenset(self.session.skips.nodes)
+
     def exposing(self, nodes: Iterable[str]) -> tuple[Intervention, ...]:
-        """Interventions under which exactly `nodes` work in low precision and all other nodes in FP32."""
+        """Interventions under which exactly `nodes` work in low precision and all other nodes in FP32.
+
+        Those that the user skips are among the others.
+        """
         if self.low is None:
             raise ValueError("the case has no low precision")
-        exposed = set(nodes)
+        exposed = set(nodes) - self.skipped
         pinned = tuple(n for n in self.items if n not in exposed)
         force = ForcePrecision(self.low)
         return (force, PinPrecision(pinned)) if pinned else (force,)
@@ -259,6 +285,6 @@ class Context:
         if outcome.status == "untestable":
             raise UserError(
                 f"the reference {self.case.reference} cannot run {Path(self.case.model).name}: {outcome.reason}",
-                "Check the input shapes (--input-shapes) and `trtdebug check` of the model.",
+                _LACKING if _lacks_operator(outcome.reason) else _OTHERWISE,
             )
         return outcome

@@ -57,7 +57,7 @@ def observe(ctx: Context, nodes: Sequence[str] | None = None, foreseen_by: str |
     Args:
         foreseen_by: a backend that stands in for the candidate; what it says is no trial.
     """
-    wanted = list(nodes if nodes is not None else ctx.items)
+    wanted = [n for n in (nodes if nodes is not None else ctx.items) if n not in ctx.skipped]
     ctx.report_progress(Progress("observe", f"{len(wanted)} nodes, each fed by the reference", len(wanted)))
     tensors = {t for n in wanted for t in (*ctx.index.node(n).inputs, *ctx.index.node(n).outputs) if t}
     produced = sorted(t for t in tensors if t in ctx.index.producer and t in ctx.types)

@@ -20,6 +20,9 @@ from trtdebug.oracle.verdict import judge, worst
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
 
+EVERY_TENSOR_MARKED = "every tensor marked"
+"""Purpose of a trial that shows the errors of all tensors."""
+
 
 @dataclass(frozen=True)
 class Propagated:
@@ -43,7 +46,7 @@ def propagate(ctx: Context, interventions: Sequence[Intervention] = (), *, fast:
     ctx.need_reference(wanted)
     outcomes = []
     for batch in _batches(ctx, wanted):
-        job = ctx.candidate_job("every tensor marked", interventions, outputs=batch, fast=fast)
+        job = ctx.candidate_job(EVERY_TENSOR_MARKED, interventions, outputs=batch, fast=fast)
         outcomes.append(ctx.session.run(job))
     outcome = joined(outcomes)
     by_name = {e.tensor: e for e in outcome.tensors}

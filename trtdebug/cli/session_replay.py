@@ -1,0 +1,112 @@
+"""`trtdebug replay` and `skip`: a session done again with verdicts of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from trtdebug.cli.console import say
+from trtdebug.cli.diagnose import diagnose
+from trtdebug.cli.errors import user_errors
+from trtdebug.cli.limits import WorkerMemory
+from trtdebug.cli.opening import reopened
+from trtdebug.cli.sessions import chosen_session, until
+from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.session.skips import Skips
+
+_Folder = Optional[Path]  # noqa: UP045 - typer evaluates this on Python 3.10
+
+
+@user_errors
+def replay(
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG", help="What `trtdebug log` printed.", show_default=False)
+    ],
+    source: Annotated[
+        _Folder, typer.Option("--from", metavar="DIR", help="The session of the log, where it lies now.")
+    ] = None,
+    session: Annotated[
+        _Folder, typer.Option(metavar="DIR", help="Session folder to make. Default: .trtdebug/<id>.")
+    ] = None,
+    model: Annotated[
+        _Folder, typer.Option(metavar="FILE", help="Where the model is, if the session does not find it.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
+    worker_memory: WorkerMemory = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """A new session in which the verdicts of a log are taken as given.
+
+    Trials that the log does not have are done anew; where the candidate that made the others is not here, they are
+    untestable. Exit code as that of run.
+    """
+    from trtdebug.session.log_text import read_log
+    from trtdebug.session.replaying import replayed
+    from trtdebug.session.session import Session, new_folder
+
+    content = read_log(log)
+    old = source or content.session
+    name = Path(Session(old).case().model)
+    folder = session or new_folder(name)
+    new = replayed(content, old, folder, model)
+    with reopened(new.folder, timeout, worker_memory, quiet, recorded=True) as case:
+        code = diagnose(case, until(Session(old)), json)
+    raise typer.Exit(code)
+
+
+@user_errors
+def skip(
+    what: Annotated[
+        list[str], typer.Argument(metavar="WHAT...", help="Nodes, or trials by the beginning of their hash.")
+    ],
+    session: Annotated[
+        _Folder, typer.Option(metavar="DIR", help="Session folder. Default: the newest.")
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take them for testable again.")] = False,
+) -> None:
+    """Takes trials or nodes for untestable when the session is resumed.
+
+    A node that is skipped stays in FP32 in every trial of the search, and whether it is a cause is not known.
+    """
+    from trtdebug.session.session import Session
+    from trtdebug.session.skips import read_skips, store_skips
+
+    folder = chosen_session(session)
+    given = _skips(folder, what)
+    before = read_skips(folder)
+    after = before.without(given) if undo else before.more(given)
+    store_skips(folder, after)
+    Session(folder).journal.write("unskipped" if undo else "skipped", nodes=given.nodes, trials=given.trials)
+    say(
+        f"{len(after.nodes)} node(s) and {len(after.trials)} trial(s) are skipped; go on: trtdebug resume {folder}"
+    )
+
+
+def _skips(folder: Path, what: list[str]) -> Skips:
+    """What these name. Raises `UserError` for what is neither a node nor a trial."""
+    from trtdebug.graph.index import GraphIndex
+    from trtdebug.graph.load import load_model
+    from trtdebug.report.session_facts import trial_of
+    from trtdebug.session.places import located
+    from trtdebug.session.session import Session
+    from trtdebug.session.skips import Skips
+    from trtdebug.session.trials import stored_trials
+
+    session = Session(folder)
+    case = located(session.case(), folder)
+    trials = stored_trials(session)
+    known = frozenset(GraphIndex(load_model(Path(case.model))).order)
+    nodes = tuple(w for w in what if w in known)
+    others = [w for w in what if w not in known]
+    strange = next((w for w in others if not any(t.name.startswith(w) for t in trials)), None)
+    if strange is not None:
+        raise UserError(
+            f"{strange!r} is neither a node of the model nor a trial of {folder}.",
+            "`trtdebug inspect --nodes` lists nodes, `trtdebug show` trials.",
+        )
+    return Skips(tuple(trial_of(trials, w).name for w in others), nodes)

@@ -1,0 +1,104 @@
+"""What sessions hold that may go: tensors of trials, scratch, or the whole of old ones."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trtdebug.core.errors import UserError
+from trtdebug.session.lock import locked
+from trtdebug.session.session import Session
+from trtdebug.session.timing import ENGINE_FILE
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What may be deleted of a session.
+
+    Attributes:
+        paths: files and folders.
+        bytes: that they take.
+        whole: it is all of the session.
+    """
+
+    session: Path
+    paths: tuple[Path, ...]
+    bytes: int
+    whole: bool = False
+
+
+def garbage(
+    sessions: Sequence[Path], keep: int, days: float = 0.0, whole: bool = False
+) -> tuple[Garbage, ...]:
+    """What may go of these sessions (newest first); those that hold nothing of it are left out.
+
+    Of a session go the tensors that its trials kept, scratch files and kept engines: its report, journal and trials
+    stay, `resume` repeats trials whose tensors it needs, and `reverdict` has the numbers only.
+
+    Args:
+        keep: so many of the newest are left as they are.
+        days: younger ones are left as they are, by the last entry of their journals.
+        whole: the sessions themselves go; only finished ones do.
+    """
+    found = []
+    for folder in sessions[keep:]:
+        if _age(folder) < days * _DAY or (whole and not is_finished(Session(folder))):
+            continue
+        paths = (folder,) if whole else tuple(_droppable(folder))
+        size = sum(map(size_of, paths))
+        if paths:
+            found.append(Garbage(folder, paths, size, whole))
+    return tuple(found)
+
+
+def drop(found: Iterable[Garbage]) -> tuple[tuple[Garbage, ...], tuple[str, ...]]:
+    """Deletes it. Returns what is gone, and of the rest why it is not: in use, or not to be deleted."""
+    gone, left = [], []
+    for item in found:
+        try:
+            with locked(item.session):
+                for path in item.paths:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            gone.append(item)
+        except UserError as error:
+            left.append(error.message)
+        except OSError as error:
+            left.append(f"{error.filename} cannot be deleted: {error.strerror}")
+    return tuple(gone), tuple(left)
+
+
+def is_finished(session: Session) -> bool:
+    """Whether the last command that opened it came to its end."""
+    finished = False
+    for event in session.journal.read():
+        finished = event["event"] == "finished" or (finished and event["event"] != "opened")
+    return finished
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; links count for nothing."""
+    if path.is_symlink():
+        return 0
+    if path.is_file():
+        return path.stat().st_size
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def _droppable(folder: Path) -> Iterator[Path]:
+    tensors = folder / "tensors"
+    if tensors.is_dir():
+        yield from sorted(p for p in tensors.iterdir() if p.name != "samples")
+    if (folder / "work").is_dir():
+        yield folder / "work"
+    yield from sorted(folder.glob(f"trials/*/{ENGINE_FILE}"))
+
+
+def _age(folder: Path) -> float:
+    """Seconds since something was written to its journal."""
+    path = folder / "journal.jsonl"
+    return time.time() - (path if path.exists() else folder).stat().st_mtime
