@@ -32,7 +32,7 @@ def _size(row: Row, by: SortBy) -> tuple[float, float]:
     """NaN and Inf on one side only count for more than any number."""
     nonfinite = max(row.propagated.nonfinite, row.local.nonfinite if row.local else 0)
     if by == "nonfinite":
-        return nonfinite, row.propagated.rms_rel
+        return nonfinite, _number(row.propagated.rms_rel)
     if by == "local":
         local = row.local
         return (local.nonfinite, _number(local.rms_rel)) if local is not None else (-1, 0.0)

@@ -27,7 +27,7 @@ class Places:
         """Of a line or more."""
         for path, name in self.known.items():
             text = text.replace(path, name)
-        return _TOKEN.sub(lambda found: _bare(found[0]), text)
+        return _TOKEN.sub(lambda found: _bare(found[0]), text).replace(str(Path.home()), "~")
 
     def json(self, text: str) -> str:
         """Of a JSON text, in all of its strings; indented, with its keys in their order."""

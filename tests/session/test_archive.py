@@ -1,0 +1,129 @@
+"""Exported sessions: what may be opened, and what is left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from seed_models import model_of, node, value, weight
+
+from trtdebug.core.case import BuildOptions, Case, OperatorSource, Tolerance
+from trtdebug.core.errors import UserError
+from trtdebug.graph.load import content_sha256
+from trtdebug.session.archive import export_session, import_session
+from trtdebug.session.job import TensorRef
+from trtdebug.session.places import located
+from trtdebug.session.session import Session
+from trtdebug.session.without_paths import Places
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """Of a model with its weights in another file, with an operator's file; with scratch and logs."""
+    home = tmp_path / "größe & co"
+    home.mkdir()
+    model = model_of(
+        [node("Mul", ["x", "w"], ["y"], "/mul")],
+        [value("x", [64])],
+        [value("y", [64])],
+        [weight("w", np.ones(64, np.float32))],
+    )
+    onnx.save(model, home / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    (home / "ops.py").write_text("# an operator")
+    content = hashlib.sha256(b"# an operator").hexdigest()
+    case = Case(
+        model=str(home / "m.onnx"),
+        sha256=content_sha256(home / "m.onnx"),
+        nodes=1,
+        options=BuildOptions(operators=(OperatorSource("python", str(home / "ops.py"), content),)),
+        tolerance=Tolerance(),
+        reference="onnxruntime",
+        candidate="emulator",
+        samples=("s0",),
+        inputs_sha256="11",
+        command=f"trtdebug run {home / 'm.onnx'} --fp16",
+    )
+    made = Session(tmp_path / "session")
+    made.store_case(case)
+    made.tensors.put("s0", TensorRef("x"), np.ones(4, np.float32))
+    made.tensors.put("s0", TensorRef("y", "ab" * 32), np.ones(4, np.float32))
+    (made.folder / "work").mkdir()
+    (made.folder / "work" / "piece.onnx").write_text("scratch")
+    (made.folder / "trials" / "aa").mkdir(parents=True)
+    (made.folder / "trials" / "aa" / "log.txt").write_text(f"{home}/m.onnx: node /mul of {os.__file__}\n")
+    (made.folder / "trials" / "aa" / "engine.plan").write_text("an engine")
+    (made.folder / "journal.jsonl").write_text('{"time": "t", "event": "opened"}\ncut o')
+    return made
+
+
+def test_all_that_is_needed_is_in_it_and_is_found_when_it_is_opened(session: Session, tmp_path: Path) -> None:
+    export_session(session.folder, tmp_path / "s.zip")
+    opened = Session(import_session(tmp_path / "s.zip", tmp_path / "new", tmp_path))
+    (tmp_path / "größe & co").rename(tmp_path / "gone")
+    case = located(opened.case(), opened.folder)
+    assert Path(case.model).parent == (tmp_path / "new" / "files" / "0").resolve()
+    assert content_sha256(Path(case.model)) == session.case().sha256
+    assert Path(case.options.operators[0].name).read_text() == "# an operator"
+    assert case.placeless == session.case().placeless
+    assert opened.tensors.has("s0", TensorRef("y", "ab" * 32))
+    assert (opened.folder / "trials" / "aa" / "log.txt").read_text() == "files/0/m.onnx: node /mul of os.py\n"
+    names = {p.name for p in opened.folder.rglob("*")}
+    assert not names & {"work", "piece.onnx", "engine.plan", "places.json"}
+    assert [e["event"] for e in opened.journal.read()] == ["opened"]
+
+
+def test_it_can_be_without_model_and_tensors(session: Session, tmp_path: Path) -> None:
+    export_session(session.folder, tmp_path / "s.zip", model=False, tensors=False)
+    opened = Session(import_session(tmp_path / "s.zip", None, tmp_path / "root"))
+    assert opened.folder == tmp_path / "root" / "session"
+    assert opened.case().model == "m.onnx"
+    assert opened.tensors.has("s0", TensorRef("x"))
+    assert not opened.tensors.has("s0", TensorRef("y", "ab" * 32))
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    "member",
+    ["../evil", "s/../../evil", "/evil", "s\\..\\..\\evil", "C:/evil", "evil", link("s/evil"), "other/evil"],
+)
+def test_nothing_leaves_the_folder(member: str | zipfile.ZipInfo, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        archive.writestr("s/case.json", "{}")
+        archive.writestr(member, "/etc/passwd")
+    with pytest.raises(UserError):
+        import_session(tmp_path / "e.zip", tmp_path / "in" / "s", tmp_path)
+    assert {p.name for p in tmp_path.rglob("*")} <= {"e.zip", "in"}
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 damaged"])
+def test_what_is_no_session_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f.zip").write_bytes(content)
+    with pytest.raises(UserError, match="cannot be unpacked"):
+        import_session(tmp_path / "f.zip", None, tmp_path)
+    with zipfile.ZipFile(tmp_path / "g.zip", "w") as archive:
+        archive.writestr("s/case.json", "{}")
+    with pytest.raises(UserError, match="cannot be read"):
+        import_session(tmp_path / "g.zip", None, tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"f.zip", "g.zip"}
+
+
+def test_paths_that_are_here_go_and_names_of_nodes_stay(tmp_path: Path) -> None:
+    places = Places({str(tmp_path): "~"})
+    here = Path(os.__file__)
+    text = f"{tmp_path}/a, at {here}:12, /encoder/layer.0/MatMul_1, /usr, {here.parent}/nothing.py"
+    assert places.text(text) == f"~/a, at {here.name}:12, /encoder/layer.0/MatMul_1, /usr, nothing.py"
+    assert json.loads(places.json(f'{{"{tmp_path}": ["{tmp_path}/x", 1.5, null]}}')) == {
+        "~": ["~/x", 1.5, None]
+    }
