@@ -42,12 +42,7 @@ def export_session(folder: Path, out: Path, model: bool = True, tensors: bool = 
     """
     case = located(Session(folder).case(), folder)
     inside = _names(case) if model else {}
-    here = {
-        str(folder.resolve()): ".",
-        str(folder.absolute()): ".",
-        str(Path.cwd()): ".",
-        str(Path.home()): "~",
-    }
+    here = {str(folder.resolve()): ".", str(folder.absolute()): ".", str(Path.cwd()): "."}
     bare = {path: Path(path).name for path, _ in files_of(case)}
     places = Places(here | bare | inside)
     temporary = out.with_name(f".{out.name[:100]}.tmp")

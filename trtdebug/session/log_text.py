@@ -15,6 +15,8 @@ from trtdebug.session.session import Session
 
 Verdict = Literal["pass", "fail", "skip"]
 _WORDS = {"pass": "pass", "fail": "fail", "untestable": "skip"}
+_APART = ("time", "event", "trial", "status", "traceback")
+"""Fields of an event that do not stand in a comment."""
 _SHOWN = 16
 """Digits of a trial's hash."""
 
@@ -53,7 +55,11 @@ def _events(session: Session) -> Iterator[str]:
     skipped = set(session.skips.trials)
     for number, event in enumerate(events):
         when, kind = event["time"][:19], event["event"]
-        rest = {k: v for k, v in event.items() if k not in ("time", "event", "trial", "status", "traceback") and v != ""}
+        rest = {
+            k: v
+            for k, v in event.items()
+            if k not in ("time", "event", "trial", "status", "traceback") and v != ""
+        }
         told = printable(", ".join(f"{k}={v}" for k, v in rest.items()))
         if kind == "trial_finished" and last[event["trial"]] == number:
             word = "skip" if event["trial"] in skipped else _WORDS[event["status"]]
