@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 from in_process import Done, jobs_run_here, trtdebug
 
-from trtdebug.cli.demo import _build, _sample
-from trtdebug.graph.load import load_model, save_model
+from trtdebug.graph.load import load_model
 from trtdebug.repro.manifest import read_manifest
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("repro")
-    save_model(_build(_sample()), folder / "m.onnx")
+    trtdebug("demo", "--save", folder / "m.onnx")
     with jobs_run_here():
         yield folder
 

@@ -64,10 +64,10 @@ def repro(
         typer.Option(metavar="DIR", help="Folder to write. Default: repro/ in the session."),
     ] = None,
 ) -> None:
-    """Exports a minimal repro, verified in a fresh process; `repro check DIR` verifies one again.
+    """Exports a minimal repro, verified in a fresh process.
 
-    Chosen nodes are written where they pass, too: then the folder is a unit test. Exit code 1 when it fails as it
-    should; 0 where it passes; 4 where that could not be tested.
+    `trtdebug repro check DIR` verifies one again. Chosen nodes are written where they pass, too: then the folder is
+    a unit test. Exit code 1 when it fails as it should; 0 where it passes; 4 where that could not be tested.
     """
     names = _nodes(options.model, nodes or [], around or [])
     if output is not None:

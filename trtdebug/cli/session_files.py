@@ -30,9 +30,9 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes", help="Delete it. Without this it is only told.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Frees disk space: tensors that trials kept, scratch files, or whole sessions.
+    """Frees disk space that sessions take.
 
-    Reports, journals and trials stay, unless --sessions is given.
+    Tensors that trials kept and scratch files go, or whole sessions. Reports, journals and trials stay, unless --sessions is given.
     """
     from trtdebug.report.session_text import size_text
     from trtdebug.session.garbage import drop, garbage
@@ -69,9 +69,9 @@ def export(
         bool, typer.Option("--no-tensors", help="Without what trials kept; inputs stay.")
     ] = False,
 ) -> None:
-    """Packs a session into a .zip file to send, without any path of this machine.
+    """Packs a session into a .zip file to send.
 
-    `trtdebug import` opens it elsewhere.
+    It holds no path of this machine. `trtdebug import` opens it elsewhere.
     """
     from trtdebug.report.session_text import size_text
     from trtdebug.session.archive import export_session
@@ -89,7 +89,7 @@ def import_(
         _Path, typer.Option(metavar="DIR", help="Folder to make. Default: .trtdebug/<its name>.")
     ] = None,
 ) -> None:
-    """Opens a session that was exported, here or on another machine."""
+    """Opens a session that was exported."""
     from trtdebug.session.archive import import_session
     from trtdebug.session.session import DEFAULT_ROOT
 

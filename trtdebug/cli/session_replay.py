@@ -40,9 +40,9 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """A new session in which the verdicts of a log are taken as given.
+    """A new session with the verdicts of a log.
 
-    Trials that the log does not have are done anew; where the candidate that made the others is not here, they are
+    They are taken as given. Trials that the log does not have are done anew; where the candidate that made the others is not here, they are
     untestable. Exit code as that of run.
     """
     from trtdebug.session.log_text import read_log
@@ -69,9 +69,9 @@ def skip(
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take them for testable again.")] = False,
 ) -> None:
-    """Takes trials or nodes for untestable when the session is resumed.
+    """Takes trials or nodes for untestable.
 
-    A node that is skipped stays in FP32 in every trial of the search, and whether it is a cause is not known.
+    It counts when the session is resumed. A node that is skipped stays in FP32 in every trial of the search, and whether it is a cause is not known.
     """
     from trtdebug.session.session import Session
     from trtdebug.session.skips import read_skips, store_skips

@@ -93,9 +93,9 @@ def diff(
     second: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Two sessions: two versions of TensorRT, say, or two exports of a model.
+    """What differs between two sessions.
 
-    What differs in verdict, culprits, errors and engine layers. Exit code 1 where the verdicts do, else 0.
+    Of two versions of TensorRT, say, or two exports of a model: in verdict, culprits, errors and engine layers. Exit code 1 where the verdicts do, else 0.
     """
     from trtdebug.core.jsonable import to_data
     from trtdebug.report.session_diff import diff_sessions

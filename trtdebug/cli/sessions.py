@@ -52,9 +52,9 @@ def resume(
 def log(
     folder: SessionFolder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """The log of a session, which `trtdebug replay` takes, edited or not.
+    """The log of a session, to read and to edit.
 
-    A line a trial with its verdict; what else happened stands in comments.
+    A line a trial with its verdict; what else happened stands in comments. `trtdebug replay` takes it.
     """
     from trtdebug.session.log_text import log_text
     from trtdebug.session.session import Session

@@ -36,9 +36,9 @@ def view(
     ] = None,
     port: Annotated[int, typer.Option(help="Of Netron's server; 0: any.", min=0, max=65535)] = 0,
 ) -> None:
-    """Opens a model in Netron, cut down to the place in question and what is around it.
+    """Opens a model in Netron, at the place in question.
 
-    Netron is an extra: pip install 'trtdebug[view]'. Ends with Ctrl-C.
+    It is cut down to that place and what is around it. Netron is an extra: pip install 'trtdebug[view]'. Ends with Ctrl-C.
     """
     from trtdebug.graph.load import save_model
     from trtdebug.stages.viewed import cut_around, place_of
