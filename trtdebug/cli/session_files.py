@@ -32,7 +32,8 @@ def gc(
 ) -> None:
     """Frees disk space that sessions take.
 
-    Tensors that trials kept and scratch files go, or whole sessions. Reports, journals and trials stay, unless --sessions is given.
+    Tensors that trials kept and scratch files go, or whole sessions. Reports, journals and trials stay, unless
+    --sessions is given.
     """
     from trtdebug.report.session_text import size_text
     from trtdebug.session.garbage import drop, garbage

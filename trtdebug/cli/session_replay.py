@@ -42,8 +42,8 @@ def replay(
 ) -> None:
     """A new session with the verdicts of a log.
 
-    They are taken as given. Trials that the log does not have are done anew; where the candidate that made the others is not here, they are
-    untestable. Exit code as that of run.
+    They are taken as given. Trials that the log does not have are done anew; where the candidate that made the
+    others is not here, they are untestable. Exit code as that of run.
     """
     from trtdebug.session.log_text import read_log
     from trtdebug.session.replaying import replayed
@@ -71,7 +71,8 @@ def skip(
 ) -> None:
     """Takes trials or nodes for untestable.
 
-    It counts when the session is resumed. A node that is skipped stays in FP32 in every trial of the search, and whether it is a cause is not known.
+    It counts when the session is resumed. A node that is skipped stays in FP32 in every trial of the search,
+    and whether it is a cause is not known.
     """
     from trtdebug.session.session import Session
     from trtdebug.session.skips import read_skips, store_skips

@@ -95,7 +95,8 @@ def diff(
 ) -> None:
     """What differs between two sessions.
 
-    Of two versions of TensorRT, say, or two exports of a model: in verdict, culprits, errors and engine layers. Exit code 1 where the verdicts do, else 0.
+    Of two versions of TensorRT, say, or two exports of a model: in verdict, culprits, errors and engine layers.
+    Exit code 1 where the verdicts do, else 0.
     """
     from trtdebug.core.jsonable import to_data
     from trtdebug.report.session_diff import diff_sessions

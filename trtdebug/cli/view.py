@@ -38,7 +38,8 @@ def view(
 ) -> None:
     """Opens a model in Netron, at the place in question.
 
-    It is cut down to that place and what is around it. Netron is an extra: pip install 'trtdebug[view]'. Ends with Ctrl-C.
+    It is cut down to that place and what is around it. Netron is an extra: pip install 'trtdebug[view]'. Ends
+    with Ctrl-C.
     """
     from trtdebug.graph.load import save_model
     from trtdebug.stages.viewed import cut_around, place_of
