@@ -54,7 +54,8 @@ class BrokenKernels(EmulatorBackend):
         names = {n.name for n in model.graph.node}
         pinned = {n for i in request.interventions if isinstance(i, PinPrecision) for n in i.nodes}
         low = names - pinned
-        rounded = round_nodes(model, low, "fp16")
+        kinds = {t: "float32" for n in model.graph.node for t in (*n.input, *n.output)}
+        rounded = round_nodes(model, low, "fp16", kinds)
         for node in [n for n in rounded.graph.node if n.name in self.wrong & low]:
             place = list(rounded.graph.node).index(node)
             tripled = f"{node.output[0]}__tripled"
