@@ -22,7 +22,7 @@ FLOORS = (
     {"repro", "export", "report"},
     {"debugger"},
     {"api"},
-    {"pytest_plugin"},
+    {"pytest_plugin", "testing"},
     {"cli"},
 )
 """docs/how-it-works.md, section Rooms; those of one floor do not import each other either."""

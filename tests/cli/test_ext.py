@@ -168,7 +168,7 @@ def test_new_writes_a_package_whose_tests_pass(tmp_path):
         text=True,
         check=False,
     )
-    assert "4 passed" in done.stdout, done.stdout
+    assert "5 passed" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize(
