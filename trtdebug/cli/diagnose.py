@@ -28,4 +28,6 @@ def diagnose(case: Opened, until: Until, as_json: bool, fix_folder: Path | None 
     else:
         say_report(render_text(done.report))
         say(f"session {case.folder}")
+        if (page := case.folder / "report.html").is_file():
+            say(f"page    {page}, for a browser")
     return exit_code(done.diagnosis.verdict)

@@ -13,8 +13,9 @@ import pytest
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.intervention import BanTactic, ForcePrecision, Intervention, MarkOutputs, PinPrecision
 from trtdebug.core.jsonable import dumps
-from trtdebug.core.outcome import Outcome, TensorError
+from trtdebug.core.outcome import EngineInfo, Outcome, TensorError
 from trtdebug.oracle.tolerance import Limits
+from trtdebug.report.html.engines import Engines
 from trtdebug.report.html.errors import Errors
 from trtdebug.report.html.trials import Trial, read_trials
 from trtdebug.session.job import Job, TensorRef
@@ -94,6 +95,17 @@ def test_marked_tensors_count_while_the_failure_is_there(tmp_path: Path) -> None
 def test_a_pinned_build_tells_nothing_of_the_candidate(tmp_path: Path) -> None:
     job = replace(JOB, interventions=(FORCED, PinPrecision(("n",))))
     assert errors_of(trial(tmp_path, job, {"y": 0.5})).propagated == {}
+
+
+def test_of_flaky_builds_the_wrong_one_is_shown(tmp_path: Path) -> None:
+    builds = [trial(tmp_path, replace(JOB, repeat=n), {"y": e}) for n, e in enumerate((0.001, 0.9, 0.8))]
+    for number, build in enumerate(builds):
+        (build.folder / "engine.json").write_text(dumps(EngineInfo("tensorrt", f"build {number}")))
+    assert errors_of(*builds).propagated["y"].rms == 0.9
+    engines = Engines({})
+    for build in builds:
+        engines.add(build)
+    assert [view.backend for view in engines.views] == ["tensorrt build 1"]
 
 
 @pytest.mark.parametrize(("limits", "limit"), [(Limits(0.08), 0.08), (Limits(0.01, atol=1e-3), None)])

@@ -39,7 +39,9 @@ class EngineView:
 
 @dataclass
 class Engines:
-    """Of the trials that were added: the first engine as the user builds it, and the last with a fix that passed.
+    """Of the trials that were added: an engine as the user builds it, and the last one with a fix that passed.
+
+    Of several builds as the user makes them it is the first that is wrong, else the first.
 
     Attributes:
         place: of a node in the graph, by name.
@@ -48,6 +50,7 @@ class Engines:
     place: Mapping[str, int]
     as_built: EngineView | None = None
     fixed: EngineView | None = None
+    _is_wrong: bool = False
 
     @property
     def views(self) -> tuple[EngineView, ...]:
@@ -56,8 +59,9 @@ class Engines:
     def add(self, trial: Trial) -> None:
         if trial.job["role"] != "candidate":
             return
-        if trial.purpose == AS_BUILT and self.as_built is None:
-            self.as_built = self._view("as you build it", trial)
+        is_wrong = trial.status == "fail"
+        if trial.purpose == AS_BUILT and (self.as_built is None or (is_wrong and not self._is_wrong)):
+            self.as_built, self._is_wrong = self._view("as you build it", trial), is_wrong
         if trial.purpose == _VERIFIES and trial.status == "pass":
             self.fixed = self._view("with the fix", trial)
 

@@ -59,7 +59,7 @@ class Errors:
         return {**self.plain, **self.marked}
 
     def add(self, trial: Trial) -> None:
-        """Takes in what a trial tells; of several that tell of a tensor the first counts, the others ask less."""
+        """Takes in what a trial tells; of several that tell of a tensor the first counts in which it is wrong."""
         job = trial.job
         is_candidate = job["role"] == "candidate"
         limits = job["limits"]
@@ -75,7 +75,8 @@ class Errors:
 
 def _add(known: dict[str, SeenError], seen: Iterable[tuple[str, SeenError]]) -> None:
     for tensor, error in seen:
-        known.setdefault(tensor, error)
+        if tensor not in known or (error.status == "fail" and known[tensor].status != "fail"):
+            known[tensor] = error
 
 
 def _alone(trial: Trial) -> Iterator[tuple[str, SeenError]]:
