@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from doc_blocks import agrees, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "first-extension.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"(?:^`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.S | re.M)
+PAGE = ROOT / "docs" / "first-extension.md"
 PIP = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
@@ -29,13 +27,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", "-e", ROOT]
     subprocess.run(install, check=True, env={**os.environ, **PIP})
     return folder
-
-
-def commands(block: str) -> Iterator[tuple[str, list[str]]]:
-    """Each command with the lines that it is to print."""
-    for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
-        command, *lines = part.splitlines()
-        yield command, [line for line in lines if line.strip()]
 
 
 def files(folder: Path) -> set[Path]:
@@ -59,23 +50,21 @@ def test_by_the_words_of_the_page_alone(environment: Path, tmp_path: Path) -> No
         "TRTDEBUG_LOAD_PLUGINS": "trtdebug-big-sum",  # others are seen through the outer environment
     }
     before = files(environment)
-    done = []
-    for file, kind, content in BLOCK.findall(PAGE):
-        if file:
-            assert (work / file).parent.is_dir(), file
-            (work / file).write_text(content)
-            continue
-        assert kind == "console"
-        for command, lines in commands(content):
+    done = 0
+    for block in blocks(PAGE):
+        if "edit" in block.notes:
+            path = work / block.notes["edit"]
+            assert path.parent.is_dir(), block.where
+            path.write_text("\n".join(block.text) + "\n")
+        for command in block.commands():
+            assert block.notes == {"needs": "environment"}
             ran = subprocess.run(
-                command, shell=True, cwd=work, env=variables, capture_output=True, text=True, check=False
+                command.line, shell=True, cwd=work, env=variables, capture_output=True, text=True, check=False
             )
-            assert ran.returncode == (1 if command.startswith("trtdebug run") else 0), ran.stdout + ran.stderr
-            rest = ran.stdout
-            for line in lines:
-                assert line in rest, f"{command}\nprints no more {line!r}:\n{ran.stdout}"
-                rest = rest[rest.index(line) + len(line) :]
-            done.append(command.partition("--yes")[0])
-    assert len(done) == 9
+            said = f"{block.where}: {command.line}\n{ran.stdout}{ran.stderr}"
+            assert ran.returncode == (1 if command.line.startswith("trtdebug run") else 0), said
+            assert agrees(command.output or (), ran.stdout), said
+            done += 1
+    assert done == 9
     assert files(environment) == before
     assert not [p for p in files(home) if "trtdebug" in str(p.relative_to(home))]

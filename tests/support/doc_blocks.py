@@ -24,6 +24,7 @@ NEEDS = {
     "clone": "a clone of the repository",
     "rtx": "the extension trtdebug-rtx and TensorRT-RTX",
     "tool": "a tool that is not ours",
+    "environment": "an environment of its own, in which tests/cli/test_first_extension.py runs it",
     "yours": "a model or an environment of the reader's",
 }
 _COMMENT = re.compile(r"<!--\s*(\w+):\s*(.*?)\s*-->\s*$")
