@@ -30,7 +30,7 @@ def within_budget(folder: Path, manifest: Manifest, max_size: int | None) -> Man
     """
     if max_size is None:
         return manifest
-    for part, names in _parts(manifest):
+    for part, names in _parts(folder, manifest):
         if _size(folder) + _TEXTS <= max_size:
             return manifest
         for name in names:
@@ -57,13 +57,14 @@ def shrunk(folder: Path, max_size: int | None) -> None:
             readme.write(f"\nLeft out later, to keep the folder small: {left}.\n")
 
 
-def _parts(manifest: Manifest) -> list[tuple[str, list[str]]]:
+def _parts(folder: Path, manifest: Manifest) -> list[tuple[str, list[str]]]:
     """What may go, in this order, and its files."""
     raw = [tensor.raw for tensor in manifest.inputs if tensor.raw]
     parts = [
         (POLYGRAPHY_SCRIPT, [POLYGRAPHY_SCRIPT, POLYGRAPHY_INPUTS, POLYGRAPHY_OUTPUTS]),
         (TRTEXEC_SCRIPT, [TRTEXEC_SCRIPT, *raw]),
     ]
+    parts = [part for part in parts if (folder / part[0]).exists()]
     models = [(manifest.typed, "tensorrt"), (manifest.emulated, "emulator")]
     return parts + [(m, [m]) for m, user in models if m is not None and user != manifest.candidate]
 

@@ -8,7 +8,8 @@ from trtdebug.core.case import Shape
 from trtdebug.graph.shapes import format_trtexec
 from trtdebug.repro.commands import WEAK, shell, trtexec_source_flags
 from trtdebug.repro.manifest import Manifest
-from trtdebug.repro.text import block, code, origin
+from trtdebug.repro.script_files import BISECT
+from trtdebug.repro.text import BISECTION, block, code, origin
 
 _HOW = """\
 * `--backend tensorrt` needs tensorrt (8.6 to 11) and cuda-python, `--backend tensorrt-rtx` needs tensorrt_rtx.
@@ -59,6 +60,9 @@ def build_readme(
         _HOW,
         "With trtexec (`--skipInference` from TensorRT 8.6 on):",
         block(trtexec_build_command(manifest)),
+        "## Which version fails first",
+        BISECTION,
+        block(f"python {BISECT} --versions 8.6.1 10.0.1 10.3.0"),
         "## Inputs",
         _INPUTS if has_all_inputs else _NO_INPUTS,
         "## Where it comes from",

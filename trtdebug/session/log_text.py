@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -70,9 +71,7 @@ def _events(session: Session) -> Iterator[str]:
 
 def _quoted(name: str) -> str:
     """In quotes where it is more than a word; what cannot stand on a line in JSON's escapes."""
-    import json
-
-    return shlex.quote(name) if name.isprintable() else json.dumps(name)
+    return shlex.quote(name) if name.isprintable() and not name.startswith('"') else json.dumps(name)
 
 
 def read_log(path: Path) -> Log:
@@ -109,12 +108,10 @@ def read_log(path: Path) -> Log:
 
 
 def _words(line: str, path: Path, number: int) -> list[str]:
-    import json
-
     head, _, rest = line.strip().partition(" ")
-    if head == "skip-node" and rest.startswith('"'):
-        return [head, str(json.loads(rest))]
     try:
+        if head in ("skip-node", "session") and rest.startswith('"'):
+            return [head, str(json.loads(rest))]
         return shlex.split(line, comments=True)
     except ValueError as error:
         raise UserError(f"line {number} of {path} is not understood: {error}.", "Mend its quotes.") from error
