@@ -27,6 +27,8 @@ CULPRITS = {
     "softmax_mask": [],
 }
 SMALL = {"cnn": {"size": 32, "width": 8, "classes": 10}}
+NARROW = {"attention": {"dim": 64, "length": 32}}
+"""Where each node is tried by itself: 175 runs."""
 
 Draw = Callable[[np.random.Generator, list[int]], np.ndarray]
 INPUTS: dict[str, Draw] = {
@@ -43,8 +45,8 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
 class Sample:
     """A sample with one input and its FP32 outputs."""
 
-    def __init__(self, name: str, draw: str = "normal") -> None:
-        self.model: onnx.ModelProto = importlib.import_module(name).build(**SMALL.get(name, {}))
+    def __init__(self, name: str, draw: str = "normal", **sizes: int) -> None:
+        self.model: onnx.ModelProto = importlib.import_module(name).build(**SMALL.get(name, {}), **sizes)
         self.nodes = [node.name for node in self.model.graph.node]
         value = self.model.graph.input[0]
         shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
@@ -72,7 +74,7 @@ class Sample:
 @pytest.mark.parametrize("draw", INPUTS)
 @pytest.mark.parametrize("name", CULPRITS)
 def test_every_culprit_alone_shows_at_the_output_and_no_other_node_does(name: str, draw: str) -> None:
-    sample = Sample(name, draw)
+    sample = Sample(name, draw, **NARROW.get(name, {}))
     errors = {node: sample.error([node]) for node in sample.nodes}
     assert [node for node in sample.nodes if errors[node] > 3e-2] == sorted(
         CULPRITS[name], key=sample.nodes.index
