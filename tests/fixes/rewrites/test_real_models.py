@@ -74,7 +74,8 @@ def test_what_is_rewritten_stays_equal(name: str, how: str, model_path: Callable
 def test_folded_constants_change_nothing(name: str, model_path: Callable[[str], Path]) -> None:
     model = load_model(model_path(f"{name}.onnx"))
     folded = fold_constants(model).model
-    assert_same(run(model, FEEDS[name]), run(folded, FEEDS[name]))
+    # Silero's probability is a sigmoid's 0.003: rounding of what goes in, of size 5, shows a thousand times larger
+    assert_same(run(model, FEEDS[name]), run(folded, FEEDS[name]), 1e-5)
 
 
 def test_small_models_of_all_kinds(model_path: Callable[[str], Path]) -> None:
