@@ -9,6 +9,7 @@ import pytest
 from diagnoses import CASE, EVIL_NAMES, full, plain
 
 from trtdebug.core.diagnosis import Culprit, Diagnosis
+from trtdebug.core.outcome import Signature
 from trtdebug.report.build import build_report
 from trtdebug.report.html.markup import join, tag
 from trtdebug.report.html.render import render_html
@@ -61,6 +62,13 @@ def test_a_diagnosis_with_all_parts() -> None:
 )
 def test_the_cause_in_one_line(culprits: tuple[Culprit, ...], said: str) -> None:
     assert said in words(replace(plain("diverges"), culprits=culprits))
+
+
+def test_what_is_not_built_is_told_as_such() -> None:
+    said = words(replace(plain("untestable"), signature=Signature("build-failure"), reason="no importer"))
+    assert "The candidate cannot build this model no importer" in said
+    assert "2 builds tried" in said
+    assert "wrong" not in said.partition("Cause")[0]
 
 
 def test_a_match_needs_nothing() -> None:

@@ -89,6 +89,8 @@ def backend(used: Mapping[str, Any]) -> str:
 def _verdict(report: Report) -> str:
     if report["verdict"] == "fragile" and not report["flaky"]["builds"]:
         return "a build that takes low precision in the wrong place does not agree with the reference"
+    if report["verdict"] == "untestable" and (report["signature"] or {}).get("kind") == "build-failure":
+        return "the candidate cannot build this model"
     return VERDICTS[report["verdict"]]
 
 
@@ -97,7 +99,9 @@ def _eyebrow(report: Report) -> Iterator[Markup]:
     yield tag("span", report["verdict"], class_="badge")
     yield tag("b", shortened(base_name(report["model"]["path"]), _LONGEST_NAME))
     yield tag("span", report["candidate"]["options"]["precision"].upper())
-    if flaky["builds"]:
+    if report["verdict"] == "untestable":
+        yield tag("span", f"{count(flaky['builds'], 'build')} tried")
+    elif flaky["builds"]:
         yield tag("span", f"{flaky['failed']} of {count(flaky['builds'], 'build')} wrong")
     else:
         yield tag("span", "not built as you build it")
