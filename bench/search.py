@@ -227,6 +227,33 @@ def builders(cases: int) -> None:
             rounds.append(count)
         limit = " (limit 4)" if width == 8 else ""
         print(f"    {width} builders: mean {mean(rounds):.2f}, worst {max(rounds)}{limit}")
+    few = max(1, cases // 50)
+    for what, plant in (("culprits", single), ("interacting pairs of neighbours", neighbours)):
+        print(f"10 {what}, n=100, {few} cases: mean rounds (trials), and times fewer than one builder's")
+        alone = 0.0
+        for width in (1, 2, 4, 8):
+            done = [rounds_to_the_end(100, plant(100, 10, seed), width) for seed in seeds(few)]
+            rounds_, trials = (mean(column) for column in zip(*done, strict=True))
+            alone = alone or rounds_
+            print(f"    {width} builders: {rounds_:6.1f} ({trials:.1f}), {alone / rounds_:.2f}")
+
+
+def neighbours(n: int, pairs: int, seed: int) -> Planted:
+    """Pairs of items that fail only together, near each other and apart from other pairs."""
+    return Planted([[4 * place, 4 * place + 2] for place in random.Random(seed).sample(range(n // 4), pairs)])
+
+
+def rounds_to_the_end(n: int, test: Planted, width: int) -> tuple[int, int]:
+    """Rounds and trials with so many builders, to the exact set."""
+    search, rounds = begin(n, width=width), 0
+    while questions := search.ask():
+        for subset in questions:
+            search.tell(subset, test(subset))
+        rounds += 1
+    answer = search.result()
+    assert answer.exact
+    assert set(answer.culprits) == test.culprits
+    return rounds, answer.trials
 
 
 def untestable(cases: int) -> None:

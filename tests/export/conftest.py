@@ -13,6 +13,7 @@ import onnx
 import pytest
 from in_process import Done, jobs_run_here, trtdebug
 
+from trtdebug.api.place import Place
 from trtdebug.cli.opening import reopened
 from trtdebug.stages.context import Context
 
@@ -45,7 +46,7 @@ class Fixed:
 
         @contextmanager
         def opened() -> Iterator[Context]:
-            with jobs_run_here(), reopened(self.session, 60, None, True) as case:
+            with jobs_run_here(), reopened(Place(self.session, 60), True) as case:
                 yield case.ctx
 
         return opened()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,8 @@ def test_a_steady_fault_is_confirmed_by_two_builds_and_no_more(tmp_path: Path) -
 class Scripted:
     """Node "n11" is the culprit; every sixth verdict is wrong."""
 
+    workers = 1
+
     def __init__(self) -> None:
         self.told: list[tuple[frozenset[str], Verdict]] = [(frozenset(f"n{i}" for i in range(40)), "fail")]
 
@@ -99,6 +102,9 @@ class Scripted:
         verdict: Verdict = "fail" if ("n11" in low) != wrong else "pass"
         self.told.append((low, verdict))
         return verdict
+
+    def many(self, lows: Sequence[frozenset[str]], again: Sequence[int] | None = None) -> list[Verdict]:
+        return [self(low, number) for low, number in zip(lows, again or [0] * len(lows), strict=True)]
 
 
 def test_the_bayesian_localizer_goes_on_from_what_was_told() -> None:

@@ -59,6 +59,9 @@ class CaseArguments(TypedDict, total=False):
         max_memory: bytes of tensors held at once where all are observed.
         timeout: seconds that one trial may take (default: 1800).
         worker_memory: bytes of host memory that a worker may hold.
+        executor: name of what runs trials (default: `"worker"`, on this machine), for instance an extension's `"dask"`.
+        gpus: GPUs with a worker each: numbers as CUDA counts them, or `"all"`. Default: the first.
+        workers: trials at once, for candidates that need no GPU.
     """
 
     fp16: bool
@@ -90,6 +93,9 @@ class CaseArguments(TypedDict, total=False):
     max_memory: int
     timeout: float
     worker_memory: int
+    executor: str
+    gpus: Sequence[int] | Literal["all"]
+    workers: int
 
 
 def as_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,6 +165,10 @@ def _names(names: Sequence[str]) -> list[str]:
     return [str(name) for name in names]
 
 
+def _gpus(numbers: Sequence[int] | str) -> str:
+    return numbers if isinstance(numbers, str) else ",".join(str(int(n)) for n in numbers)
+
+
 def _count(least: int) -> Callable[[Any], int]:
     def whole(value: Any) -> int:
         number = int(value)
@@ -190,4 +200,6 @@ _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "opt_level": _count(0),
     "max_memory": _count(1),
     "worker_memory": _count(1),
+    "workers": _count(1),
+    "gpus": _gpus,
 }

@@ -13,8 +13,9 @@ import onnx
 
 from trtdebug.api.arguments import FilePath, as_options
 from trtdebug.api.given import stored_inputs, stored_model
-from trtdebug.api.opening import Opened, Place, opened, refuse_engine, refuse_foreign, wants_tensorrt
-from trtdebug.api.request import request_of
+from trtdebug.api.opening import Opened, opened, refuse_engine, refuse_foreign, wants_tensorrt
+from trtdebug.api.place import Place
+from trtdebug.api.request import RUNNING, request_of
 from trtdebug.core.errors import UserError
 from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.builtin import load_plugins
@@ -67,7 +68,8 @@ def opened_case(
         if inputs is not None:
             is_path = isinstance(inputs, (str, os.PathLike))
             options["inputs"] = Path(inputs) if is_path else stored_inputs(inputs, folder)
-        place = Place(folder, options.get("timeout", Place.timeout), options.get("worker_memory"))
+        given = {name: options[name] for name in RUNNING if name in options}
+        place = Place(folder, **given)
         known = path.is_file() and wants_tensorrt(options.get("candidate", "auto"))
         ahead = options.get("reference", "onnxruntime") if known else None
         watch = _Teller(progress) if progress is not None else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from trtdebug.api.place import Place, refuse_crowd, start_executor
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 SLOW = "tensorrt"
 """A backend that takes seconds to start, and the module that it needs."""
-_EXECUTOR = "worker"
 _MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx", "given")
 """Files of which a session has one, from its first instant on."""
 
@@ -38,20 +38,6 @@ class Watch(Protocol):
 
     def trial(self, job: Job, outcome: Outcome, cached: bool) -> None:
         """A trial, or a run of the reference, has ended."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a session lies and what its workers may take.
-
-    Attributes:
-        timeout: seconds that one trial may take.
-        worker_memory: bytes of host memory that a worker may hold; None = the default.
-    """
-
-    folder: Path
-    timeout: float = 1800.0
-    worker_memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +94,7 @@ def opened_request(
     from trtdebug.stages.preflight import prepare, store_samples
 
     prepared = prepare(request, plugins)
+    refuse_crowd(session, plugins.backends()[prepared.case.candidate])
     refuse_foreign(session.folder)
     create_folder(session.folder)
     with locked(session.folder):
@@ -166,6 +153,7 @@ def reopened(
             "Put it back, or start a new session with `trtdebug run`.",
         )
     start_executor(session, plugins, place)
+    refuse_crowd(session, plugins.backends()[case.candidate])
     maker = take_recorded(session, case, plugins) if recorded else None
     with closing(session), locked(folder):
         if case != stored:
@@ -199,25 +187,11 @@ def _running(session: Session, case: Case, plugins: PluginManager, watch: Watch 
         raise
 
 
-def start_executor(session: Session, plugins: PluginManager, place: Place) -> None:
-    """Gives the session what runs its jobs."""
-    create = plugins.executors()[_EXECUTOR].create
-    environment = _environment(plugins.to_env(), place.worker_memory)
-    session.executor = create(session.folder.resolve(), place.timeout, environment)
-
-
 def _start_workers(session: Session, reference: str, candidate: str) -> None:
     from trtdebug.plugins.types import Startable
 
     if isinstance(session.executor, Startable):
         session.executor.start(reference, candidate)
-
-
-def _environment(selection: Mapping[str, str], memory: int | None) -> dict[str, str]:
-    """Of the workers: which plugins are left out, and the memory that they may hold."""
-    from trtdebug.session.limits import MEMORY_VARIABLE
-
-    return {**selection, **({} if memory is None else {MEMORY_VARIABLE: str(memory)})}
 
 
 def refuse_engine(candidate: Path | None) -> None:

@@ -60,7 +60,8 @@ def request_of(model: Path, options: Mapping[str, Any]) -> CaseRequest:
     )
 
 
-_NOT_OF_THE_CASE = ("model", "session", "timeout", "worker_memory", "max_memory", "json", "quiet")
+RUNNING = ("timeout", "worker_memory", "executor", "gpus", "workers")
+_NOT_OF_THE_CASE = ("model", "session", *RUNNING, "max_memory", "json", "quiet")
 
 
 def command_line(model: Path, options: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ It goes by the raw words of the command line. Where it guesses wrong, a process 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def start_early(words: Sequence[str]) -> None:
         config = Config() if "--no-config" in words else load_config()
     except UserError:  # the command is going to say so
         return
+    asked = any(w.partition("=")[0] == "--gpus" for w in words)
+    if asked or os.environ.get("TRTDEBUG_GPUS") or "gpus" in config.options:
+        return  # which GPU the first worker gets is not known yet
     candidate = config.options.get("candidate")
     if not wants_tensorrt(_value(words, "--candidate") or (str(candidate.value) if candidate else "auto")):
         return

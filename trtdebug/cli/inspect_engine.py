@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from trtdebug.api.opening import Place, start_executor
+from trtdebug.api.place import start_executor
 from trtdebug.cli.errors import UNTESTABLE, show
 from trtdebug.cli.opening import opened
 from trtdebug.cli.options import CaseOptions
@@ -19,7 +19,17 @@ from trtdebug.core.errors import UserError
 if TYPE_CHECKING:
     from trtdebug.core.outcome import EngineInfo, Outcome
 
-_OF_ANY_ENGINE = ("model", "json", "quiet", "timeout", "worker_memory", "plugins")
+_OF_ANY_ENGINE = (
+    "model",
+    "json",
+    "quiet",
+    "timeout",
+    "worker_memory",
+    "executor",
+    "gpus",
+    "workers",
+    "plugins",
+)
 
 
 def built(options: CaseOptions, count: int, profile_runs: int) -> list[EngineInfo]:
@@ -58,7 +68,7 @@ def _loaded(path: Path, options: CaseOptions, profile_runs: int) -> EngineInfo:
     choose_candidate("tensorrt", plugins)
     with tempfile.TemporaryDirectory(prefix="trtdebug-") as folder:
         session = Session(Path(folder))
-        start_executor(session, plugins, Place(session.folder, options.timeout, options.worker_memory))
+        start_executor(session, plugins, options.place(session.folder))
         try:
             outcome = session.run(job)
         finally:

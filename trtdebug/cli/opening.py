@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from trtdebug.api import opening
-from trtdebug.api.opening import Opened, Place
+from trtdebug.api.opening import Opened
+from trtdebug.api.place import Place
 from trtdebug.cli.console import hush, watching
 from trtdebug.cli.errors import UNTESTABLE, show
 from trtdebug.cli.options import CaseOptions
@@ -39,7 +40,7 @@ def opened(options: CaseOptions, engines: bool = False) -> Iterator[Opened]:
     if not engines:
         opening.refuse_engine(options.candidate_model)
     folder = options.session or new_folder(options.model)
-    place = Place(folder, options.timeout, options.worker_memory)
+    place = options.place(folder)
     known = options.model.is_file() and opening.wants_tensorrt(options.candidate)
     ahead = options.reference if known else None
     with (
@@ -65,18 +66,13 @@ def opened_request(
 
 @contextmanager
 def reopened(
-    folder: Path,
-    timeout: float,
-    memory: int | None,
-    quiet: bool,
-    model: Path | None = None,
-    recorded: bool = False,
+    place: Place, quiet: bool, model: Path | None = None, recorded: bool = False
 ) -> Iterator[Opened]:
     """Opens the case of a session folder again; see `trtdebug.api.opening.reopened`."""
     with (
         watching(quiet) as watch,
-        opening.reopened(Place(folder, timeout, memory), load(), watch, model, recorded) as case,
-        _resumable(folder),
+        opening.reopened(place, load(), watch, model, recorded) as case,
+        _resumable(place.folder),
     ):
         yield case
 

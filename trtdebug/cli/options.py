@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, Union, get_args, get
 
 import typer
 
+from trtdebug.api.place import EXECUTOR, Place
 from trtdebug.cli import tolerances
 from trtdebug.cli.limits import MaxMemory, WorkerMemory
+from trtdebug.cli.workers import ExecutorName, Gpus, Workers
 
 if TYPE_CHECKING:
     from trtdebug.stages.preflight import CaseRequest
@@ -179,9 +181,16 @@ class CaseOptions:
         float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7, rich_help_panel=_SESSION)
     ] = 1800.0
     worker_memory: WorkerMemory = None
+    executor: ExecutorName = EXECUTOR
+    gpus: Gpus = None
+    workers: Workers = None
     max_memory: MaxMemory = None
     json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=_SESSION)] = False
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=_SESSION)] = False
+
+    def place(self, folder: Path) -> Place:
+        """The session in a folder, with what runs its trials."""
+        return Place(folder, self.timeout, self.worker_memory, self.executor, self.gpus, self.workers)
 
     def request(self) -> CaseRequest:
         """The request for preflight. Raises `UserError` for options that exclude each other."""

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from trtdebug.api.place import EXECUTOR, Place
 from trtdebug.cli.console import say
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.limits import WorkerMemory
 from trtdebug.cli.opening import reopened
 from trtdebug.cli.sessions import chosen_session, until
+from trtdebug.cli.workers import ExecutorName, Gpus, Workers
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ def replay(
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
     worker_memory: WorkerMemory = None,
+    executor: ExecutorName = EXECUTOR,
+    gpus: Gpus = None,
+    workers: Workers = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -54,7 +59,8 @@ def replay(
     name = Path(Session(old).case().model)
     folder = session or new_folder(name)
     new = replayed(content, old, folder, model)
-    with reopened(new.folder, timeout, worker_memory, quiet, recorded=True) as case:
+    place = Place(new.folder, timeout, worker_memory, executor, gpus, workers)
+    with reopened(place, quiet, recorded=True) as case:
         code = diagnose(case, until(Session(old)), json)
     raise typer.Exit(code)
 

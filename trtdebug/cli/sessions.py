@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from trtdebug.api.place import EXECUTOR, Place
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.limits import WorkerMemory
 from trtdebug.cli.opening import reopened
+from trtdebug.cli.workers import ExecutorName, Gpus, Workers
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ def resume(
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
     worker_memory: WorkerMemory = None,
+    executor: ExecutorName = EXECUTOR,
+    gpus: Gpus = None,
+    workers: Workers = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -43,7 +48,8 @@ def resume(
     chosen = chosen_session(folder)
     if model is not None:
         _same_model(chosen, model)
-    with reopened(chosen, timeout, worker_memory, quiet, model=model) as case:
+    place = Place(chosen, timeout, worker_memory, executor, gpus, workers)
+    with reopened(place, quiet, model=model) as case:
         code = diagnose(case, until(case.ctx.session), json)
     raise typer.Exit(code)
 

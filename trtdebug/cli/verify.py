@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from trtdebug.api.opening import Place, start_executor
+from trtdebug.api.place import EXECUTOR, Place, start_executor
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import UNTESTABLE, show, user_errors
 from trtdebug.cli.limits import WorkerMemory
 from trtdebug.cli.opening import opened_request
 from trtdebug.cli.plugins import load
+from trtdebug.cli.workers import ExecutorName, Gpus, Workers
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def verify(
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
     worker_memory: WorkerMemory = None,
+    executor: ExecutorName = EXECUTOR,
+    gpus: Gpus = None,
+    workers: Workers = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -81,7 +85,8 @@ def verify(
         extensions = load()
         _refuse_absent(request.candidate, extensions)
         opened = Session(place)
-        start_executor(opened, extensions, Place(place, timeout, worker_memory))
+        running = Place(place, timeout, worker_memory, executor, gpus, workers)
+        start_executor(opened, extensions, running)
         with closing(opened), opened_request(request, opened, extensions, quiet) as case:
             found = build_and_compare(case.ctx, folder, manifest, own_inputs=inputs is None)
             rule = case.ctx.limits.describe()

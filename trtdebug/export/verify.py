@@ -245,13 +245,17 @@ def _recall(ctx: Context, folder: Path, manifest: FixManifest) -> None:
 def _built(ctx: Context, interventions: Sequence[Intervention], builds: int) -> list[Outcome]:
     """Fresh builds; the last one failed, or it is the last of all."""
     outcomes: list[Outcome] = []
-    for number in range(builds):
-        ctx.report_progress(Progress("verify", f"build {number + 1} of {builds}"))
-        outcome = ctx.session.run(ctx.candidate_job("verify", interventions, repeat=number))
-        (outcome,), _ = calibrated(ctx, (outcome,))
-        outcomes.append(outcome)
-        if outcome.status == "fail":
-            break
+    width = ctx.session.workers
+    for start in range(0, builds, width):
+        numbers = range(start, min(start + width, builds))
+        which = f"build {start + 1}" if len(numbers) == 1 else f"builds {start + 1} to {numbers[-1] + 1}"
+        ctx.report_progress(Progress("verify", f"{which} of {builds}"))
+        jobs = [ctx.candidate_job("verify", interventions, repeat=number) for number in numbers]
+        for built in ctx.session.run_all(jobs):
+            (outcome,), _ = calibrated(ctx, (built,))
+            outcomes.append(outcome)
+            if outcome.status == "fail":
+                return outcomes
     return outcomes
 
 
@@ -263,11 +267,10 @@ def _needed(ctx: Context, builds: int) -> bool | None:
         builds = 1
     else:
         outcomes = []
-    for number in range(builds):
-        if any(o.status == "fail" for o in outcomes):
-            return True
-        ctx.report_progress(Progress("verify", f"without the fix: build {number + 1} of {builds}"))
-        outcomes.append(ctx.session.run(ctx.candidate_job("without the fix", ctx.as_built(), repeat=number)))
+    if all(o.status != "fail" for o in outcomes):
+        ctx.report_progress(Progress("verify", f"without the fix, at most {builds} times"))
+        jobs = [ctx.candidate_job("without the fix", ctx.as_built(), repeat=n) for n in range(builds)]
+        outcomes += ctx.session.run_until(jobs, lambda outcome: outcome.status == "fail")
     if any(o.status == "fail" for o in outcomes):
         return True
     return None if any(o.status == "untestable" for o in outcomes) else False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -209,13 +210,21 @@ class LocaliserTest(Protocol):
 
     Attributes:
         told: all verdicts so far, also those of localisers that were asked before.
+        workers: how many tests run at once; ask `many` so many of them, where the search has them.
     """
 
     @property
     def told(self) -> Sequence[tuple[frozenset[str], Status]]: ...
 
+    @property
+    def workers(self) -> int: ...
+
     def __call__(self, low: frozenset[str], again: int = 0) -> Status:
         """Returns "pass", "fail" or "untestable"; `again` > 0: of the so-manieth fresh build of the same."""
+        ...
+
+    def many(self, lows: Sequence[frozenset[str]], again: Sequence[int] | None = None) -> list[Status]:
+        """The same for several sets at once, in their order; `again`: one number a set, None = all 0."""
         ...
 
 
@@ -260,6 +269,22 @@ class Executor(Protocol):
 
 
 @runtime_checkable
+class Parallel(Protocol):
+    """An executor that runs several jobs at once.
+
+    Attributes:
+        workers: how many; it is never given more at a time.
+    """
+
+    @property
+    def workers(self) -> int: ...
+
+    def submit(self, job: Any) -> Future[Outcome]:
+        """Begins with a job, and returns at once. Raises `UserError` where it can run none."""
+        ...
+
+
+@runtime_checkable
 class Startable(Protocol):
     """An executor that can get ready before its first job."""
 
@@ -274,8 +299,9 @@ class ExecutorFactory:
 
     Attributes:
         create: `create(folder, timeout, environment)`: the session's folder, seconds a trial may take, and
-            environment variables for processes that load plugins: which ones are left out, and in
-            TRTDEBUG_WORKER_MEMORY the bytes of host memory that a worker may hold, where the user set them.
+            environment variables for processes that load plugins: which ones are left out, and what the user set of
+            TRTDEBUG_WORKER_MEMORY (bytes of host memory that a worker may hold), TRTDEBUG_WORKERS (how many trials
+            to run at once) and TRTDEBUG_GPUS ("0,1" or "all": one worker a GPU).
     """
 
     name: str
@@ -365,6 +391,7 @@ __all__ = [
     "MarkOutputs",
     "Metric",
     "Operator",
+    "Parallel",
     "PinPrecision",
     "ReplaceGraph",
     "ReportFormat",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from math import frexp, isfinite
 from typing import NamedTuple
 
@@ -10,7 +12,7 @@ from trtdebug.core.errors import UserError
 from trtdebug.search import quickxplain
 from trtdebug.search.asktell import AskTell
 from trtdebug.search.facts import Facts, LoneFacts, below, bits, lowest
-from trtdebug.search.prefix import step
+from trtdebug.search.prefix import Cut, step
 from trtdebug.search.protect import grow
 from trtdebug.search.rate import BELIEF, LONE_BELIEF, Rate
 from trtdebug.search.topology import Edge, branchwise
@@ -90,26 +92,49 @@ class Leftmost(AskTell[Facts]):
         if known.verdict(rest) is None:
             yield rest
             room -= 1
-        hunted = self._hunted(known, rest, hunt.suspects)[:room]
-        for number, suspects in enumerate(hunted):
-            share = room // len(hunted) + (number < room % len(hunted))
-            for part in self._parts(suspects, share):
+        hunts = self._hunts(known, rest, hunt.suspects)[:room]
+        for number, (failing, suspects) in enumerate(hunts):
+            share = room // len(hunts) + (number < room % len(hunts))
+            if failing and (not suspects or (suspects != failing and len(hunts) > 1)):
+                # parts of it passed: the culprit may be spread over several
+                ahead = list(islice(self._shrinking(known, failing), 1 if suspects else share))
+                yield from ahead
+                share -= len(ahead)
+            for part in self._parts(suspects, share) if share else ():
                 if known.verdict(part) is None:
                     yield part
-        for rank in bits(hunted[0]) if len(hunted) == 1 else ():  # whichever it is: does all else pass?
+        for rank in bits(hunts[0][1]) if len(hunts) == 1 else ():  # whichever it is: does all else pass?
             if known.verdict(rest ^ (1 << rank)) is None:
                 yield rest ^ (1 << rank)
 
-    def _hunted(self, known: Facts, rest: int, first: int) -> list[int]:
-        """Disjoint sets, one for each culprit that is known to be somewhere."""
-        cleared, proven, hunted = known.cleared(), set(known.culprits()), [first]
-        taken = first
+    def _hunts(self, known: Facts, rest: int, first: int) -> list[tuple[int, int]]:
+        """Disjoint failing sets, one for each culprit that is known to be somewhere, and who in it was never cleared.
+
+        The failing set of the first one is 0 where none is known yet.
+        """
+        cleared, proven = known.cleared(), set(known.culprits())
+        failing = known.smallest_fail(rest)
+        hunts = [(failing, failing & ~cleared if failing else first)]
+        taken = hunts[0][1] or failing
         for failing in sorted(known.fails, key=lambda mask: (mask.bit_count(), mask)):
-            suspects = failing & ~cleared
-            if suspects and not failing & taken and not failing & ~rest and failing not in proven:
-                hunted.append(suspects)
+            if not failing & taken and not failing & ~rest and failing not in proven:
+                hunts.append((failing, failing & ~cleared))
                 taken |= failing
-        return hunted
+        return hunts
+
+    def _shrinking(self, known: Facts, failing: int) -> Iterator[int]:
+        """What a search alone would ask to make a failing set smaller, and then after either verdict."""
+        ahead, asked = deque([known]), set[int]()
+        while ahead and len(asked) < self.width:
+            facts = ahead.popleft()
+            cut = self._cut(facts)
+            question = quickxplain.question(facts, facts.smallest_fail(failing), cut)
+            if question is None:
+                continue
+            if question not in asked:
+                yield question
+            asked.add(question)
+            ahead.extend((facts.assume(question, "pass"), facts.assume(question, "fail")))
 
     def _parts(self, suspects: int, count: int) -> Iterator[int]:
         """`count` parts that are equally likely to hold a culprit, and one more, which is left to inference."""
@@ -161,6 +186,14 @@ class Leftmost(AskTell[Facts]):
             note="; ".join(notes),
         )
 
+    def _cut(self, facts: Facts) -> Cut:
+        """Cuts by what is known of the culprits' number."""
+        found = 0
+        for culprit in facts.culprits():
+            found |= culprit
+        belief = self._rate.scales(facts.culprits(), facts.cleared() & ~found)
+        return lambda ranks, failing: self._rate.cut(ranks, belief, failing)
+
     def _diffuse(self, facts: Facts) -> bool:
         return self.max_culprits is not None and sum(1 for _ in facts.culprits()) > self.max_culprits
 
@@ -172,12 +205,7 @@ class Leftmost(AskTell[Facts]):
             return Hunt(None, found, 0)
         if facts.verdict(self.everything) is None:
             return Hunt(self.everything, found, 0, self.everything)
-        cleared = facts.cleared()
-        belief = self._rate.scales(facts.culprits(), cleared & ~found)
-
-        def cut(ranks: Sequence[int], failing: bool) -> int:
-            return self._rate.cut(ranks, belief, failing)
-
+        cleared, cut = facts.cleared(), self._cut(facts)
         aside, skip = 0, 1
         while True:
             rest = self.everything & ~(found | aside)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import heapq
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from trtdebug.backends.base import Backend
-from trtdebug.core.exits import exit_words
-from trtdebug.core.jsonable import loads, to_data
 from trtdebug.core.outcome import Outcome
-from trtdebug.session.ahead import take
-from trtdebug.session.child import Child, Died, HeldTooMuch, TookTooLong
-from trtdebug.session.death import held_too_much, of_death, spoiled, took_too_long
-from trtdebug.session.files import end_of
 from trtdebug.session.job import Job
-from trtdebug.session.journal import Journal
-from trtdebug.session.limits import WorkerLimits, default_memory
+from trtdebug.session.limits import WorkerLimits
 from trtdebug.session.measuring import Metrics
 from trtdebug.session.perform import Operators, perform
-
-_TAIL = 20
-_LAST_PATIENCE = 0.1  # seconds; nobody waits for a killed worker's memory once the session is over
+from trtdebug.session.process import Closed, Replaced, WorkerProcess
 
 
 class InProcess:
@@ -54,13 +45,21 @@ class WorkerProcesses:
         folder: the session's folder. Nothing is written to it before the first job.
         limits: of each worker.
         environment: for the workers, beside this process's own (which plugins are off, ...).
+        replaced: told of each worker that had to be replaced; None = the journal is.
     """
 
     def __init__(
-        self, folder: Path, limits: WorkerLimits, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        limits: WorkerLimits,
+        environment: Mapping[str, str] | None = None,
+        replaced: Replaced | None = None,
     ) -> None:
         self.folder, self.limits, self.environment = folder, limits, environment
+        self.replaced = replaced
         self._workers: dict[str, WorkerProcess] = {}
+        self._killed = False
+        self._changing = threading.Lock()
 
     def start(self, reference: str, candidate: str) -> None:
         """Starts the workers of these backends, and has them get ready by themselves; returns at once.
@@ -70,160 +69,80 @@ class WorkerProcesses:
         self._worker(candidate).start(warm=True)  # first: it may take longest
         self._worker(reference).start(warm=True, spare=True)
 
+    def warm(self, backend: str) -> None:
+        """Starts the worker of a backend alone, and has it get ready; returns at once."""
+        self._worker(backend).start(warm=True)
+
     def run(self, job: Job) -> Outcome:
         return self._worker(job.backend).run(job)
 
+    def kill(self) -> None:
+        """Kills the workers for good, and waits for nothing. May be called while another thread runs a job."""
+        with self._changing:
+            self._killed = True
+            for worker in self._workers.values():
+                worker.kill()
+
     def close(self) -> None:
-        for worker in self._workers.values():
-            worker.kill()
+        self.kill()
         for worker in self._workers.values():
             worker.close()
 
     def _worker(self, backend: str) -> WorkerProcess:
-        if backend not in self._workers:
-            self._workers[backend] = WorkerProcess(self.folder, self.limits, self.environment, backend)
-        return self._workers[backend]
+        with self._changing:
+            if self._killed:
+                raise Closed
+            if backend not in self._workers:
+                self._workers[backend] = WorkerProcess(
+                    self.folder, self.limits, self.environment, backend, self.replaced
+                )
+            return self._workers[backend]
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    """One try of a job.
+class Crew:
+    """Several members, each of which does one job at a time; what is submitted at once is done at once.
 
-    Attributes:
-        again: another one, in a fresh worker, is worth its time.
-        taken: the worker had begun with it.
-    """
-
-    outcome: Outcome
-    again: bool = False
-    taken: bool = True
-
-
-class WorkerProcess:
-    """One warm child process. What breaks it costs a trial at most: the next job gets a new one.
-
-    A death is tried once more in a fresh worker, since it may be chance. So is a want of memory or a CUDA
-    error in a worker that did other trials before, since those may have left it behind. Both are written to
-    the journal, as `worker_restarted`.
+    A job alone is the first member's, whose reference is warm.
 
     Args:
-        backend: the one to make ready before the first job where `start` is told to warm.
+        members: one a GPU, or a share of the CPU; each with an environment of its own.
+        share_a_device: they would all use the same GPU.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        limits: WorkerLimits | None = None,
-        environment: Mapping[str, str] | None = None,
-        backend: str = "",
-    ) -> None:
-        self.folder, self.environment, self.backend = folder, dict(environment or {}), backend
-        self.limits = limits or WorkerLimits(1800.0, default_memory())
-        self._warm = False
-        self._child: Child | None = None
-        self._spare: Child | None = None
+    def __init__(self, members: Sequence[WorkerProcesses], share_a_device: bool = False) -> None:
+        self.members, self.share_a_device = tuple(members), share_a_device
+        self.workers = len(self.members)
+        self._idle = list(range(self.workers))
+        self._choosing = threading.Lock()
+        # the threads live as long as the crew does: a worker process ends with the thread that started it
+        self._threads = ThreadPoolExecutor(self.workers, "trial")
 
-    def start(self, warm: bool = False, spare: bool = False) -> None:
-        """Starts the process if there is none; returns at once.
+    def start(self, reference: str, candidate: str) -> None:
+        """See `WorkerProcesses.start`; members other than the first get only the candidate ready."""
+        first, *others = self.members
+        first.start(reference, candidate)
+        for member in others:
+            member.warm(candidate)
 
-        Args:
-            warm: its backend's `warm_up` is called in it before the first job, and after each restart.
-            spare: start another one too, for the first job that wants a fresh process.
-        """
-        self._warm = warm
-        self._child = self._child or self._new()
-        if spare:
-            self._spare = self._spare or self._new()
+    def submit(self, job: Job) -> Future[Outcome]:
+        return self._threads.submit(self._run, job)
 
     def run(self, job: Job) -> Outcome:
-        log = self.folder / "trials" / job.sha256 / "log.txt"
-        log.unlink(missing_ok=True)
-        first = self._attempt(job, log)
-        if not first.again:
-            return first.outcome
-        if log.exists():
-            log.replace(log.with_name("log-first.txt"))
-        second = self._attempt(job, log).outcome
-        if second.status != "untestable" or not first.taken:
-            return second
-        same = second.reason == first.outcome.reason
-        then = "and again in a fresh worker" if same else f"in a fresh worker: {second.reason}"
-        return replace(second, reason=f"{first.outcome.reason}; {then}")
-
-    def kill(self) -> None:
-        """Kills the processes, and waits for nothing; `close` does."""
-        for child in self._children():
-            child.kill()
+        return self.submit(job).result()
 
     def close(self) -> None:
-        """Ends the processes. The memory of a large one may be free only a moment later."""
-        for child in self._children():
-            child.end(_LAST_PATIENCE)
-        self._child = self._spare = None
+        """Ends all at once, a job that is being done, too."""
+        for member in self.members:
+            member.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for member in self.members:
+            member.close()
 
-    def _children(self) -> list[Child]:
-        return [c for c in (self._child, self._spare) if c is not None]
-
-    def _attempt(self, job: Job, log: Path) -> _Attempt:
-        child = self._ready(job)
-        used, started = child.used, time.perf_counter()
-        request = json.dumps({"job": to_data(job), "folder": str(self.folder), "log": str(log)})
+    def _run(self, job: Job) -> Outcome:
+        with self._choosing:
+            number = heapq.heappop(self._idle)
         try:
-            outcome = loads(child.ask(request, self.limits), Outcome)
-            again, broken = used, spoiled(outcome, end_of(log))
-        except TookTooLong:
-            again, broken = False, took_too_long(self.limits)
-        except HeldTooMuch as held:
-            again, broken = used, held_too_much(held.args[0], self.limits)
-        except Died as died:
-            again, broken = True, of_death(died.args[0], end_of(log) or child.startup_log())
-        except BaseException:
-            self._drop()  # interrupted: its answer must not be taken for that of the next job
-            raise
-        if broken is None:
-            tail = _tail(end_of(log)) if outcome.status == "untestable" else ""
-            return _Attempt(replace(outcome, log_tail=tail))
-        taken = log.exists()
-        if not taken:
-            self._warm = False
-        tail = _tail(end_of(log) or child.startup_log())
-        seconds = broken.build_seconds or time.perf_counter() - started
-        self._restart(broken.reason, job)
-        return _Attempt(replace(broken, log_tail=tail, build_seconds=seconds), again or not taken, taken)
-
-    def _ready(self, job: Job) -> Child:
-        if self._child is not None and (code := self._child.ended()) is not None:
-            self._warm = self._warm and self._child.used
-            last = self._child.startup_log().splitlines()[-1:] or [exit_words(code)]
-            how = (
-                f"between two trials: {exit_words(code)}"
-                if self._child.used
-                else f"while it got ready: {last[0]}"
-            )
-            self._restart(f"the worker died {how}", job)
-        if self._child is not None and job.fresh_process and self._child.used:
-            self._drop()
-        if self._child is None:
-            self._child, self._spare = self._spare or self._new(), None
-        return self._child
-
-    def _restart(self, why: str, job: Job) -> None:
-        """Puts a new process in the place of a broken one, so that it gets ready while others work."""
-        self._drop()
-        self._child = self._new()
-        Journal(self.folder / "journal.jsonl").write(
-            "worker_restarted", trial=job.sha256, purpose=job.purpose, backend=job.backend, reason=why
-        )
-
-    def _new(self) -> Child:
-        warm = self.backend if self._warm else ""
-        return take(self.environment, warm) or Child(self.environment, warm)
-
-    def _drop(self) -> None:
-        if self._child is not None:
-            self._child.end()
-        self._child = None
-
-
-def _tail(text: str) -> str:
-    return "\n".join(text.splitlines()[-_TAIL:])
+            return self.members[number].run(job)
+        finally:
+            with self._choosing:
+                heapq.heappush(self._idle, number)

@@ -10,13 +10,19 @@ from trtdebug.plugins.types import Executor, ExecutorFactory
 
 
 def _worker(folder: Path, timeout: float, environment: Mapping[str, str]) -> Executor:
-    from trtdebug.session.executor import WorkerProcesses
-    from trtdebug.session.limits import MEMORY_VARIABLE, WorkerLimits, default_memory
+    from trtdebug.session.devices import own_environments
+    from trtdebug.session.executor import Crew, WorkerProcesses
+    from trtdebug.session.limits import GPUS_VARIABLE, MEMORY_VARIABLE, WorkerLimits, default_memory
 
-    memory = int(environment.get(MEMORY_VARIABLE) or default_memory())
-    return WorkerProcesses(folder, WorkerLimits(timeout, memory), environment)
+    own = own_environments(environment)
+    memory = int(environment.get(MEMORY_VARIABLE) or default_memory() // len(own))
+    limits = WorkerLimits(timeout, memory)
+    members = [WorkerProcesses(folder, limits, {**environment, **place}) for place in own]
+    return members[0] if len(members) == 1 else Crew(members, GPUS_VARIABLE not in environment)
 
 
 @hookimpl
 def trtdebug_executors() -> Iterable[ExecutorFactory]:
-    return (ExecutorFactory("worker", "a warm worker process a backend, on this machine", _worker),)
+    return (
+        ExecutorFactory("worker", "warm worker processes on this machine, one a backend and GPU", _worker),
+    )

@@ -13,16 +13,26 @@ from trtdebug.core.errors import UserError
 
 _LOG_END = 1 << 16  # bytes
 
+WORK_VARIABLE = "TRTDEBUG_WORK"
+"""Environment variable with a folder of a worker's own in the session's work/, where several run at once."""
+
 
 def write_text(path: Path, text: str) -> None:
     """Writes `text` so that a reader, at any instant, sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # hosts may share the folder
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def work_folder(folder: Path) -> Path:
+    """Where this process puts files of a build, which no other process may write to; made if need be."""
+    own = folder / "work" / os.environ.get(WORK_VARIABLE, "")
+    own.mkdir(parents=True, exist_ok=True)
+    return own
 
 
 def end_of(path: Path) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Workers that run at once may have something to tell at once."""
 
 
 class Journal:
@@ -21,7 +25,7 @@ class Journal:
         line = json.dumps(
             {"time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), "event": event} | fields
         )
-        with self.path.open("a", encoding="utf-8") as file:
+        with _ONE_AT_A_TIME, self.path.open("a", encoding="utf-8") as file:
             if file.tell() and not self._ends_with_newline():
                 file.write("\n")  # the process was killed while it wrote the line before
             file.write(line + "\n")

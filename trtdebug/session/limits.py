@@ -9,6 +9,10 @@ from pathlib import Path
 
 MEMORY_VARIABLE = "TRTDEBUG_WORKER_MEMORY"
 """Environment variable with the bytes of host memory that a worker may hold."""
+GPUS_VARIABLE = "TRTDEBUG_GPUS"
+"""Environment variable with the GPUs to use, "0,1" or "all": one worker each."""
+WORKERS_VARIABLE = "TRTDEBUG_WORKERS"
+"""Environment variable with the number of trials to run at once."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}

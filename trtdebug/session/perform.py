@@ -19,6 +19,7 @@ from trtdebug.oracle.rows import uneven, with_equal_rows
 from trtdebug.oracle.verdict import judge, worst
 from trtdebug.plugins.types import Operator
 from trtdebug.session.choices import rejudged
+from trtdebug.session.files import work_folder
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.measuring import Measuring, Metrics
 from trtdebug.session.tensors import TensorStore
@@ -120,19 +121,17 @@ def _build_errors(error: TrtdebugError) -> tuple[BuildError, ...]:
 
 def _request(job: Job, store: TensorStore, folder: Path, operators: Operators) -> BuildRequest:
     graph = next((i for i in job.interventions if isinstance(i, ReplaceGraph)), None)
-    workdir = folder / "work"
-    workdir.mkdir(parents=True, exist_ok=True)
     options = replace(job.options, optimization_level=0) if job.fast else job.options
     return BuildRequest(
         model=Path(graph.model if graph else job.model),
         options=options,
-        workdir=workdir,
+        workdir=work_folder(folder),
         artifacts=folder / "trials" / job.sha256,
         interventions=tuple(i for i in job.interventions if i is not graph),
         outputs=job.outputs,
         profiles=shape_profiles(job, store),
         values=value_ranges(job, store),
-        timing_cache=workdir / "timing.cache" if job.fast else None,
+        timing_cache=folder / "work" / "timing.cache" if job.fast else None,
         max_memory=job.max_memory,
         engine_file=engine_file(folder, job.sha256) if job.keep_engine else None,
         extensions=operators,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps, loads
 from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.types import Executor
+from trtdebug.session.at_once import do_all, workers_of
 from trtdebug.session.files import write_text
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.journal import Journal
@@ -87,15 +88,55 @@ class Session:
         """What the user takes for untestable."""
         return read_skips(self.folder)
 
+    @property
+    def workers(self) -> int:
+        """How many jobs run at once."""
+        return workers_of(self.executor)
+
     def run(self, job: Job) -> Outcome:
         """The outcome of a job: from the folder when it was finished before, else by doing it."""
-        known = self._finished(job) if job.sha256 not in self.skips.trials else SKIPPED
-        outcome = known if known is not None else self._perform(job)
+        return self.run_all((job,))[0]
+
+    def run_all(self, jobs: Sequence[Job]) -> tuple[Outcome, ...]:
+        """The outcomes of jobs that do not depend on each other, in their order; as many as can be are done at once."""
+        names, skipped = [job.sha256 for job in jobs], self.skips.trials
+        outcomes: dict[str, Outcome] = {}
+        missing: dict[str, Job] = {}
+        for name, job in zip(names, jobs, strict=True):
+            known = SKIPPED if name in skipped else None if name in missing else self._finished(job)
+            if known is not None:
+                outcomes[name] = known
+                self._tell(job, known, cached=True)
+            else:
+                missing.setdefault(name, job)
+
+        def done(job: Job, outcome: Outcome) -> None:
+            stored = self._store(job, outcome)
+            outcomes[stored.trial] = stored
+            self._tell(job, stored, cached=False)
+
+        if missing:
+            do_all(self._executor(), tuple(missing.values()), self._begin, done)
+        return tuple(outcomes[name] for name in names)
+
+    def run_until(self, jobs: Sequence[Job], enough: Callable[[Outcome], bool]) -> tuple[Outcome, ...]:
+        """The outcomes of jobs in their order, up to the first that is enough.
+
+        As many run at once as can be, so that some may be done in vain; the answer does not depend on that.
+        """
+        outcomes: list[Outcome] = []
+        for start in range(0, len(jobs), self.workers):
+            for outcome in self.run_all(jobs[start : start + self.workers]):
+                outcomes.append(outcome)
+                if enough(outcome):
+                    return tuple(outcomes)
+        return tuple(outcomes)
+
+    def _tell(self, job: Job, outcome: Outcome, cached: bool) -> None:
         if job.role == "candidate":
-            self.counts.add(outcome, known is not None)
+            self.counts.add(outcome, cached)
         for listener in self.listeners:
-            listener(job, outcome, known is not None)
-        return outcome
+            listener(job, outcome, cached)
 
     def _finished(self, job: Job) -> Outcome | None:
         path = self.trial_folder(job.sha256) / "outcome.json"
@@ -112,14 +153,18 @@ class Session:
     def _stored(self, job: Job, tensors: Iterable[str], scope: str) -> bool:
         return all(self.tensors.has(s, TensorRef(n, scope)) for n in tensors for s in job.samples)
 
-    def _perform(self, job: Job) -> Outcome:
+    def _executor(self) -> Executor:
         if self.executor is None:
             raise UserError("this session is open for reading only.")
-        folder = self.trial_folder(job.sha256)
+        return self.executor
+
+    def _begin(self, job: Job) -> None:
         # not indented: that takes four times as long, and of large models these are megabytes a trial
-        write_text(folder / "trial.json", dumps(job))
+        write_text(self.trial_folder(job.sha256) / "trial.json", dumps(job))
         self.journal.write("trial_started", trial=job.sha256, purpose=job.purpose)
-        outcome = replace(self.executor.run(job), trial=job.sha256)
+
+    def _store(self, job: Job, outcome: Outcome) -> Outcome:
+        folder, outcome = self.trial_folder(job.sha256), replace(outcome, trial=job.sha256)
         if outcome.engine is not None:
             write_text(folder / "engine.json", dumps(outcome.engine))
         write_text(folder / "outcome.json", dumps(outcome))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+import uuid
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,7 +44,7 @@ class TensorStore:
         path = self.path(sample, ref)
         self._remembered.pop((sample, ref), None)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
         with temporary.open("wb") as file:
             # strings come from onnxruntime as objects
             _write(file, value.astype(np.str_) if value.dtype.kind == "O" else value)

@@ -11,6 +11,7 @@ from pathlib import Path
 from trtdebug.backends.base import Backend, BuildRequest, Engine, Feeds, TimesInference
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.outcome import Outcome
+from trtdebug.session.files import work_folder
 from trtdebug.session.job import Job
 from trtdebug.session.tensors import TensorStore
 
@@ -82,9 +83,7 @@ def _request(job: Job, folder: Path, trial: str) -> BuildRequest:
     path = engine_file(folder, trial)
     if not path.exists():
         raise BuildFailure(f"{job.backend} kept no engine that could be timed.")
-    workdir = folder / "work"
-    workdir.mkdir(exist_ok=True)
-    return BuildRequest(model=path, options=job.options, workdir=workdir)
+    return BuildRequest(model=path, options=job.options, workdir=work_folder(folder))
 
 
 def _stopwatch(engine: Engine, feeds: Feeds) -> Callable[[], float]:

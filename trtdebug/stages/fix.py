@@ -170,15 +170,14 @@ def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
         return _Tried(replace(fix, reason=error.message, untestable=True))
     if proof.reason:
         return _Tried(replace(fix, reason=proof.reason, note=proof.note, untestable=proof.untestable))
-    outcomes: list[Outcome] = []
     tries = 1 if ctx.candidate.deterministic else builds
-    for number in range(tries):
-        ctx.report_progress(Progress("fix", f"{proposal.summary}: build {number + 1} of {tries}"))
-        interventions = ctx.as_built(proposal.interventions)
-        job = ctx.candidate_job("verify fix", interventions, repeat=number, keep_engine=number == 0)
-        outcomes.append(ctx.session.run(job))
-        if outcomes[-1].status != "pass":
-            break
+    ctx.report_progress(Progress("fix", f"{proposal.summary}: {tries} build{'s' if tries > 1 else ''}"))
+    interventions = ctx.as_built(proposal.interventions)
+    jobs = [
+        ctx.candidate_job("verify fix", interventions, repeat=number, keep_engine=number == 0)
+        for number in range(tries)
+    ]
+    outcomes = ctx.session.run_until(jobs, lambda outcome: outcome.status != "pass")
     passed = sum(o.status == "pass" for o in outcomes)
     fix = replace(
         fix,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trtdebug.core.diagnosis import Culprit
@@ -145,16 +145,35 @@ class _Test:
         self.untestable = 0
         self.told: list[tuple[frozenset[str], Verdict]] = [(frozenset(ctx.items), "fail")]
 
+    @property
+    def workers(self) -> int:
+        return self.ctx.session.workers
+
     def __call__(self, low: frozenset[str], again: int = 0) -> Verdict:
+        return self.many([low], [again])[0]
+
+    def many(self, lows: Sequence[frozenset[str]], again: Sequence[int] | None = None) -> list[Verdict]:
+        verdicts: dict[int, Verdict] = {
+            n: v for n, low in enumerate(lows) if (v := self._known(low)) is not None
+        }
+        asked = [n for n in range(len(lows)) if n not in verdicts]
+        if asked:
+            self._tell_progress()
+        if self.gave_up:
+            return [verdicts.get(n, "untestable") for n in range(len(lows))]
+        repeats = again or [0] * len(lows)
+        jobs = [replace(self.ctx.low_job(lows[n], self.fast), repeat=repeats[n]) for n in asked]
+        for n, outcome in zip(asked, self.ctx.session.run_all(jobs), strict=True):
+            verdicts[n] = self._learn(lows[n], evidence_on(outcome, self.signature))
+        return [verdicts[n] for n in range(len(lows))]
+
+    def _known(self, low: frozenset[str]) -> Verdict | None:
+        """What takes no trial."""
         if low <= self.passing:
             return "pass"
-        if low & self.convicted or len(low) == len(self.ctx.items):
-            return "fail"
-        self._tell_progress()
-        if self.gave_up:
-            return "untestable"
-        job = replace(self.ctx.low_job(low, self.fast), repeat=again)
-        verdict = evidence_on(self.ctx.session.run(job), self.signature)
+        return "fail" if low & self.convicted or len(low) == len(self.ctx.items) else None
+
+    def _learn(self, low: frozenset[str], verdict: Verdict) -> Verdict:
         self.untestable = self.untestable + 1 if verdict == "untestable" else 0
         self.told.append((low, verdict))
         if verdict == "pass":
@@ -164,7 +183,7 @@ class _Test:
     @property
     def gave_up(self) -> bool:
         """So many trials in a row could not be tested that no more are made."""
-        return self.untestable >= _MOST_UNTESTABLE
+        return self.untestable >= _MOST_UNTESTABLE * self.workers
 
     def contradicts(self, answer: Localisation) -> bool:
         """Builds again what the answer rests on: the culprits together fail, and all but the pins passes.
@@ -178,7 +197,11 @@ class _Test:
             (frozenset(self.ctx.items).difference(answer.protect), "pass"),
             (unsure, "fail"),
         )
-        return any(self(low, again=1) not in (verdict, "untestable") for low, verdict in expected)
+        verdicts = self.many([low for low, _ in expected], [1] * len(expected))
+        return any(
+            verdict not in (known, "untestable")
+            for verdict, (_, known) in zip(verdicts, expected, strict=True)
+        )
 
     def _tell_progress(self) -> None:
         left = len(self.ctx.items) - len(self.healthy | self.convicted)

@@ -3,42 +3,51 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import Localisation, LocaliserTest, Localizer
-from trtdebug.search.drive import drive
+from trtdebug.search.drive import drive_many
 from trtdebug.search.leftmost import Leftmost
 from trtdebug.search.noisy import Noisy
 from trtdebug.search.types import Answer, Subset, Verdict
 
 MAX_TRIALS = 300
 MAX_NOISY_TRIALS = 150
+"""Trials at most, for each worker: several at once are asked more to be sooner done."""
 MAX_CULPRITS = 32
 """More culprits than this are no cause but drift: rounding everywhere."""
 
 
 def leftmost(nodes: tuple[str, ...], test: LocaliserTest, weights: tuple[float, ...]) -> Localisation:
     """Repeated bisection weighted by the prior, with QuickXplain where nodes fail only together."""
-    search = Leftmost(len(nodes), weights, max_trials=MAX_TRIALS, max_culprits=MAX_CULPRITS)
-    answer = drive(search, lambda subset: test(frozenset(nodes[i] for i in subset)))
-    return _localisation(nodes, answer)
+    width = test.workers
+    search = Leftmost(
+        len(nodes), weights, width=width, max_trials=MAX_TRIALS * width, max_culprits=MAX_CULPRITS
+    )
+
+    def at_once(subsets: Sequence[Subset]) -> list[Verdict]:
+        return test.many([frozenset(nodes[i] for i in subset) for subset in subsets])
+
+    return _localisation(nodes, drive_many(search, at_once))
 
 
 def bayesian(nodes: tuple[str, ...], test: LocaliserTest, weights: tuple[float, ...]) -> Localisation:
     """Noisy bisection: weighs every verdict so far, and repeats trials until the answer is sure enough."""
     number = {name: i for i, name in enumerate(nodes)}
-    search = Noisy(len(nodes), weights, max_trials=MAX_NOISY_TRIALS)
+    width = test.workers
+    search = Noisy(len(nodes), weights, width=width, max_trials=MAX_NOISY_TRIALS * width)
     for low, verdict in test.told:
         search.tell(frozenset(number[name] for name in low), verdict)
     times = Counter(low for low, _ in test.told)
 
-    def again(subset: Subset) -> Verdict:
-        low = frozenset(nodes[i] for i in subset)
-        times[low] += 1
-        return test(low, again=times[low] - 1)
+    def again(subsets: Sequence[Subset]) -> list[Verdict]:
+        lows = [frozenset(nodes[i] for i in subset) for subset in subsets]
+        before = [times[low] for low in lows]
+        times.update(lows)
+        return test.many(lows, before)
 
-    return _localisation(nodes, drive(search, again))
+    return _localisation(nodes, drive_many(search, again))
 
 
 def _localisation(nodes: tuple[str, ...], answer: Answer) -> Localisation:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trtdebug.core.outcome import Signature
 from trtdebug.oracle.verdict import evidence_on
-from trtdebug.search.drive import drive
+from trtdebug.search.drive import drive_many
 from trtdebug.search.protect import MinimalProtect
 from trtdebug.search.types import Subset, Verdict
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.localise import Located
 
 MAX_TRIALS = 32
-"""Builds for it, at most: where hundreds of nodes only round, fewer pins are not worth more."""
+"""Builds for it by each worker, at most: where hundreds of nodes only round, fewer pins are not worth more."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,21 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
     number = {name: i for i, name in enumerate(ctx.items)}
     pins, everything = frozenset(number[n] for n in located.pins), frozenset(number.values())
     alone = pins & {number[n] for n in located.alone}
-    search = MinimalProtect(len(number), pins, alone, max_trials=MAX_TRIALS)
+    width = ctx.session.workers
+    search = MinimalProtect(len(number), pins, alone, width, max_trials=MAX_TRIALS * width)
     search.tell(everything - pins, "pass")
     search.tell(everything, "fail")
     for culprit in located.culprits:
         if culprit.proven and culprit.kind == "precision":
             search.tell(frozenset(number[n] for n in culprit.nodes), "fail")
 
-    def test(low: Subset) -> Verdict:
-        left = len(everything - low)
+    def test(lows: Sequence[Subset]) -> list[Verdict]:
+        left = min(len(everything - low) for low in lows)
         ctx.report_progress(Progress("fix", f"are {left} of {len(pins)} pins enough?", left, len(pins)))
-        nodes = frozenset(ctx.items[i] for i in low)
-        return evidence_on(ctx.session.run(ctx.low_job(nodes, located.fast)), signature)
+        jobs = [ctx.low_job({ctx.items[i] for i in low}, located.fast) for low in lows]
+        return [evidence_on(outcome, signature) for outcome in ctx.session.run_all(jobs)]
 
-    answer = drive(search, test)
+    answer = drive_many(search, test)
     if not answer.protect <= pins:  # builds that contradict each other: nothing more is known than before
         return MinimalPins(located.pins, _names(ctx, pins - alone))
     return MinimalPins(_names(ctx, answer.protect), _names(ctx, answer.unresolved & answer.protect))

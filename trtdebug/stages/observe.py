@@ -66,45 +66,40 @@ def observe(ctx: Context, nodes: Sequence[str] | None = None, foreseen_by: str |
     unobserved: dict[str, str] = {}
     batches = [wanted]
     while batches:
-        _observe_batch(ctx, batches.pop(), foreseen_by, local, unobserved, batches)
+        batches = _observe_batches(ctx, batches, foreseen_by, local, unobserved)
     order = [n for n in wanted if n in local]
     return Observation({n: local[n] for n in order}, unobserved)
 
 
-def _observe_batch(
+def _observe_batches(
     ctx: Context,
-    nodes: list[str],
+    batches: Sequence[list[str]],
     foreseen_by: str | None,
     local: dict[str, LocalError],
     unobserved: dict[str, str],
-    batches: list[list[str]],
-) -> None:
-    """One build; when it can't be built, its halves are put back into `batches`."""
-    isolated = isolate(ctx.model, ctx.types, nodes, constants=small_integers(ctx))
-    unobserved.update(isolated.skipped)
-    if not isolated.outputs:
-        return
-    job = _job(ctx, isolated)
-    if foreseen_by is not None:
-        job = replace(
-            job,
-            backend=foreseen_by,
-            version=ctx.maker(foreseen_by),
-            role="reference",
-            fast=False,
-            purpose="nodes isolated, foreseen",
-        )
-    outcome = ctx.session.run(job)
-    if outcome.status == "untestable" and not outcome.tensors:
-        if len(nodes) > _SMALLEST_BATCH:
-            middle = len(nodes) // 2
-            batches += [nodes[middle:], nodes[:middle]]
-        else:
-            unobserved.update(dict.fromkeys(nodes, outcome.reason))
-        return
-    refused = set(outcome.engine.refused) if outcome.engine else set()
-    unobserved.update(dict.fromkeys(refused, "the engine computes it in another precision than asked"))
-    local.update((n, e) for n, e in local_errors(isolated, outcome.tensors, job).items() if n not in refused)
+) -> list[list[str]]:
+    """A build for each batch; returns the halves of those that can't be built."""
+    asked: list[tuple[list[str], Isolated, Job]] = []
+    for number, nodes in enumerate(batches):
+        isolated = isolate(ctx.model, ctx.types, nodes, constants=small_integers(ctx))
+        unobserved.update(isolated.skipped)
+        if isolated.outputs:
+            asked.append((nodes, isolated, _job(ctx, isolated, foreseen_by, number)))
+    halves: list[list[str]] = []
+    outcomes = ctx.session.run_all([job for _, _, job in asked])
+    for (nodes, isolated, job), outcome in zip(asked, outcomes, strict=True):
+        if outcome.status == "untestable" and not outcome.tensors:
+            if len(nodes) > _SMALLEST_BATCH:
+                middle = len(nodes) // 2
+                halves += [nodes[:middle], nodes[middle:]]
+            else:
+                unobserved.update(dict.fromkeys(nodes, outcome.reason))
+            continue
+        refused = set(outcome.engine.refused) if outcome.engine else set()
+        unobserved.update(dict.fromkeys(refused, "the engine computes it in another precision than asked"))
+        errors = local_errors(isolated, outcome.tensors, job)
+        local.update((n, e) for n, e in errors.items() if n not in refused)
+    return halves
 
 
 def local_errors(isolated: Isolated, errors: Iterable[TensorError], job: Job) -> dict[str, LocalError]:
@@ -125,12 +120,12 @@ def _worse(a: TensorError, b: TensorError) -> bool:
     return (a.status == "fail", a.nonfinite, a.rms_rel) > (b.status == "fail", b.nonfinite, b.rms_rel)
 
 
-def _job(ctx: Context, isolated: Isolated) -> Job:
+def _job(ctx: Context, isolated: Isolated, foreseen_by: str | None, number: int) -> Job:
     folder = ctx.session.folder / "work"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"isolated-{len(isolated.outputs)}.onnx"
+    path = folder / f"isolated-{number}.onnx"
     save_model(isolated.model, path)
-    return replace(
+    job = replace(
         ctx.candidate_job("nodes isolated", (ForcePrecision(ctx.low),) if ctx.low else (), fast=True),
         model=str(path),
         model_sha256=content_sha256(path),
@@ -141,6 +136,16 @@ def _job(ctx: Context, isolated: Isolated) -> Job:
         limits=ctx.limits.renamed({name: tensor for name, (tensor, _) in isolated.outputs.items()}),
         keep="failing",
         isolated=True,
+    )
+    if foreseen_by is None:
+        return job
+    return replace(
+        job,
+        backend=foreseen_by,
+        version=ctx.maker(foreseen_by),
+        role="reference",
+        fast=False,
+        purpose="nodes isolated, foreseen",
     )
 
 

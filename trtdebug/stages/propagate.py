@@ -44,11 +44,11 @@ def propagate(ctx: Context, interventions: Sequence[Intervention] = (), *, fast:
     wanted, unmatched = _common(ctx)
     ctx.report_progress(Progress("observe", f"{len(wanted)} tensors of the whole model"))
     ctx.need_reference(wanted)
-    outcomes = []
-    for batch in _batches(ctx, wanted):
-        job = ctx.candidate_job(EVERY_TENSOR_MARKED, interventions, outputs=batch, fast=fast)
-        outcomes.append(ctx.session.run(job))
-    outcome = joined(outcomes)
+    jobs = [
+        ctx.candidate_job(EVERY_TENSOR_MARKED, interventions, outputs=batch, fast=fast)
+        for batch in _batches(ctx, wanted)
+    ]
+    outcome = joined(ctx.session.run_all(jobs))
     by_name = {e.tensor: e for e in outcome.tensors}
     return Propagated({t: by_name[t] for t in ctx.index.tensors if t in by_name}, outcome, unmatched)
 

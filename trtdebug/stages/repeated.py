@@ -75,11 +75,7 @@ class Repeated:
     def _build(self, interventions: tuple[Intervention, ...]) -> tuple[Outcome, ...]:
         words = self.describe(interventions)
         wanted = 1 if self.ctx.candidate.deterministic else max(_FEWEST, self.builds)
-        outcomes: list[Outcome] = []
-        for number in range(wanted):
-            self.ctx.report_progress(Progress(self.stage, words))
-            job = self.ctx.candidate_job(words, self.ctx.as_built(interventions), repeat=number)
-            outcomes.append(self.ctx.session.run(job))
-            if outcomes[-1].status != "pass":
-                break
-        return tuple(outcomes)
+        self.ctx.report_progress(Progress(self.stage, words))
+        built = self.ctx.as_built(interventions)
+        jobs = [self.ctx.candidate_job(words, built, repeat=number) for number in range(wanted)]
+        return self.ctx.session.run_until(jobs, lambda outcome: outcome.status != "pass")

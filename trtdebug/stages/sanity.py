@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from trtdebug.core.diagnosis import Verdict
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome, Signature
-from trtdebug.session.job import TensorRef
+from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.rounding import calibrated, emulated_rounding
 from trtdebug.stages.rows import uneven_rows
@@ -79,14 +79,10 @@ def with_forced(ctx: Context, sane: Sanity) -> Sanity:
 
     Where it does not fail, and nothing was built as the user does yet, that is done too: it is the last to know.
     """
-    forced, fast = _forced(ctx)
+    forced, pinned, fast = _forced(ctx)
     natural = sane.natural
     if not natural and (forced is None or forced.status != "fail"):
         natural = _as_built(ctx, _BUILDS)
-    pinned = None
-    if forced is not None and forced.status == "fail":
-        ctx.report_progress(Progress("sanity", "everything pinned to FP32"))
-        pinned = ctx.session.run(ctx.candidate_job("all pinned", ctx.exposing(()), fast=fast))
     found = sane.findings
     if forced is not None and not sane.failing:
         found += emulated_rounding(ctx, [forced])
@@ -114,28 +110,40 @@ def overall(natural: Sequence[Outcome], forced: Outcome | None) -> tuple[Verdict
 
 
 def _as_built(ctx: Context, builds: int) -> tuple[Outcome, ...]:
-    return tuple(_natural(ctx, number, builds) for number in range(builds))
+    if builds:
+        times = "once" if builds == 1 else f"{builds} times"
+        ctx.report_progress(Progress("sanity", f"built {times} as you build it"))
+    return ctx.session.run_all([_natural(ctx, number) for number in range(builds)])
 
 
-def _natural(ctx: Context, number: int, builds: int) -> Outcome:
-    ctx.report_progress(Progress("sanity", f"build {number + 1} of {builds} as you build it"))
+def _natural(ctx: Context, number: int) -> Job:
     job = ctx.candidate_job(AS_BUILT, ctx.as_built(), repeat=number, keep="all", keep_engine=number == 0)
-    return ctx.session.run(replace(job, equal_rows=number == 0))
+    return replace(job, equal_rows=number == 0)
 
 
-def _forced(ctx: Context) -> tuple[Outcome | None, bool]:
-    """The forced build, with the cheap settings first: enough when it fails there."""
+def _forced(ctx: Context) -> tuple[Outcome | None, Outcome | None, bool]:
+    """The forced build, the pinned one where the forced one fails, and whether with the cheap settings.
+
+    These go first: they are enough where the forced build fails.
+    """
     if not can_force(ctx):
-        return None, False
-    ctx.report_progress(Progress("sanity", f"every node forced to {(ctx.low or '').upper()}"))
-    interventions = ctx.exposing(ctx.items)
+        return None, None, False
     if ctx.candidate.deterministic:
-        return ctx.session.run(ctx.candidate_job(FORCED, interventions, keep="all")), False
-    cheap = ctx.session.run(ctx.candidate_job(FORCED, interventions, fast=True, keep="all"))
+        return *_forced_and_pinned(ctx, fast=False), False
+    cheap, pinned = _forced_and_pinned(ctx, fast=True)
     if cheap.status == "fail":
-        return cheap, True
-    own = ctx.session.run(ctx.candidate_job(FORCED, interventions, keep="all"))
-    return (own, False) if own.status != "untestable" else (cheap, True)
+        return cheap, pinned, True
+    own, pinned = _forced_and_pinned(ctx, fast=False)
+    return (own, pinned, False) if own.status != "untestable" else (cheap, None, True)
+
+
+def _forced_and_pinned(ctx: Context, fast: bool) -> tuple[Outcome, Outcome | None]:
+    low = (ctx.low or "").upper()
+    ctx.report_progress(Progress("sanity", f"every node forced to {low}; where it fails, pinned to FP32"))
+    forced = ctx.candidate_job(FORCED, ctx.exposing(ctx.items), fast=fast, keep="all")
+    pinned = ctx.candidate_job("all pinned", ctx.exposing(()), fast=fast)
+    first, *second = ctx.session.run_until([forced, pinned], lambda outcome: outcome.status != "fail")
+    return first, second[0] if second else None
 
 
 def _nondeterministic_reference(ctx: Context) -> Finding | None:

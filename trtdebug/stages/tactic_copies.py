@@ -64,19 +64,23 @@ def measure(ctx: Context, wanted: Sequence[Told]) -> tuple[Measured, ...]:
     unbuilt = 0
     batches = list(_batches(ctx, wanted))
     while batches:
-        batch = batches.pop(0)
-        copies = side_by_side(ctx.model, ctx.types, [t.layer.nodes for t in batch], small_integers(ctx))
-        job = _job(ctx, batch, copies)
-        outcome = ctx.session.run(job)
-        unbuilt += not outcome.tensors
-        if not outcome.tensors and len(batch) > 1 and unbuilt <= _MOST_UNBUILT:
-            blamed = _blamed(batch, outcome)
-            if blamed is not None:
-                found[batch[blamed]] = Measured(batch[blamed], obstacle=outcome.reason)
-            batches += _smaller(batch, blamed)
-            continue
-        for number, told in enumerate(batch):
-            found[told] = _measured(ctx, number, told, copies, job, outcome)
+        copies = [
+            side_by_side(ctx.model, ctx.types, [t.layer.nodes for t in batch], small_integers(ctx))
+            for batch in batches
+        ]
+        jobs = [_job(ctx, b, c, n) for n, (b, c) in enumerate(zip(batches, copies, strict=True))]
+        tried = list(zip(batches, copies, jobs, ctx.session.run_all(jobs), strict=True))
+        batches = []
+        for batch, copied, job, outcome in tried:
+            unbuilt += not outcome.tensors
+            if not outcome.tensors and len(batch) > 1 and unbuilt <= _MOST_UNBUILT:
+                blamed = _blamed(batch, outcome)
+                if blamed is not None:
+                    found[batch[blamed]] = Measured(batch[blamed], obstacle=outcome.reason)
+                batches += _smaller(batch, blamed)
+                continue
+            for number, told in enumerate(batch):
+                found[told] = _measured(ctx, number, told, copied, job, outcome)
     return tuple(found[told] for told in wanted)
 
 
@@ -133,10 +137,10 @@ def _tensors(ctx: Context, layer: LayerInfo) -> Iterator[str]:
         yield from (*node.reads, *node.writes)
 
 
-def _job(ctx: Context, batch: Sequence[Told], copies: SideBySide) -> Job:
+def _job(ctx: Context, batch: Sequence[Told], copies: SideBySide, place: int) -> Job:
     source = {name: tensor for name, (tensor, _) in copies.outputs.items()}
     ctx.need_reference([t for t in (*copies.feeds.values(), *source.values()) if t in ctx.index.producer])
-    path = ctx.session.folder / "work" / "tactics.onnx"
+    path = ctx.session.folder / "work" / f"tactics-{place}.onnx"
     save_model(copies.model, path)
     tell = (UseTactic(_layer(told, number), told.tactic) for number, told in enumerate(batch))
     layers = len({told.layer.name for told in batch})

@@ -16,9 +16,10 @@ from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.intervention import BanTactic, UseTactic
 from trtdebug.core.outcome import LayerInfo, Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
-from trtdebug.search.drive import drive
+from trtdebug.search.drive import drive_many
 from trtdebug.search.leftmost import Leftmost
 from trtdebug.search.types import Verdict
+from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.localise import Located
 from trtdebug.stages.substitute import substitute
@@ -180,10 +181,10 @@ def _between(
     everything = frozenset(range(len(differing)))
     if swap(everything) != "fail" or swap(frozenset()) != "pass":
         return Located((), None)
-    search = Leftmost(len(differing))
+    search = Leftmost(len(differing), width=ctx.session.workers)
     search.tell(everything, "fail")
     search.tell(frozenset(), "pass")
-    answer = drive(search, swap)
+    answer = drive_many(search, swap.many)
     sets = [[differing[item] for item in sorted(culprit)] for culprit in answer.culprits]
     bans = tuple(BanTactic(x.name, swap.tactics[x.name]) for guilty in sets for x in guilty)
     culprits = tuple(
@@ -228,16 +229,24 @@ class _Swap:
         self.tactics: dict[str, str] = {}
 
     def __call__(self, swapped: Collection[int]) -> Verdict:
-        self.ctx.report_progress(
-            Progress("tactics", f"{len(swapped)} layers swapped", len(self.differing), len(self.layers))
-        )
+        return self.many([swapped])[0]
+
+    def many(self, sets: Sequence[Collection[int]]) -> list[Verdict]:
+        """One build each."""
+        for swapped in sets:
+            words = f"{len(swapped)} layers swapped"
+            self.ctx.report_progress(Progress("tactics", words, len(self.differing), len(self.layers)))
+        outcomes = self.ctx.session.run_all([self._job(swapped) for swapped in sets])
+        for swapped, outcome in zip(sets, outcomes, strict=True):
+            if len(swapped) == len(self.differing) and outcome.engine is not None:
+                self.tactics = {t.layer: t.chosen for t in outcome.engine.tactics if t.chosen is not None}
+        return [evidence_on(outcome, self.signature) for outcome in outcomes]
+
+    def _job(self, swapped: Collection[int]) -> Job:
         guilty = {self.differing[item].name for item in swapped}
         told = [
             UseTactic(x.name, f"*:{x.tactic_id if x.name in guilty else self.safe.get(x.name, x.tactic_id)}")
             for x in self.layers
         ]
         purpose = f"{len(swapped)} of {len(self.differing)} layers with the failing engine's tactics"
-        outcome = self.ctx.session.run(self.ctx.candidate_job(purpose, self.ctx.as_built(told)))
-        if len(swapped) == len(self.differing) and outcome.engine is not None:
-            self.tactics = {t.layer: t.chosen for t in outcome.engine.tactics if t.chosen is not None}
-        return evidence_on(outcome, self.signature)
+        return self.ctx.candidate_job(purpose, self.ctx.as_built(told))

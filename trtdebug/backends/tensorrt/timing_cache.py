@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class TimingCacheFile:
     def write(self, content: bytes) -> None:
         """Replaces the file; whoever reads it meanwhile sees the old one or the new one."""
         head = json.dumps({"maker": self.maker, "sha256": hashlib.sha256(content).hexdigest()}).encode()
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        temporary = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.tmp")
         with temporary.open("wb") as file:
             file.write(head + b"\n" + content)
             file.flush()
