@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from trtdebug.cli.console import say, say_json
+from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import UNTESTABLE, show, user_errors
 from trtdebug.cli.inspect_engine import unloadable
 from trtdebug.cli.opening import need_reference, opened
@@ -18,9 +19,8 @@ from trtdebug.cli.profiling import RUNS, Profile, ProfileRuns
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
-    from trtdebug.core.outcome import TensorError
     from trtdebug.report.layer_table import SortBy
-    from trtdebug.stages.table import Table
+    from trtdebug.stages.table import Row, Table
 
 
 _STDOUT = Path("-")
@@ -109,30 +109,37 @@ def _write_csv(table: Table, path: Path | None) -> None:
             ) from error
 
 
+_HEAD = ("propagated", "local", "max abs", "NaN/Inf", "op", "tensor", "what is wrong")
+
+
 def _print(table: Table, failing: bool, rule: str, engine: bool) -> None:
     if table.outcome.status == "untestable":
         say(f"not every tensor can be observed: {table.outcome.reason}")
-    say(f"{'propagated':>11} {'local':>11} {'max abs':>11} {'NaN/Inf':>8}  op, tensor")
-    for row in table.rows:
-        bad = "fail" in (row.propagated.status, row.local.status if row.local else "pass")
-        if failing and not bad:
-            continue
-        local = f"{row.local.rms_rel:11.3g}" if row.local else f"{'-':>11}"
-        nonfinite = max(row.propagated.nonfinite, row.local.nonfinite if row.local else 0)
-        mark = "  <-- " + (row.local.reason if _fails(row.local) else row.propagated.reason) if bad else ""  # type: ignore[union-attr]
-        say(
-            f"{row.propagated.rms_rel:11.3g} {local} {row.propagated.max_abs:11.3g} {nonfinite:8d}  "
-            f"{row.op} {row.tensor}{mark}"
-        )
-    for tensor in table.unmatched:
-        say(f"{'-':>11} {'-':>11} {'-':>11} {'-':>8}  only the reference has {tensor}")
+    rows = [cells for row in table.rows if (cells := _cells(row))[-1] or not failing]
+    rows += [("-", "-", "-", "-", "", tensor, "only the reference has it") for tensor in table.unmatched]
+    say_table(_HEAD, rows, _lines(rows))
     say(f"rule: {rule}; errors are relative RMS")
     built = "the outputs of the engine" if engine else "the outputs as you build"
     say(f"{built}: {table.plain.status}{_because(table.plain.reason)}")
 
 
-def _fails(error: TensorError | None) -> bool:
-    return error is not None and error.status == "fail"
+def _cells(row: Row) -> tuple[str, ...]:
+    """The row in words; the last cell is empty where nothing is wrong."""
+    error, local = row.propagated, row.local
+    wrong = next((e for e in (local, error) if e is not None and e.status == "fail"), None)
+    nonfinite = max(error.nonfinite, local.nonfinite if local else 0)
+    own = f"{local.rms_rel:.3g}" if local else "-"
+    reason = wrong.reason if wrong else ""
+    return f"{error.rms_rel:.3g}", own, f"{error.max_abs:.3g}", str(nonfinite), row.op, row.tensor, reason
+
+
+def _lines(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    from trtdebug.report.text import printable
+
+    yield f"{'propagated':>11} {'local':>11} {'max abs':>11} {'NaN/Inf':>8}  op, tensor"
+    for propagated, local, largest, nonfinite, op, tensor, reason in rows:
+        what = f"{op} {tensor}" + (f"  <-- {reason}" if reason else "")
+        yield printable(f"{propagated:>11} {local:>11} {largest:>11} {nonfinite:>8}  {what.lstrip()}")
 
 
 def _because(reason: str) -> str:
