@@ -64,7 +64,6 @@ class Sample:
     def _run(self, model: onnx.ModelProto) -> np.ndarray:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.intra_op_num_threads = 1  # sums in one order, and no threads for small models
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]

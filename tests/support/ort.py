@@ -19,7 +19,6 @@ def run(
     marked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in have)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1  # sums in one order, and no threads for small models
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         marked.SerializeToString(), options, providers=["CPUExecutionProvider"]
