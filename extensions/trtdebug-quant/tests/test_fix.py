@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
 import pytest
 import trtdebug_quant
+from trtdebug_quant.fix import _sets
+from trtdebug_quant.layers import Layer
 from typer.testing import CliRunner
 
 from trtdebug.cli.app import app
@@ -69,6 +71,33 @@ def test_how_many_it_takes_is_a_matter_of_the_tolerance(
     model = spoiled(quantised, r2_scale=60, f_scale=60)
     proposals, _ = proposed(model, sample, tolerance=tolerance)
     assert [p.cost for p in proposals] == costs
+
+
+@dataclass(frozen=True)
+class Needs:
+    """A trial that is right as soon as one of these sets is float."""
+
+    sets: tuple[str, ...]
+
+    def is_right(self, floating):
+        return any(set(names) <= {layer.node for layer in floating} for names in self.sets)
+
+
+@pytest.mark.parametrize(
+    ("needs", "expected"),
+    [
+        (["a"], ["a", "ab", "abc", "abcde", "abcdef"]),
+        (["c"], ["c", "abc", "abcd", "abcde", "abcdef"]),
+        (["bd"], ["bd", "abcd", "abcde", "abcdef"]),
+        (["bcd", "ad"], ["ad", "abcd", "abcde", "abcdef"]),
+        (["abcdef"], ["abcdef"]),
+        (["f"], ["f", "abcdef"]),
+    ],
+)
+def test_layers_that_need_not_be_float_are_quantised_again(needs, expected):
+    layers = [Layer(name, "Conv", (), (), name) for name in "abcdef"]
+    found = ["".join(layer.node for layer in chosen) for chosen in _sets(Needs(tuple(needs)), layers)]
+    assert found == expected
 
 
 @pytest.mark.parametrize(
