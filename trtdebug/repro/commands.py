@@ -150,10 +150,10 @@ def trtexec_script(manifest: Manifest) -> str:
     weak = trtexec_command(manifest)
     typed = trtexec_typed_command(manifest)
     ways = {
-        "typed": typed or _none("there is no model with its precision written in"),
-        "*": weak or _none("trtexec has no way to write the name of a pinned node; use repro.py"),
+        "typed": _with_more(typed) or _none("there is no model with its precision written in"),
+        "*": _with_more(weak) or _none("trtexec has no way to write the name of a pinned node; use repro.py"),
     }
-    about = "sh trtexec.sh: TensorRT 8.6 to 10; sh trtexec.sh typed: TensorRT 11, and 9 and 10 with --stronglyTyped"
+    about = "sh trtexec.sh: TensorRT 8.6 to 10; sh trtexec.sh typed: TensorRT 11 (9 and 10: typed --stronglyTyped)"
     return _script("trtexec", about, ways, TRTEXEC_MADE)
 
 
@@ -161,8 +161,9 @@ def polygraphy_script(manifest: Manifest, floats: Sequence[str], rms: Mapping[st
     """Content of polygraphy.sh."""
     tensorrt = polygraphy_command(manifest, floats, rms)
     ways = {
-        "onnxrt": polygraphy_emulated_command(manifest, rms) or _none("there is nothing to emulate"),
-        "*": tensorrt or _none("Polygraphy has no way to say the tactic sources; use repro.py"),
+        "onnxrt": _with_more(polygraphy_emulated_command(manifest, rms))
+        or _none("there is nothing to emulate"),
+        "*": _with_more(tensorrt) or _none("Polygraphy has no way to say the tactic sources; use repro.py"),
     }
     about = "sh polygraphy.sh: TensorRT 8.6 to 10; sh polygraphy.sh onnxrt: onnxruntime, which needs no GPU"
     return _script("Polygraphy", about, ways, POLYGRAPHY_MADE)
@@ -172,7 +173,8 @@ _SCRIPT = """\
 #!/bin/sh
 # Runs the model of this folder with {tool} on the recorded inputs, and judges the outputs as repro.py does.
 # {about}.
-# Exit code: 1 the failure shows, 0 it does not, 125 it can't be tested here. PYTHON names another Python.
+# More flags for {tool} may follow. Exit code: 1 the failure shows, 0 it does not, 125 it can't be tested here. PYTHON
+# names another Python.
 cd "$(dirname "$0")" || exit 125
 rm -f {made}
 case "${{1:-}}" in
@@ -184,8 +186,14 @@ exec "${{PYTHON:-python3}}" repro.py --outputs {made}
 
 
 def _script(tool: str, about: str, ways: Mapping[str, str], made: str) -> str:
-    cases = "\n".join(f"{name})\n{command}\n;;" for name, command in ways.items())
+    shift = {"*": ""}
+    cases = "\n".join(f"{name}){shift.get(name, ' shift')}\n{way}\n;;" for name, way in ways.items())
     return _SCRIPT.format(tool=tool, about=about, made=made, cases=cases)
+
+
+def _with_more(command: str | None) -> str | None:
+    """The command with what else the script is given."""
+    return None if command is None else f'{command} \\\n    "$@"'
 
 
 def _none(why: str) -> str:

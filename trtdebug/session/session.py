@@ -143,8 +143,9 @@ class Session:
         if not path.exists() or not self._kept(job):
             return None
         outcome = loads(path.read_text(encoding="utf-8"), Outcome)
-        failing = [e.tensor for e in outcome.tensors if e.status != "pass"] if job.keep == "failing" else []
-        return outcome if self._stored(job, failing, job.sha256) else None
+        kept = [e.tensor for e in outcome.tensors if e.status != "pass" and e.kind != "missing-output"]
+        needed = kept if job.keep == "failing" else []
+        return outcome if self._stored(job, needed, job.sha256) else None
 
     def _kept(self, job: Job) -> bool:
         """Whether the tensors that a recording job made are still there."""
