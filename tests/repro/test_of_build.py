@@ -11,7 +11,7 @@ import onnx
 import onnx.parser
 import pytest
 
-from trtdebug.core.build_error import BuildError, failure_key
+from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.outcome import Signature
@@ -20,7 +20,7 @@ from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.repro.build_text import trtexec_build_command
 from trtdebug.repro.manifest import Manifest
-from trtdebug.repro.scripts.build_repro import BACKENDS, Error, key, reproduce
+from trtdebug.repro.scripts.build_repro import BACKENDS, reproduce
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
@@ -76,24 +76,11 @@ def test_another_error_than_that_of_the_search_is_no_proof(
     manifest["names"] += ["n_y", "n_z"]
     (folder / "repro.json").write_text(json.dumps(manifest))
     monkeypatch.setitem(
-        BACKENDS, "tensorrt", lambda model, _: ("1", (Error("parse", said, "UNSUPPORTED_NODE"),))
+        BACKENDS, "tensorrt", lambda model, _: ("1", (BuildError("parse", said, "UNSUPPORTED_NODE"),))
     )
     result = reproduce(folder, "tensorrt")
     assert result.exit == exit_code
     assert ("fails otherwise" in result.reason) == (exit_code == UNTESTABLE)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        BuildError("parse", "no importer for 'x', node n_b: [4, 5]", "UNSUPPORTED_NODE", "n_b", "Det"),
-        BuildError("build", "[a.cpp::b::3] for node {ForeignNode[n_a...n_b]}. at /_src/x.cpp:12 0x7f", "10: Bad"),
-        BuildError("build", "ILayer n_b: n_b: failed for tensor: x.", "4: Internal Error", operator="TopK"),
-    ],
-)  # fmt: skip
-def test_the_script_and_the_search_agree_when_two_failures_are_the_same(error: BuildError) -> None:
-    names = frozenset({"n_a", "n_b", "x"})
-    assert " | ".join(key(asdict(error), names)) == failure_key(error, names)
 
 
 def test_trtexec_builds_it_as_the_user_does() -> None:
@@ -139,3 +126,21 @@ def test_recorded_inputs_lie_beside_it(tmp_path: Path) -> None:
     (manifest,) = [json.loads((tmp_path / "repro" / "repro.json").read_text())]
     assert [i["name"] for i in manifest["inputs"]] == ["a"]
     assert np.load(tmp_path / "repro" / manifest["inputs"][0]["file"]).min() >= 0
+
+
+def test_anonymised_it_is_not_built_either_and_says_no_name(unbuilt: Diagnosis, tmp_path: Path) -> None:
+    from trtdebug.repro.anonymise import anonymise
+    from trtdebug.repro.verify import verify
+
+    assert unbuilt.repro is not None
+    assert anonymise(Path(unbuilt.repro.path), tmp_path / "anonymous").reason == ""
+    assert verify(tmp_path / "anonymous").reproduced
+    text = (tmp_path / "anonymous" / "repro.json").read_text()
+    manifest = json.loads(text)
+    assert manifest["anonymised"]
+    assert not {"n_a", "n_b", "a", "b", "Odd_0"} & {*manifest["names"], *manifest["nodes"]}
+    model = onnx.load(tmp_path / "anonymous" / "model.onnx")
+    assert [n.op_type for n in model.graph.node] == ["Odd"]
+    assert set(manifest["names"]) == {n.name for n in model.graph.node} | {
+        t for n in model.graph.node for t in (*n.input, *n.output)
+    }

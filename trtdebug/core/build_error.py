@@ -62,7 +62,7 @@ def failure_key(error: BuildError, names: Collection[str] = ()) -> str:
         names: of the model's nodes and tensors, in its bodies, too.
     """
     operator = error.operator if error.kind == "parse" else ""
-    return " | ".join((error.kind, error.code, operator, _nameless(error.message, frozenset(names))))
+    return " | ".join((error.kind, error.code, operator, nameless(error.message, frozenset(names))))
 
 
 def failure_keys(errors: Iterable[BuildError], names: Collection[str] = ()) -> frozenset[str]:
@@ -70,7 +70,9 @@ def failure_keys(errors: Iterable[BuildError], names: Collection[str] = ()) -> f
     return frozenset(failure_key(error, names) for error in errors)
 
 
-def _nameless(message: str, names: frozenset[str]) -> str:
+def nameless(message: str, names: frozenset[str]) -> str:
+    """The message with a star for each name, number, address and place in the builder's own source."""
+
     def word(found: re.Match[str]) -> str:
         text = found[0]
         bare = text.rstrip(".:")

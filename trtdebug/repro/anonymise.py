@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,11 @@ from trtdebug.backends.onnxruntime import OnnxruntimeBackend
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.outcome import Signature
-from trtdebug.graph.anonymous import Names, Spread, anonymous, random_like
+from trtdebug.graph.anonymous import Names, anonymous, random_like
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model, save_model
 from trtdebug.oracle.verdict import same_failure
+from trtdebug.repro.anonymise_unbuilt import Anonymised, draws, unbuilt_anonymised
 from trtdebug.repro.export import export
 from trtdebug.repro.manifest import Manifest, read_manifest
 from trtdebug.repro.scripts.run_repro import reproduce
@@ -27,17 +28,8 @@ from trtdebug.repro.spec import ReproSpec
 from trtdebug.repro.tensors import Tensor, load_tensor
 from trtdebug.repro.verify import verify
 
-_SEEDS = 3
 _HERE = ("emulator", "onnxruntime")
 """Candidates that a look at in this process does no harm."""
-
-
-@dataclass(frozen=True)
-class Anonymised:
-    """What came of it. `reason`: why the folder was not written; empty where it was, and fails as the other does."""
-
-    reason: str = ""
-    tries: int = 0
 
 
 def anonymise(folder: Path, target: Path, max_size: int | None = None) -> Anonymised:
@@ -53,15 +45,15 @@ def anonymise(folder: Path, target: Path, max_size: int | None = None) -> Anonym
     manifest = read_manifest(folder)
     if manifest.options.operators:
         return Anonymised("its custom operators, and their names, belong to it")
-    if manifest.build_errors:
-        return Anonymised("it is of a model that is not built, and what the builder says tells of it")
     model = load_model(folder / manifest.model)
     if model.functions:
         return Anonymised("it calls functions, whose names and contents belong to it")
     inputs = {t.name: load_tensor(t.name, folder / t.file) for t in manifest.inputs}
+    if manifest.build_errors:
+        return unbuilt_anonymised(folder, manifest, model, inputs, target)
     finite = all(_is_finite(load_tensor(t.name, folder / t.file)) for t in manifest.expected)
-    draws = list(_draws())
-    for number, (seed, spread) in enumerate(draws, start=1):
+    tried = list(draws())
+    for number, (seed, spread) in enumerate(tried, start=1):
         with tempfile.TemporaryDirectory(prefix="trtdebug-anonymous-") as scratch:
             place, rng = Path(scratch), np.random.default_rng(seed)
             names = Names()
@@ -75,14 +67,8 @@ def anonymise(folder: Path, target: Path, max_size: int | None = None) -> Anonym
             if _shows(manifest, spec, place / "repro"):
                 export(spec, target)
                 return Anonymised(tries=number)
-    why = f"with random weights and inputs the failure does not stay (tried {len(draws)} times)"
-    return Anonymised(why, len(draws))
-
-
-def _draws() -> Iterator[tuple[int, Spread]]:
-    for seed in range(_SEEDS):
-        yield seed, "uniform"
-        yield seed, "normal"
+    why = f"with random weights and inputs the failure does not stay (tried {len(tried)} times)"
+    return Anonymised(why, len(tried))
 
 
 def _computed(model: onnx.ModelProto, feeds: Mapping[str, Tensor], place: Path) -> dict[str, Tensor] | None:

@@ -9,7 +9,7 @@ from trtdebug.graph.shapes import format_trtexec
 from trtdebug.repro.commands import WEAK, shell, trtexec_source_flags
 from trtdebug.repro.manifest import Manifest
 from trtdebug.repro.script_files import BISECT
-from trtdebug.repro.text import BISECTION, block, code, origin
+from trtdebug.repro.text import ANONYMISED, BISECTION, block, code, origin
 
 _HOW = """\
 * `--backend tensorrt` needs tensorrt (8.6 to 11) and cuda-python, `--backend tensorrt-rtx` needs tensorrt_rtx.
@@ -53,6 +53,7 @@ def build_readme(
         f"`{manifest.model}` is a piece of a larger model, cut out by trtdebug with its weights{within}. "
         f"{manifest.candidate} does not build it. What it said:",
         "\n".join(f"* {code(str(error))}" for error in manifest.build_errors),
+        *([ANONYMISED] if manifest.anonymised else []),
         "## The nodes",
         "\n".join(["| node | operator |", "|---|---|", *_rows(manifest)]),
         "## See it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from trtdebug.graph.load import external_files, load_model, save_model
 from trtdebug.repro.build_text import build_readme
 from trtdebug.repro.manifest import MANIFEST, Manifest
 from trtdebug.repro.script_files import write_scripts
-from trtdebug.repro.tensors import store, store_for_polygraphy
+from trtdebug.repro.tensors import Tensor, store, store_for_polygraphy
 from trtdebug.repro.verify import verify
 from trtdebug.session.files import whole_folder
 from trtdebug.session.job import TensorRef
@@ -60,16 +60,30 @@ def export_unbuilt(
             names=tuple(sorted({*names_in(graph), *inputs} - {""})),
             operators=tuple(node.op_type for node in graph.node),
         )
-        if recorded:
-            store_for_polygraphy(temporary, recorded)
-        (temporary / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        (temporary / "versions.json").write_text(dumps(dict(versions), indent=2) + "\n", encoding="utf-8")
-        write_scripts(temporary, "build_repro")
-        text = build_readme(manifest, piece.inside, versions, has_all_inputs=len(recorded) == len(inputs))
-        (temporary / "README.md").write_text(text, encoding="utf-8")
+        fill(
+            temporary, manifest, recorded, piece.inside, versions, has_all_inputs=len(recorded) == len(inputs)
+        )
     checked = verify(folder)
     note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
     return ReproResult(str(folder), count, checked.reproduced is True, note)
+
+
+def fill(
+    folder: Path,
+    manifest: Manifest,
+    recorded: Mapping[str, Tensor],
+    inside: Sequence[str],
+    versions: Mapping[str, str],
+    has_all_inputs: bool,
+) -> None:
+    """Writes all but the model and the inputs of the repro of a model that is not built."""
+    if recorded:
+        store_for_polygraphy(folder, recorded)
+    (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    (folder / "versions.json").write_text(dumps(dict(versions), indent=2) + "\n", encoding="utf-8")
+    write_scripts(folder, "build_repro")
+    text = build_readme(manifest, inside, versions, has_all_inputs)
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def _recorded(ctx: Context, builds: PieceBuilds, inputs: list[str]) -> Tensors:

@@ -41,7 +41,7 @@ keeps it."""
 _LEFT_OUT = """\
 Left out to keep the folder small: {parts}."""
 
-_ANONYMISED = """\
+ANONYMISED = """\
 Anonymised: all names are new ones, and weights and inputs are random numbers of the range that they had. The failure
 is the same; it was seen anew."""
 
@@ -70,7 +70,7 @@ def readme(
         f"{manifest.candidate}, on the inputs recorded here and with its nodes in {low}, trtdebug saw this "
         f"piece {seen}. This was written before a fresh process tried it again: run "
         "`repro.py` to see.",
-        *([_ANONYMISED] if manifest.anonymised else []),
+        *([ANONYMISED] if manifest.anonymised else []),
         "## The nodes",
         "\n".join(
             ["| node | operator | precision |", "|---|---|---|", *(_row(manifest, n, ops[n]) for n in ops)]

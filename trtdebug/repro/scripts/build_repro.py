@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from trtdebug.core.build_error import BuildError, failure_keys
 from trtdebug.core.errors import UserError
 from trtdebug.repro.scripts.cuda import cuda_runtime
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE, Untestable
@@ -32,16 +33,6 @@ BUILD_FAILURE = "build-failure"
 
 
 @dataclass(frozen=True)
-class Error:
-    """What a parser or a builder says; the fields are those of `build_errors` in repro.json."""
-
-    kind: str
-    message: str
-    code: str = ""
-    operator: str = ""
-
-
-@dataclass(frozen=True)
 class BuildResult:
     """What the build says. `signature` is "build-failure", None where there is none."""
 
@@ -50,34 +41,12 @@ class BuildResult:
     signature: str | None = None
     reason: str = ""
     version: str = ""
-    errors: tuple[Error, ...] = ()
-
-
-# --- when two failures are the same one ---------------------------------------------------------------------
-
-_ANYTHING = re.compile(
-    r"\{ForeignNode\[.*?\]\}|'[^']*'|\"[^\"]*\"|`[^`]*`|\[[^\]]*\.cpp[^\]]*\]|\bat /\S+|0x[0-9a-fA-F]+|\d+(?:\.\d+)?"
-)
-_WORD = re.compile(r"[^\s,;()\[\]{}'\"`|=]+")
-
-
-def key(error: Mapping[str, Any], names: frozenset[str]) -> tuple[str, str, str, str]:
-    """Kind, code, of a parser the operator, and the message without names, numbers and places."""
-
-    def word(found: re.Match[str]) -> str:
-        text = found[0]
-        bare = text.rstrip(".:")
-        return "*" + text[len(bare) :] if text in names or bare in names else text
-
-    plain = _WORD.sub(word, " ".join(error["message"].split()))
-    nameless = " ".join(re.sub(r"\*(?:[\s,x]+\*)*", "*", _ANYTHING.sub("*", plain)).split())
-    operator = error["operator"] if error["kind"] == "parse" else ""
-    return error["kind"], error["code"], operator, nameless
+    errors: tuple[BuildError, ...] = ()
 
 
 # --- backends -----------------------------------------------------------------------------------------------
 
-Built = tuple[str, tuple[Error, ...]]
+Built = tuple[str, tuple[BuildError, ...]]
 """The backend's version, and its errors; none where it builds the model."""
 
 
@@ -92,7 +61,9 @@ def build_onnxruntime(model: Path, manifest: Mapping[str, Any]) -> Built:
     try:
         ort.InferenceSession(model.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base
-        return ort.__version__, (Error("build", f"onnxruntime cannot load the model: {one_line(error)}"),)
+        return ort.__version__, (
+            BuildError("build", f"onnxruntime cannot load the model: {one_line(error)}"),
+        )
     return ort.__version__, ()
 
 
@@ -135,7 +106,7 @@ def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(model)):
         found = [parser.get_error(i) for i in range(parser.num_errors)]
-        unsaid = Error("parse", one_line(said[0] if said else "it does not say why"))
+        unsaid = BuildError("parse", one_line(said[0] if said else "it does not say why"))
         return trt.__version__, tuple(_parser_error(e, manifest) for e in found) or (unsaid,)
     config = builder.create_builder_config()
     if not options.get("tf32", True):
@@ -169,18 +140,20 @@ def _set_profile(builder: Any, network: Any, config: Any, profiles: Mapping[str,
         config.add_optimization_profile(profile)
 
 
-def _parser_error(error: Any, manifest: Mapping[str, Any]) -> Error:
+def _parser_error(error: Any, manifest: Mapping[str, Any]) -> BuildError:
     """The operator is only told from TensorRT 9 on; else it is that of the node, by its number."""
     operator = str(error.node_operator()) if hasattr(error, "node_operator") else ""
     operators, index = manifest["operators"], int(error.node())
     if not operator and 0 <= index < len(operators):
         operator = operators[index]
-    return Error("parse", one_line(str(error.desc())), str(error.code()).rpartition(".")[2], operator)
+    return BuildError(
+        "parse", one_line(str(error.desc())), str(error.code()).rpartition(".")[2], operator=operator
+    )
 
 
-def _builder_error(message: str) -> Error:
+def _builder_error(message: str) -> BuildError:
     numbered = re.search(r"Error Code (\d+): ([A-Z][\w ]*?) \(", one_line(message))
-    return Error("build", one_line(message), f"{numbered[1]}: {numbered[2]}" if numbered else "")
+    return BuildError("build", one_line(message), f"{numbered[1]}: {numbered[2]}" if numbered else "")
 
 
 # --- the command --------------------------------------------------------------------------------------------
@@ -213,10 +186,10 @@ def reproduce(folder: Path, backend: str | None = None) -> BuildResult:
     if not errors:
         return BuildResult(GONE, chosen, version=version)
     names = frozenset(manifest["names"])
-    wanted = {key(error, names) for error in manifest["build_errors"]}
+    wanted = failure_keys((BuildError(**error) for error in manifest["build_errors"]), names)
     said = "; ".join(filter(None, (f"{e.operator} {e.code}".strip() for e in errors[:1])))
     reason = f"{said}: {errors[0].message}" if said else errors[0].message
-    if chosen in RETOLD or wanted & {key(asdict(error), names) for error in errors}:
+    if chosen in RETOLD or wanted & failure_keys(errors, names):
         return BuildResult(SHOWS, chosen, BUILD_FAILURE, reason, version, errors)
     return BuildResult(
         UNTESTABLE, chosen, reason=f"it fails otherwise: {reason}", version=version, errors=errors
