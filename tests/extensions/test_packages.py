@@ -16,6 +16,7 @@ from readme_sessions import ROOT
 
 EXTENSIONS = sorted(path.parent for path in (ROOT / "extensions").glob("*/pyproject.toml"))
 HOOKS = {
+    "trtdebug-dask": {"trtdebug_executors"},
     "trtdebug-github": {"trtdebug_reports"},
     "trtdebug-layernorm": {"trtdebug_checks", "trtdebug_fixes"},
     "trtdebug-modelopt": {"trtdebug_fixes", "command"},
@@ -23,6 +24,7 @@ HOOKS = {
     "trtdebug-rtx": {"trtdebug_backends"},
 }
 """By distribution, what `trtdebug ext list` shows of it."""
+HOOKS = {name: hooks for name, hooks in HOOKS.items() if (ROOT / "extensions" / name).is_dir()}
 
 
 def pip(*words: object) -> None:
