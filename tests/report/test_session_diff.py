@@ -1,0 +1,67 @@
+"""What two sessions say differently, engine layers among it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_backend import FakeBackend, job, store_samples
+
+from trtdebug.core.case import BuildOptions, Case, Tolerance
+from trtdebug.core.outcome import EngineInfo, LayerInfo
+from trtdebug.report.session_diff import SessionDiff, diff_sessions
+from trtdebug.report.session_facts import session_facts
+from trtdebug.report.session_text import render_session_diff, size_text
+from trtdebug.session.executor import InProcess
+from trtdebug.session.session import Session
+
+CASE = Case("/m.onnx", "ab", 2, BuildOptions("fp16"), Tolerance(), "onnxruntime", "fake", ("0",), "11")
+FUSED = (LayerInfo("conv + relu", ("conv", "relu"), "fp16", tactic="0x1"),)
+APART = (LayerInfo("conv", ("conv",), "fp32"), LayerInfo("relu", ("relu",), "fp16"))
+
+
+def session(folder: Path, version: str, wrong: float, layers: tuple[LayerInfo, ...], verdict: str) -> Path:
+    """Of a version whose y is off by so much."""
+    store_samples(folder, {"0": {"x": [1.0], "y": [2.0]}})
+    backend = FakeBackend(
+        lambda feeds: {"y": feeds["x"] + 1 + wrong}, EngineInfo("fake", version, layers=layers)
+    )
+    made = Session(folder, InProcess(folder, {"fake": backend}))
+    made.store_case(CASE)
+    made.journal.write("opened")
+    made.run(job(purpose="as built", version=version))
+    made.journal.write("finished", verdict=verdict)
+    return folder
+
+
+@pytest.fixture
+def diff(tmp_path: Path) -> SessionDiff:
+    first = session(tmp_path / "a", "8.6", 0.0, FUSED, "matches")
+    second = session(tmp_path / "b", "10.3", 1.0, APART, "diverges")
+    return diff_sessions(session_facts(first), session_facts(second))
+
+
+def test_versions_verdict_errors_and_layers(diff: SessionDiff) -> None:
+    assert diff.verdict_changed
+    changed = {c.what: (c.first, c.second) for c in diff.changes}
+    assert changed == {"candidate": ("fake 8.6", "fake 10.3"), "verdict": ("matches", "diverges")}
+    [error] = diff.errors
+    assert (error.tensor, error.purpose, error.grew) == ("y", "as built", float("inf"))
+    assert diff.engine is not None
+    assert [d.differs for d in diff.engine.differences] == [("fusion", "precision")]
+    text = render_session_diff(diff)
+    assert "verdict: matches -> diverges" in text
+    assert "fusion, precision: conv, relu" in text
+
+
+def test_the_same_session_differs_in_nothing(tmp_path: Path) -> None:
+    facts = session_facts(session(tmp_path / "a", "8.6", 0.5, FUSED, "diverges"))
+    same = diff_sessions(facts, facts)
+    assert (same.changes, same.errors, same.same_errors) == ((), (), 1)
+    assert render_session_diff(same).startswith("the verdict is the same\nerrors: 1 compared, all alike\n")
+
+
+def test_sizes_in_words() -> None:
+    assert [size_text(n) for n in (0, 1023, 1024, 1536, 5 << 20, 3 << 40)] == [
+        *("0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "3.0 TiB")
+    ]

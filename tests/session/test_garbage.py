@@ -1,0 +1,85 @@
+"""What of sessions may go, and what has to stay."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from trtdebug.session.files import write_text
+from trtdebug.session.garbage import drop, garbage, is_finished, size_of
+from trtdebug.session.lock import locked
+from trtdebug.session.session import Session
+
+
+def session(root: Path, name: str, *events: str, days: float = 0.0) -> Path:
+    folder = root / name
+    for path, size in {
+        "tensors/samples/x.npy": 10,
+        "tensors/abcd/y.npy": 100,
+        "work/piece.onnx": 1000,
+    }.items():
+        write_text(folder / path, "x" * size)
+    write_text(folder / "trials" / "t" / "engine.plan", "x" * 10000)
+    write_text(folder / "trials" / "t" / "outcome.json", "{}")
+    for event in events:
+        Session(folder).journal.write(event)
+    then = time.time() - days * 86400
+    os.utime(folder / "journal.jsonl", (then, then))
+    return folder
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> list[Path]:
+    """The newest first: one just done, an old one, and an older one that was interrupted."""
+    return [
+        session(tmp_path, "new", "opened", "finished"),
+        session(tmp_path, "old", "opened", "finished", days=10),
+        session(tmp_path, "cut", "opened", "finished", "opened", "interrupted", days=20),
+    ]
+
+
+def test_tensors_of_trials_scratch_and_engines_go_but_for_the_newest(sessions: list[Path]) -> None:
+    found = garbage(sessions, keep=1)
+    assert [(g.session.name, g.bytes) for g in found] == [("old", 11100), ("cut", 11100)]
+    gone, left = drop(found)
+    assert (gone, left) == (found, ())
+    assert garbage(sessions, keep=1) == ()
+    for folder in sessions[1:]:
+        assert (folder / "tensors" / "samples" / "x.npy").exists()
+        assert (folder / "trials" / "t" / "outcome.json").exists()
+
+
+def test_by_age_and_as_a_whole_only_what_is_finished(sessions: list[Path]) -> None:
+    assert [g.session.name for g in garbage(sessions, keep=0, days=5)] == ["old", "cut"]
+    whole = garbage(sessions, keep=0, days=5, whole=True)
+    assert [(g.session.name, g.bytes) for g in whole] == [("old", size_of(sessions[1]))]
+    drop(whole)
+    assert [p.exists() for p in sessions] == [True, False, True]
+
+
+def test_a_session_in_use_is_left_alone(sessions: list[Path]) -> None:
+    found = garbage(sessions, keep=0)
+    with locked(sessions[1]):
+        gone, left = drop(found)
+    assert [g.session.name for g in gone] == ["new", "cut"]
+    assert len(left) == 1
+    assert "is in use" in left[0]
+    assert (sessions[1] / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("events", "finished"),
+    [
+        *(((), False), (("opened",), False), (("opened", "finished"), True)),
+        *((("opened", "finished", "opened"), False), (("opened", "finished", "skipped"), True)),
+    ],
+)
+def test_finished_is_what_the_last_command_ended(
+    events: tuple[str, ...], finished: bool, tmp_path: Path
+) -> None:
+    for event in events:
+        Session(tmp_path).journal.write(event)
+    assert is_finished(Session(tmp_path)) == finished
