@@ -40,7 +40,9 @@ def test_the_commands_of_a_page(page: Path, tmp_path: Path, monkeypatch: pytest.
     """In one folder, one after the other, as a reader would give them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("TRTDEBUG_NO_PLUGINS", "1")  # pages tell of trtdebug alone
+    monkeypatch.setenv("TRTDEBUG_NO_PLUGINS", "1")  # pages tell of trtdebug alone,
+    monkeypatch.setenv("TRTDEBUG_CONFIG", "")  # without a config file,
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # on a machine without a GPU
     names: dict[str, Any] = {"__name__": page.stem}
     for block in blocks(page):
         if "file" in block.notes:
