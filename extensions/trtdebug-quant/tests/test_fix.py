@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +10,18 @@ import pytest
 import trtdebug_quant
 from trtdebug_quant.fix import _sets
 from trtdebug_quant.layers import Layer
-from typer.testing import CliRunner
 
-from trtdebug.cli.app import app
-from trtdebug.core.case import OutputTolerance, Tolerance
+from trtdebug.core.case import BuildOptions, OutputTolerance, Tolerance
+from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.outcome import Signature
-from trtdebug.plugins.testing import fix_context, run_fix
+from trtdebug.debugger import Debugger
+from trtdebug.plugins.builtin import BUILTINS
+from trtdebug.plugins.testing import fix_context, load_plugin, run_fix
 from trtdebug.plugins.types import ReplaceGraph
+from trtdebug.session.executor import InProcess
+from trtdebug.session.session import Session
+from trtdebug.stages.context import Context
+from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
 pytest_plugins = ["trtdebug.plugins.fixtures"]
 
@@ -127,25 +131,32 @@ def test_says_what_keeps_it_from_measuring(proposed, quantised):
 
 
 @pytest.fixture
-def report(network, sample, tmp_path, trtdebug_plugin):
-    """`report(quantised model)`: report.json of `trtdebug fix float.onnx --candidate-model int8.onnx --int8`."""
+def diagnosed(network, sample, tmp_path):
+    """`diagnosed(quantised model)`: as by `trtdebug fix float.onnx --candidate-model int8.onnx --int8`."""
+    onnx.save(network, tmp_path / "float.onnx")
 
-    def run(model, code):
-        onnx.save(network, tmp_path / "float.onnx")
+    def run(model) -> Diagnosis:
         onnx.save(model, tmp_path / "int8.onnx")
-        np.savez(tmp_path / "in.npz", **sample)
-        words = ["fix", tmp_path / "float.onnx", "--candidate-model", tmp_path / "int8.onnx", "--int8"]
-        words += ["--candidate", "onnxruntime", "--inputs", tmp_path / "in.npz", "--session", tmp_path / "s"]
-        done = CliRunner().invoke(app, [*map(str, words), "--json"])
-        assert done.exit_code == code, done.output
-        return json.loads((tmp_path / "s" / "report.json").read_text())
+        plugins = load_plugin(*BUILTINS, trtdebug_quant)
+        request = CaseRequest(
+            tmp_path / "float.onnx",
+            BuildOptions(precision="int8"),
+            candidate="onnxruntime",
+            candidate_model=tmp_path / "int8.onnx",
+            samples=[sample],
+        )
+        prepared = prepare(request, plugins)
+        session = Session(tmp_path / "s", InProcess(tmp_path / "s", plugins.backends()))
+        session.store_case(prepared.case)
+        store_samples(prepared, session.tensors)
+        return Debugger(Context(session, prepared.case, plugins), prepared.findings, "fix").run()
 
     return run
 
 
-def test_a_healthy_quantised_model_matches(report, quantised):
-    found = report(quantised, 0)
-    assert (found["verdict"], found["fixes"], found["findings"]) == ("matches", [], [])
+def test_a_healthy_quantised_model_matches(diagnosed, quantised):
+    found = diagnosed(quantised)
+    assert (found.verdict, found.fixes, found.findings) == ("matches", (), ())
 
 
 @pytest.mark.parametrize(
@@ -154,18 +165,20 @@ def test_a_healthy_quantised_model_matches(report, quantised):
         ({"r2_scale": 0.05}, ["n_c3"], "n_c3", {"quant-clips"}),
         ({"w4_scale": 3}, ["n_m"], "n_m", {"quant-weights-differ"}),
         ({"r2_scale": 60, "f_scale": 60}, ["n_m", "n_c3"], "n_c3", {"quant-wastes"}),
+        ({"x_scale": 0.1, "w2_scale": 3}, ["n_c1", "n_c2"], "n_c1", {"quant-clips", "quant-weights-differ"}),
     ],
 )
 def test_planted_layers_are_named_and_the_fewest_are_left_in_float(
-    report, quantised, spoiled, changes, left, culprit, findings
+    diagnosed, quantised, spoiled, changes, left, culprit, findings
 ):
-    found = report(spoiled(quantised, **changes), 1)
-    assert found["verdict"] == "diverges"
-    assert [node for c in found["culprits"] for node in c["nodes"]] == [culprit]
-    *failed, fix = found["fixes"]
-    assert fix["verified"]
-    assert not any(f["verified"] for f in failed)
-    summary, _, names = fix["summary"].partition(": ")
+    found = diagnosed(spoiled(quantised, **changes))
+    assert found.verdict == "diverges"
+    assert [node for c in found.culprits for node in c.nodes] == [culprit]
+    *failed, fix = found.fixes
+    assert fix.verified
+    assert not any(f.verified for f in failed)
+    summary, _, names = fix.summary.partition(": ")
     assert summary == f"leave {len(left)} of 5 quantised layers in float"
     assert set(names.split(", ")) == set(left)
-    assert findings <= {f["id"] for f in found["findings"]}
+    assert findings <= {f.id for f in found.findings}
+    assert found.fix_folder is not None
