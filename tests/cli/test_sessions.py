@@ -90,6 +90,7 @@ def test_a_moved_session_is_judged_resumed_and_compared_as_before(moved: Path) -
     resumed = report(trtdebug("resume", moved, "--json", "--quiet"))
     assert culprits(resumed) == {"square", "root"}
     assert resumed["trials"]["builds"] == 0
+    assert trtdebug("export", moved, "--out", moved.parent / "s.zip").code == 0
     same = trtdebug("diff", moved, moved)
     assert (same.code, same.stdout.splitlines()[0]) == (0, "the verdict is the same")
 

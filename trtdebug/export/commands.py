@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, K
 from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.export.manifest import FixManifest
 from trtdebug.graph.shapes import format_polygraphy, format_trtexec
+from trtdebug.scripts.words import shell_word
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
 _TRTEXEC_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources", "build_route"))
@@ -205,7 +205,7 @@ def verify_command(folder: str) -> str:
 
 
 def _shell(program: str, words: Sequence[str]) -> str:
-    return " ".join([program, *map(shlex.quote, words)])
+    return " ".join([program, *map(shell_word, words)])
 
 
 def _comment(text: str) -> str:

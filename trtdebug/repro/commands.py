@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from trtdebug.backends.tensorrt.source_flags import polygraphy_sources, trtexec_sources
 from trtdebug.repro.manifest import Manifest
+from trtdebug.scripts.words import shell_word
 
 POLYGRAPHY_INPUTS, POLYGRAPHY_OUTPUTS = "inputs.json", "outputs.json"
 """The recorded inputs and the reference's outputs in Polygraphy's own format."""
@@ -126,23 +127,6 @@ def _trtexec_name(name: str) -> str:
 def shell(program: str, words: Sequence[str]) -> str:
     """A command line, one word a line."""
     return " \\\n    ".join([program, *map(shell_word, words)])
-
-
-def shell_word(text: str) -> str:
-    """One word of a POSIX shell that neither runs anything nor acts on the terminal that shows it."""
-    if text.isprintable():
-        return shlex.quote(text)
-    body = text.rstrip("\n")  # the shell drops line breaks at the end of what a command prints
-    breaks = "'" + text[len(body) :] + "'" if len(body) < len(text) else ""
-    return f"\"$(printf -- '{''.join(map(_octal, body))}')\"{breaks}"
-
-
-def _octal(character: str) -> str:
-    if character == "%":
-        return "%%"
-    if character.isprintable() and character not in "'\\":
-        return character
-    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "replace"))
 
 
 def trtexec_script(manifest: Manifest) -> str:
