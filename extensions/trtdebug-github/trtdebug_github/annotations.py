@@ -18,7 +18,7 @@ from trtdebug_github.text import VERDICTS, Report, fix_state, names, plain
 Level = Literal["error", "warning", "notice"]
 
 _MOST = 10
-"""Annotations of one level that GitHub shows of a step."""
+"""Annotations of one level that GitHub shows of a step (docs/problem-matchers.md in actions/toolkit)."""
 _VERDICTS: dict[str, Level] = {
     "matches": "notice",
     "fragile": "warning",
