@@ -8,8 +8,10 @@ import onnx.parser
 import pytest
 import trtdebug_quant
 from onnx import numpy_helper
+from trtdebug_quant.command import quant
 
 from trtdebug.core.case import BuildOptions, Case, Tolerance
+from trtdebug.core.errors import UserError
 from trtdebug.plugins.testing import check_context, run_check
 from trtdebug.plugins.types import CheckContext
 
@@ -186,6 +188,17 @@ def placed(body, ends="(float[4, 4] x) => (float[4, 4] y)"):
 )
 def test_ends_and_axes(found, body, findings):
     assert found(placed(body)) == findings
+
+
+@pytest.mark.parametrize("scales", [3, 5])
+def test_scales_that_are_not_as_many_as_channels(found, scales, tmp_path):
+    model = placed(X + WEIGHT.replace("AXIS", "1").replace("four", "some") + "y = MatMul(xd, wd)")
+    values = np.full(scales, 0.1, np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(values, "some"))
+    assert found(model) == [("quant-axis", "n_wd")]
+    onnx.save(model, tmp_path / "m.onnx")
+    with pytest.raises(UserError, match="onnxruntime does not"):
+        quant(tmp_path / "m.onnx")
 
 
 def test_a_residual_that_is_not_quantised(found, network, quantised):

@@ -52,6 +52,8 @@ def find_layers(view: GraphView) -> tuple[Layer, ...]:
     operands: dict[str, list[Operand]] = defaultdict(list)
     ends: dict[str, list[Pair]] = defaultdict(list)
     for pair in find_pairs(view):
+        if not pair.fits(view.shape(pair.source)):
+            continue  # onnxruntime does not run that
         for reader in view.readers(pair.result):
             owner = _owner(view, reader)
             for position in (i for i, name in enumerate(reader.inputs) if name == pair.result):

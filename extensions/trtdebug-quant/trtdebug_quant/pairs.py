@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,14 @@ class Pair:
         if self.limits is None or self.zero is None or self.constant:
             return False
         return bool(np.all(self.zero == self.limits[0]))
+
+    def fits(self, shape: Sequence[object] | None) -> bool:
+        """Whether a tensor of this shape has as many channels as there are scales and zero points, as far as known."""
+        sizes = {v.size for v in (self.scale, self.zero) if v is not None and v.size != 1}
+        if not sizes or shape is None:
+            return True
+        channels = shape[self.axis % len(shape)] if shape else 0
+        return sizes == {channels} or (len(sizes) == 1 and not isinstance(channels, int))
 
     def per_channel(self, values: Array, rank: int) -> Array:
         """Scales or zero points in the shape that broadcasts over a tensor of this rank."""

@@ -29,6 +29,7 @@ def find_misplaced(models: Sides) -> Iterator[Finding]:
     for pair in models.pairs:
         yield from _int32(pair)
         yield from _mismatch(models.quantised, pair)
+        yield from _misfit(models.quantised, pair)
     for layer in models.layers:
         for operand in layer.operands:
             yield from _axis(models.quantised, layer, operand)
@@ -70,6 +71,14 @@ def _mismatch(view: GraphView, pair: Pair) -> Iterator[Finding]:
         pair.dequantize,
         "Give both the same scale and zero point.",
     )
+
+
+def _misfit(view: GraphView, pair: Pair) -> Iterator[Finding]:
+    shape = view.shape(pair.source)
+    if shape and not pair.fits(shape):
+        axis = pair.axis % len(shape)
+        told = f"has {pair.channels} scales along axis {axis} of {pair.source!r}, whose size there is {shape[axis]}"
+        yield _off(pair, told)
 
 
 def _axis(view: GraphView, layer: Layer, operand: Operand) -> Iterator[Finding]:

@@ -31,11 +31,15 @@ def find_bad_ranges(models: Sides, reference: Reference | None) -> Iterator[Find
 
     With a float model as reference, its values count; else those of the Q/DQ model itself.
     """
+    shape = models.quantised.shape
     known = [p for p in models.pairs if p.scale is not None and p.zero is not None and p.limits]
-    pairs = {p.source: p for p in reversed(known)}  # of those of one tensor the first
+    known = [p for p in known if p.fits(shape(p.source))]
+    pairs: dict[str, Pair] = {}
+    for pair in known:
+        pairs.setdefault(pair.source, pair)  # a tensor that is quantised twice is judged once
     names = {source: name for source, p in pairs.items() if (name := _reference_name(models, p))}
     found = reference(sorted(set(names.values()))) if reference is not None and names else {}
-    for source, pair in reversed(pairs.items()):
+    for source, pair in pairs.items():
         values = models.weight(pair) if pair.constant else found.get(names.get(source, ""))
         told = list(_judge(pair, np.asarray(values))) if values is not None else []
         yield from told
