@@ -39,11 +39,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
 def test_a_live_view_on_a_terminal_and_the_report_after_it(demo: tuple[Path, str, str]) -> None:
     _, raw, report = demo
     assert CURSOR.search(raw)
-    assert "sanity: build 2 of 2 as you build it" in raw
+    assert "observe: 23 nodes, each fed by the reference" in raw
     shown, _, last = raw.replace("\r\n", "\n").rpartition("\x1b[?25h")
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") + 1  # the cursor is there again
     assert not CURSOR.search(last.partition("DIVERGES")[2])
-    assert ANSI.sub("", last).lstrip("\r") == f"{report}session s\n"
+    assert ANSI.sub("", last).lstrip("\r") == f"{report}session s\npage    s/report.html, for a browser\n"
     assert "\x1b[1;31mDIVERGES:\x1b[0m" in last
 
 
