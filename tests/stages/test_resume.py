@@ -119,7 +119,8 @@ def test_log_and_status_tell_the_truth(
     assert [e["event"] for e in log][:2] == ["opened", "started"]
     assert "finished" not in [e["event"] for e in log]
 
-    trtdebug("resume", cwd=home)  # the newest, without its name
+    with jobs_run_here():
+        in_process.trtdebug("resume")  # the newest, without its name
     assert in_process.trtdebug("status", session).stdout.startswith(f"{session}: finished, ")
     moved = home / "elsewhere" / "moved"
     moved.parent.mkdir()
@@ -139,7 +140,8 @@ def test_resume_goes_as_far_as_the_command_wanted(home: Path) -> None:
     process = start("bisect", "model.onnx", "--fp16", "--session", "cause-only", cwd=home)
     wait_for("trial_finished", home / "cause-only")
     kill(process)
-    done = trtdebug("resume", "cause-only", "--json", "--quiet", cwd=home)
+    with jobs_run_here():
+        done = in_process.trtdebug("resume", home / "cause-only", "--json", "--quiet")
     report = json.loads(done.stdout)
     assert report["culprits"]
     assert (report["fixes"], report["repro"]) == ([], None)

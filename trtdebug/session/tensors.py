@@ -37,7 +37,7 @@ class TensorStore:
         scope = ref.scope[:16] or "samples"
         readable = re.sub(r"[^A-Za-z0-9_.-]+", "_", ref.tensor)[:_READABLE].strip(".") or "tensor"
         code = hashlib.sha256(ref.tensor.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        return self.folder / scope / sample / f"{readable}-{code}.npy"
+        return self.folder.joinpath(scope, sample, f"{readable}-{code}.npy")
 
     def put(self, sample: str, ref: TensorRef, value: Tensor) -> None:
         """Stores a tensor, whole or not at all."""
