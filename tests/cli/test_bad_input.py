@@ -231,7 +231,7 @@ CASES: dict[str, tuple[Callable[[Path], None] | None, str, tuple[str, ...]]] = {
     "a session of another model": (session, "run shapes.onnx --session s", ("session s ", "good.onnx")),
     "a session of another case": (session, "run good.onnx --session s --seed 9", ("session s ", "case")),
     "resume with another model": (session, "resume s --model shapes.onnx", ("session s ", "good.onnx")),
-    "resume without its model": (session_without_model, "resume s", ("good.onnx", "gone")),
+    "resume without its model": (session_without_model, "resume s", ("good.onnx", "not here")),
     "resume of a changed model": (session_of_changed_model, "resume s", ("good.onnx", "changed")),
     "resume of no session": (empty_folder, "resume empty", ("empty", "not a session")),
     "resume of nothing": (None, "resume", (".trtdebug",)),
@@ -390,7 +390,7 @@ def test_a_node_name_may_hold_a_comma(given: list[str], nodes: tuple[str, ...], 
     for node, name in zip(model.graph.node, ("a", "a,b", "c"), strict=True):
         node.name = name
     save_model(model, tmp_path / "m.onnx")
-    assert _nodes(tmp_path / "m.onnx", given) == nodes
+    assert _nodes(tmp_path / "m.onnx", given, []) == nodes
 
 
 def test_inspect_escapes_names(tmp_path: Path) -> None:
