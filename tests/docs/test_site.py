@@ -72,7 +72,9 @@ def test_every_page_is_in_the_nav_once(site: Path) -> None:
     assert nav
     for page in PAGES:
         html = page.relative_to(ROOT / "docs").with_suffix(".html").as_posix()
-        assert html == "troubleshooting.html" or nav.count(f'<a href="{html}" class="md-nav__link"') == 1, html
+        assert html == "troubleshooting.html" or nav.count(f'<a href="{html}" class="md-nav__link"') == 1, (
+            html
+        )
 
 
 def test_the_command_line_is_all_there(site: Path) -> None:
