@@ -1,3 +1,4 @@
 from trtdebug.cli.start import main
 
-main()
+if __name__ == "__main__":  # not where a process that it starts imports it again (multiprocessing, Dask)
+    main()
