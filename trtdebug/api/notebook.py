@@ -20,6 +20,8 @@ _COLOURS = {
     "diverges": "#cf222e",
     "fail": "#cf222e",
 }
+PAGE = "report.html"
+"""Of the session's reports the one to explore."""
 _UNKNOWN = "#57606a"
 _MOST_CULPRITS = 40
 _MOST_ROWS = 50
@@ -55,6 +57,8 @@ def result_page(report: Mapping[str, Any], session: Path) -> str:
     if report["repro"]:
         parts.append(_line(f"repro: {report['repro']['path']} ({report['repro']['nodes']} node(s))"))
     parts.append(_line(f"session: {session}"))
+    if (page := session / PAGE).is_file():
+        parts.append(_line(f"all of it, for a browser: {page}"))
     return _page(parts)
 
 
