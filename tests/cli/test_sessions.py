@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -116,6 +117,11 @@ def test_exported_and_opened_elsewhere_it_holds_all_and_no_path(home: Path, tmp_
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
         content = b"".join(archive.read(name) for name in archive.namelist())
         assert {name.partition("/")[0] for name in archive.namelist()} == {"s"}
+        page = archive.read("s/report.html").decode()
+    # the page runs and styles only what it has the hash of
+    ours = (home / "root" / "s" / "report.html").read_text(encoding="utf-8")
+    for part in (r"<script>(.*?)</script>", r"<style>(.*?)</style>", r'content="(default-src[^"]*)"'):
+        assert re.findall(part, page, re.DOTALL) == re.findall(part, ours, re.DOTALL) != []
     for path in (home, home.parent, Path.home(), Path(__file__).parents[2]):
         assert str(path).encode() not in content
     home.rename(home.with_name("hidden"))
