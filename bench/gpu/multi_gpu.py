@@ -107,13 +107,18 @@ class Watched:
 
 @dataclass
 class Counting(Session):
-    """A session that counts how often it did something at once."""
+    """A session that counts how often it did something at once, and tells on stderr how long each time took."""
 
     rounds: int = 0
 
     def run_all(self, jobs):  # type: ignore[no-untyped-def]
         self.rounds += 1
-        return super().run_all(jobs)
+        started = time.perf_counter()
+        outcomes = super().run_all(jobs)
+        seconds = time.perf_counter() - started
+        verdicts = " ".join(outcome.status for outcome in outcomes)
+        print(f"  round {self.rounds}: {seconds:.1f} s, {verdicts}", file=sys.stderr, flush=True)
+        return outcomes
 
 
 @dataclass(frozen=True)
