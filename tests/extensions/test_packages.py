@@ -24,7 +24,6 @@ HOOKS = {
     "trtdebug-rtx": {"trtdebug_backends"},
 }
 """By distribution, what `trtdebug ext list` shows of it."""
-HOOKS = {name: hooks for name, hooks in HOOKS.items() if (ROOT / "extensions" / name).is_dir()}
 
 
 def pip(*words: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -23,19 +22,11 @@ def _modelopt() -> str:
     return f"{python} has no nvidia-modelopt" if done.returncode else ""
 
 
-def _dask() -> str:
-    return "" if importlib.util.find_spec("distributed") else "dask.distributed is not installed"
-
-
-NEEDS = {"trtdebug-modelopt": _modelopt, "trtdebug-dask": _dask}
-
-
 @pytest.mark.parametrize("name", EXTENSIONS)
 def test_the_session_writes_what_the_readme_says(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = NEEDS[name]() if name in NEEDS else ""
-    if missing:
+    if name == "trtdebug-modelopt" and (missing := _modelopt()):
         pytest.skip(missing)
     if name == "trtdebug-rtx":
         paths = rtx_paths(tmp_path / "site")
