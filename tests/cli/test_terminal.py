@@ -61,11 +61,10 @@ def test_in_a_pipe_there_are_plain_lines(demo: tuple[Path, str, str]) -> None:
 
 def test_json_is_all_that_a_terminal_gets_with_json_and_quiet(demo: tuple[Path, str, str]) -> None:
     session, *_ = demo
-    seen = on_terminal("resume", session, "--json", "--quiet", cwd=session.parent)
+    line = ("bisect", session / "demo.onnx", "--fp16", "--candidate", "emulator", "--session", session)
+    seen = on_terminal(*line, "--json", "--quiet", cwd=session.parent)
     assert seen.code == 1
-    data = json.loads(seen.raw)
-    assert data["trials"]["builds"] == 0
-    assert data["verdict"] == "diverges"
+    assert len(json.loads(seen.raw)["culprits"]) == 4
 
 
 def test_the_tables_of_a_terminal_say_what_the_plain_lines_say(demo: tuple[Path, str, str]) -> None:
