@@ -50,6 +50,7 @@ class CaseArguments(TypedDict, total=False):
         builds: builds as you make them, 1 or more (default: 2).
         fix_builds: fresh builds in which a fix has to hold, 1 or more (default: 2).
         good_tactics: file with the tactics of a build that is right.
+        localizer: name of an extension's search strategy. Default: the built-in ones.
         plugins: TensorRT plugin libraries.
         operators: files that implement custom operators for the reference.
         calibration_cache: file with INT8 scales.
@@ -84,6 +85,7 @@ class CaseArguments(TypedDict, total=False):
     builds: int
     fix_builds: int
     good_tactics: FilePath
+    localizer: str
     plugins: Sequence[FilePath]
     operators: Sequence[FilePath]
     calibration_cache: FilePath

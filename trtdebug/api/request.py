@@ -57,6 +57,7 @@ def request_of(model: Path, options: Mapping[str, Any]) -> CaseRequest:
         command=command_line(model, given),
         max_memory=take("max_memory"),
         good_tactics=take("good_tactics"),
+        localizer=take("localizer") or "",
     )
 
 

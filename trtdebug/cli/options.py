@@ -127,6 +127,14 @@ class CaseOptions:
             rich_help_panel=_CASE,
         ),
     ] = None
+    localizer: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="NAME",
+            help="Search strategy of an extension. Default: leftmost, and bayesian where trials contradict.",
+            rich_help_panel=_CASE,
+        ),
+    ] = None
     plugins: Annotated[
         Optional[list[Path]],  # noqa: UP045
         typer.Option(metavar="LIB", help="TensorRT plugin library; repeatable.", rich_help_panel=_BUILD),

@@ -128,6 +128,7 @@ class Case:
             fit. No part of its identity.
         good_tactics: by engine layer the tactic, as in `BanTactic`, of a build that is known to be right; empty =
             none is known. No part of its identity.
+        localizer: an extension's search strategy; empty = the built-in ones. No part of its identity.
     """
 
     model: str
@@ -147,6 +148,7 @@ class Case:
     command: str = field(default="", compare=False)
     max_memory: int | None = field(default=None, compare=False)
     good_tactics: dict[str, str] = field(default_factory=dict, compare=False)
+    localizer: str = field(default="", compare=False)
 
     @property
     def placeless(self) -> Case:

@@ -16,6 +16,7 @@ from trtdebug.search.topology import branchwise
 from trtdebug.search.types import Verdict
 from trtdebug.stages.conditioning import amplified, finding, ill_conditioned
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.lent_test import LentTest, tested
 from trtdebug.stages.observe import LocalError, Observation
 from trtdebug.stages.substitute import substitute
 
@@ -73,8 +74,12 @@ def localise(
     test = _Test(ctx, signature, fast, frozenset(evidence), healthy)
     nodes = _branchwise(ctx)
     weights = tuple(_weight(ctx, observation.local.get(name), name in evidence) for name in nodes)
-    name = LOCALIZER
+    name = ctx.case.localizer or LOCALIZER
     answer = _ask(ctx, name, nodes, test, weights)
+    broken = name if answer is None and ctx.case.localizer else ""
+    if broken:
+        name = LOCALIZER
+        answer = _ask(ctx, name, nodes, test, weights)
     if answer is not None and not ctx.candidate.deterministic and test.contradicts(answer):
         name = NOISY_LOCALIZER
         answer = _ask(ctx, name, nodes, test, weights)
@@ -84,6 +89,9 @@ def localise(
     located = _without_ill_conditioned(ctx, located, observation, evidence)
     if _is_drift(ctx, located, observation):
         located = _drifting(ctx, located, observation)
+    if broken:
+        line = f"the localizer {broken} broke, and {name} took its place; see `trtdebug ext list`"
+        located = replace(located, unknown=(*located.unknown, line))
     if test.gave_up:
         line = (
             f"{test.untestable} mixtures of precisions in a row could not be tested, and no more were tried"
@@ -99,9 +107,14 @@ def _ask(
     ctx: Context, name: str, nodes: tuple[str, ...], test: _Test, weights: tuple[float, ...]
 ) -> Localisation | None:
     """The answer of the localizer of this name; None when it broke."""
-    chosen = next(f for f in ctx.plugins.collect("localizers") if f.value.name == name)
-    with ctx.plugins.guard(chosen.provider, f"localizer {name}", allow=(TrtdebugError,)):
-        return chosen.value.run(nodes, test, weights)  # type: ignore[no-any-return]
+    chosen = next((f for f in ctx.plugins.collect("localizers") if f.value.name == name), None)
+    if chosen is None:  # a session that is resumed without the extension
+        return None
+    own = chosen.provider.builtin
+    with ctx.plugins.guard(chosen.provider, f"localizer {name}", allow=(TrtdebugError,) if own else ()):
+        if own:
+            return chosen.value.run(nodes, test, weights)  # type: ignore[no-any-return]
+        return tested(chosen.value.run(nodes, LentTest(test), weights), name, nodes, LentTest(test))
     return None
 
 

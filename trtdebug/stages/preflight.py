@@ -73,6 +73,7 @@ class CaseRequest:
     max_memory: int | None = None
     samples: Samples | None = None
     good_tactics: Path | None = None
+    localizer: str = ""
     operators: Sequence[Path] = ()
 
 
@@ -135,12 +136,23 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         command=request.command,
         max_memory=request.max_memory,
         good_tactics=_recorded(request.good_tactics),
+        localizer=_localizer(request.localizer, plugins),
         candidate_model=str(request.candidate_model.resolve()) if request.candidate_model else None,
         candidate_sha256=candidate_sha256,
     )
     notes += _vacuous(candidate, request) + same_implementation(candidate.name, operators)
     notes += _unread_libraries(candidate, request.options)
     return Prepared(case, samples, findings + notes)
+
+
+def _localizer(name: str, plugins: PluginManager) -> str:
+    """The name of a search strategy. Raises `UserError` where nobody has one of this name."""
+    names = [found.value.name for found in plugins.collect("localizers")] if name else []
+    if name and name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(names))}."
+        raise UserError(f"there is no search strategy {name!r} for --localizer.", hint)
+    return name
 
 
 def _recorded(path: Path | None) -> dict[str, str]:
