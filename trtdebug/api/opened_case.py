@@ -13,8 +13,9 @@ import onnx
 
 from trtdebug.api.arguments import FilePath, as_options
 from trtdebug.api.given import stored_inputs, stored_model
-from trtdebug.api.opening import Opened, opened, refuse_engine, refuse_foreign, wants_tensorrt
+from trtdebug.api.opening import Opened, opened, wants_tensorrt
 from trtdebug.api.place import Place
+from trtdebug.api.refusals import refuse_engine, refuse_foreign
 from trtdebug.api.request import RUNNING, request_of
 from trtdebug.core.errors import UserError
 from trtdebug.core.outcome import Outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from trtdebug.api.place import Place, refuse_crowd, start_executor
+from trtdebug.api.refusals import refuse_engine, refuse_foreign, refuse_half_made, refuse_other_case
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 SLOW = "tensorrt"
 """A backend that takes seconds to start, and the module that it needs."""
-_MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx", "given")
-"""Files of which a session has one, from its first instant on."""
 
 
 class Watch(Protocol):
@@ -98,7 +96,7 @@ def opened_request(
     refuse_foreign(session.folder)
     create_folder(session.folder)
     with locked(session.folder):
-        _refuse_other_case(session.folder, prepared.case)
+        refuse_other_case(session.folder, prepared.case)
         _store_findings(session, prepared.findings)
         store_samples(prepared, session.tensors)
         session.store_case(prepared.case)
@@ -133,7 +131,7 @@ def reopened(
 
     folder = place.folder
     session = Session(folder)
-    _refuse_half_made(folder)
+    refuse_half_made(folder)
     stored = session.case()
     case = located(stored, folder, model)
     refuse_engine(Path(case.candidate_model) if case.candidate_model else None)
@@ -192,52 +190,6 @@ def _start_workers(session: Session, reference: str, candidate: str) -> None:
 
     if isinstance(session.executor, Startable):
         session.executor.start(reference, candidate)
-
-
-def refuse_engine(candidate: Path | None) -> None:
-    """Raises `UserError` for an engine file where a model is needed."""
-    from trtdebug.backends.tensorrt.engine_file import is_engine_file
-
-    if candidate is not None and is_engine_file(candidate):
-        raise UserError(
-            f"{candidate} is a serialized engine, in which nothing can be searched or changed.",
-            "`trtdebug compare MODEL --engine FILE` compares its outputs.",
-        )
-
-
-def refuse_foreign(folder: Path) -> None:
-    """Raises `UserError` for a folder with other things in it: a session is not spread among them."""
-    if not folder.is_dir() or any((folder / name).exists() for name in _MARKS):
-        return
-    if any(folder.iterdir()):
-        raise UserError(
-            f"the folder {folder} is not empty and no session.", "Choose another --session folder."
-        )
-
-
-def _refuse_half_made(folder: Path) -> None:
-    if (folder / "preflight.json").exists() and not (folder / "case.json").exists():
-        raise UserError(
-            f"the session {folder} was interrupted before its case was stored: there is nothing to resume.",
-            f"Give the same `trtdebug run` again, with --session {shlex.quote(str(folder))}.",
-        )
-
-
-def _refuse_other_case(folder: Path, case: Case) -> None:
-    from trtdebug.session.session import Session
-
-    if not (folder / "case.json").exists():
-        return
-    stored = Session(folder).case()
-    if stored.sha256 != case.sha256:
-        raise UserError(
-            f"the session {folder} is of another model: {stored.model}.", "Choose another --session folder."
-        )
-    if stored.placeless != case.placeless:
-        raise UserError(
-            f"the session {folder} is of another case: its options or inputs differ.",
-            "Choose another --session folder, or `trtdebug resume` it.",
-        )
 
 
 def _store_findings(session: Session, findings: tuple[Finding, ...]) -> None:

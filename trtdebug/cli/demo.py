@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from trtdebug.api.opening import refuse_foreign
+from trtdebug.api.refusals import refuse_foreign
 from trtdebug.cli.console import say
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors

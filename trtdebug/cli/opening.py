@@ -15,6 +15,7 @@ import typer
 from trtdebug.api import opening
 from trtdebug.api.opening import Opened
 from trtdebug.api.place import Place
+from trtdebug.api.refusals import refuse_engine
 from trtdebug.cli.console import hush, watching
 from trtdebug.cli.errors import UNTESTABLE, show
 from trtdebug.cli.options import CaseOptions
@@ -38,7 +39,7 @@ def opened(options: CaseOptions, engines: bool = False) -> Iterator[Opened]:
 
     plugins = load()
     if not engines:
-        opening.refuse_engine(options.candidate_model)
+        refuse_engine(options.candidate_model)
     folder = options.session or new_folder(options.model)
     place = options.place(folder)
     known = options.model.is_file() and opening.wants_tensorrt(options.candidate)

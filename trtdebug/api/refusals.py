@@ -1,0 +1,63 @@
+"""Folders and files with which no session is begun, or gone on with."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.core.case import Case
+
+_MARKS = ("session.lock", "case.json", "preflight.json", "demo.onnx", "given")
+"""Files of which a session has one, from its first instant on."""
+
+
+def refuse_engine(candidate: Path | None) -> None:
+    """Raises `UserError` for an engine file where a model is needed."""
+    from trtdebug.backends.tensorrt.engine_file import is_engine_file
+
+    if candidate is not None and is_engine_file(candidate):
+        raise UserError(
+            f"{candidate} is a serialized engine, in which nothing can be searched or changed.",
+            "`trtdebug compare MODEL --engine FILE` compares its outputs.",
+        )
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raises `UserError` for a folder with other things in it: a session is not spread among them."""
+    if not folder.is_dir() or any((folder / name).exists() for name in _MARKS):
+        return
+    if any(folder.iterdir()):
+        raise UserError(
+            f"the folder {folder} is not empty and no session.", "Choose another --session folder."
+        )
+
+
+def refuse_half_made(folder: Path) -> None:
+    """Raises `UserError` for a session that was interrupted before it had a case."""
+    if (folder / "preflight.json").exists() and not (folder / "case.json").exists():
+        raise UserError(
+            f"the session {folder} was interrupted before its case was stored: there is nothing to resume.",
+            f"Give the same `trtdebug run` again, with --session {shlex.quote(str(folder))}.",
+        )
+
+
+def refuse_other_case(folder: Path, case: Case) -> None:
+    """Raises `UserError` for a session of another case than this one."""
+    from trtdebug.session.session import Session
+
+    if not (folder / "case.json").exists():
+        return
+    stored = Session(folder).case()
+    if stored.sha256 != case.sha256:
+        raise UserError(
+            f"the session {folder} is of another model: {stored.model}.", "Choose another --session folder."
+        )
+    if stored.placeless != case.placeless:
+        raise UserError(
+            f"the session {folder} is of another case: its options or inputs differ.",
+            "Choose another --session folder, or `trtdebug resume` it.",
+        )
