@@ -1,19 +1,18 @@
-"""Registers the built-in report formats."""
+"""Registers the built-in report formats; what writes them is imported when it is asked.
+
+Every worker loads the plugins, and none writes a report.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import ReportFormat
-from trtdebug.report.html.render import render_html
-from trtdebug.report.junit import render_junit
-from trtdebug.report.markdown import render_markdown
-from trtdebug.report.sarif import render_sarif
-from trtdebug.report.text import render_text
 
 
 def render_json(report: Mapping[str, Any]) -> str:
@@ -23,13 +22,27 @@ def render_json(report: Mapping[str, Any]) -> str:
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def _later(module: str, name: str) -> Callable[..., str]:
+    """The renderer of this name, imported when it is called."""
+
+    def render(*given: Any) -> str:
+        text: str = getattr(import_module(f"trtdebug.report.{module}"), name)(*given)
+        return text
+
+    return render
+
+
 @hookimpl
 def trtdebug_reports() -> Iterable[ReportFormat]:
+    html = _later("html.render", "render_html")
+    sarif, junit = _later("sarif", "render_sarif"), _later("junit", "render_junit")
     return (
         ReportFormat("json", "all of it, for programs", "report.json", render_json),
-        ReportFormat("text", "for people", "report.txt", render_text),
-        ReportFormat("sarif", "SARIF 2.1.0, for code scanning and editors", "report.sarif", render_sarif),
-        ReportFormat("junit", "JUnit XML, for CI", "report.xml", render_junit),
-        ReportFormat("markdown", "a block to paste into an issue", "report.md", render_markdown),
-        ReportFormat("html", "one page to explore, for a browser", "report.html", render_html, render_html),
+        ReportFormat("text", "for people", "report.txt", _later("text", "render_text")),
+        ReportFormat("sarif", "SARIF 2.1.0, for code scanning and editors", "report.sarif", sarif),
+        ReportFormat("junit", "JUnit XML, for CI", "report.xml", junit),
+        ReportFormat(
+            "markdown", "a block to paste into an issue", "report.md", _later("markdown", "render_markdown")
+        ),
+        ReportFormat("html", "one page to explore, for a browser", "report.html", html, html),
     )
