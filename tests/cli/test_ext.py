@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -134,6 +135,32 @@ def test_new_install_list_uninstall(environment, tmp_path):
 
 # The build tool comes from this environment: there is no network. trtdebug is on PYTHONPATH, unknown to pip.
 BUILD = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_DEPS": "1"}
+
+
+@pytest.mark.slow
+def test_a_wheel_is_installed_upgraded_and_replaced_from_git(environment, tmp_path):
+    assert run("new", "tool", "--dir", str(tmp_path), python=environment).returncode == 0
+    folder, wheels = tmp_path / "trtdebug-tool", tmp_path / "wheels"
+    project = folder / "pyproject.toml"
+    for version in ("0.1.0", "0.2.0", "0.3.0"):
+        project.write_text(re.sub("^version = .*", f'version = "{version}"', project.read_text(), flags=re.M))
+        if version != "0.3.0":  # it is only in git
+            build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
+            subprocess.run(build, cwd=folder, check=True, capture_output=True)
+    old = str(wheels / "trtdebug_tool-0.1.0-py3-none-any.whl")
+    assert run("install", old, "--yes", python=environment, **BUILD).returncode == 0
+    up = run("upgrade", "trtdebug-tool", "--yes", python=environment, PIP_FIND_LINKS=str(wheels), **BUILD)
+    assert "trtdebug-tool: 0.1.0 to 0.2.0" in up.stdout, up.stderr
+    for words in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    url = f"git+file://{folder}"
+    assert run("install", url, "--yes", python=environment, **BUILD).returncode == 0
+    assert row(run("list", "--json", python=environment), "tool")["version"] == "0.3.0"
+    assert run("uninstall", "trtdebug-tool", "--yes", python=environment).returncode == 0
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[tuple[object, ...], int]] = {
         1,
     ),
     "verify": (("verify", "s/fix", "--quiet"), 0),
+    "bad candidate": (("run", "m.onnx", "--fp16", "--candidate", "bad"), 2),
     "check": (("check", "m.onnx", "--fp16", "--json"), 0),
     "inspect": (("inspect", "m.onnx", "--json"), 0),
     "reverdict": (("reverdict", "s", "--rtol", "1e9", "--json"), 1),

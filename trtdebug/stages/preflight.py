@@ -110,7 +110,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
     elif request.candidate_model is not None:
         candidate_sha256 = engine_sha256(request.candidate_model)
     reference = find_backend(request.reference, plugins, "reference")
-    _require(reference, reference.probe())
+    _require(reference, _probed(reference))
     candidate, notes = choose_candidate(_engines_backend(request) if engine else request.candidate, plugins)
     _check_precision(candidate, request.options)
     if isinstance(candidate, ChecksOptions) and not engine:
@@ -209,7 +209,7 @@ def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[
     """
     if name != "auto":
         backend = find_backend(name, plugins, "candidate")
-        _require(backend, backend.probe())
+        _require(backend, _probed(backend))
         return backend, ()
     tensorrt = plugins.backends().get("tensorrt")
     available = tensorrt.probe() if tensorrt is not None else Availability(False, reason="it is disabled")
@@ -222,7 +222,7 @@ def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[
         mitigation="Run on a machine with a GPU for the real engine; `trtdebug doctor` says what is missing.",
     )
     backend = find_backend("emulator", plugins, "candidate")
-    _require(backend, backend.probe())
+    _require(backend, _probed(backend))
     return backend, (note,)
 
 
@@ -261,6 +261,14 @@ def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
     near = difflib.get_close_matches(name, backends, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(backends))}."
     raise UserError(f"there is no backend {name!r} for --{role}.", hint)
+
+
+def _probed(backend: Backend) -> Availability:
+    """What the backend says of itself; one that raises, though it should not, does not work here."""
+    try:
+        return backend.probe()
+    except Exception as error:  # noqa: BLE001 - it may be an extension's
+        return Availability(False, reason=" ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def _require(backend: Backend, available: Availability) -> None:
