@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,23 +80,26 @@ class _Kept:
         pass
 
 
-@pytest.fixture
-def direct() -> Callable[[Sequence[Path]], list[dict[str, Any]]]:
-    """TensorRT-RTX's own word on model files."""
+@pytest.fixture(scope="module")
+def direct() -> Iterator[Callable[[Sequence[Path]], list[dict[str, Any]]]]:
+    """TensorRT-RTX's own word on model files, from one process that none of our code runs in."""
+    site = bindings.ROOT / bindings.RTX
+    with subprocess.Popen(
+        [sys.executable, DIRECT],
+        env={"PYTHONPATH": str(site)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
 
-    def ask(paths: Sequence[Path]) -> list[dict[str, Any]]:
-        site = bindings.ROOT / bindings.RTX
-        done = subprocess.run(
-            [sys.executable, DIRECT],
-            input="\n".join(map(str, paths)),
-            env={"PYTHONPATH": str(site)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        def ask(paths: Sequence[Path]) -> list[dict[str, Any]]:
+            words = []
+            for path in paths:
+                print(path, file=process.stdin, flush=True)
+                words.append(json.loads(process.stdout.readline()))
+            return words
 
-    return ask
+        yield ask
 
 
 @pytest.fixture
