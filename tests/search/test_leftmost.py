@@ -385,3 +385,21 @@ def test_every_pair_of_six_is_found():
 def test_a_bad_prior_is_refused(prior):
     with pytest.raises(UserError, match="weights for 2 items"):
         Leftmost(2, prior)
+
+
+def test_pairs_that_fail_together_are_hunted_beside_each_other():
+    """Parts of a failing set that pass by themselves tell of an interaction: it is shrunk as one builder would."""
+    pairs = [[4 * place, 4 * place + 2] for place in random.Random(1).sample(range(25), 10)]
+    rounds, protected = {}, set()
+    for width in (1, 2, 4):
+        test, search, rounds[width] = Planted(pairs), failing(100, width=width), 0
+        while questions := search.ask():
+            for subset in questions:
+                search.tell(subset, test(subset))
+            rounds[width] += 1
+        assert set(search.result().culprits) == test.culprits
+        assert search.result().exact
+        protected.add(search.result().protect)
+    assert len(protected) == 1
+    assert rounds[2] < rounds[1] / 1.5
+    assert rounds[4] < rounds[1] / 2.5
