@@ -89,7 +89,7 @@ def test_what_was_not_measured_is_not_shown():
     )
 
 
-def test_whether_a_fix_holds_is_said_in_three_words():
+def test_the_fix_to_take_comes_first_and_whether_one_holds_is_said_in_three_words():
     fixes = (
         Fix("pin", "pin a", (), False, (0, 1), reason="does not build", untestable=True),
         Fix("pin", "pin b", (), False, (1, 2), reason="y is wrong"),
@@ -99,11 +99,11 @@ def test_whether_a_fix_holds_is_said_in_three_words():
     )
     text = text_of(replace(full(), fixes=fixes))
     assert [line for line in text.splitlines() if line.startswith("fix (")] == [
+        "fix (verified): pin e",
+        "fix (verified, slower): pin d",
         "fix (could not be tested): pin a",
         "fix (does not hold): pin b",
         "fix (not verified): pin c",
-        "fix (verified, slower): pin d",
-        "fix (verified): pin e",
     ]
 
 

@@ -52,8 +52,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"builds     {_builds(flaky, report['verdict'])}"
     yield from _divergence(report["first_divergence"], bool(report["culprits"]))
     yield from _culprits(report["culprits"])
-    yield from _fixes(report["fixes"], candidate)
-    yield from _fix_folder(report.get("fix_folder"))
+    yield from _fixes(report["fixes"], candidate, report.get("fix_folder"))
     yield from _repro(report["repro"])
     yield from _findings(report["findings"])
     if report["unknown"]:
@@ -125,25 +124,34 @@ def _within(culprit: Mapping[str, Any]) -> str:
     return "".join(f", in {_name(name)}" for name in reversed(culprit.get("inside", [])))
 
 
-def _fixes(fixes: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> Iterator[str]:
-    for fix in fixes:
-        passed, tried = fix["builds_passed"]
-        yield ""
-        yield f"fix ({fix_state(fix, fix is fixes[-1])}): {cut_names(fix['summary'])}"
-        detail = [f"{passed} of {tried} fresh builds pass"] if tried else []
-        if fix["max_rel_after"] is not None:
-            detail.append(f"largest error then {_number(fix['max_rel_after'])} of the scale")
-        if fix["latency_ratio"] is not None:
-            detail.append(f"{_number(fix['latency_ratio'])} times the latency")
-        if detail:
-            yield f"  {', '.join(detail)}"
-        if fix["latency_ms"] is not None:
-            yield f"  {_latencies(fix['latency_ms'])}"
-        for line in (fix["reason"], fix["note"], _untested(fix["untested_pins"])):
-            if line:
-                yield f"  {cut_names(line)}"
-        if fix["verified"] and (how := trtexec_command(fix["interventions"], candidate)):
-            yield f"  apply: {how}"
+def _fixes(fixes: list[Mapping[str, Any]], candidate: Mapping[str, Any], folder: str | None) -> Iterator[str]:
+    """The fix to take first, and where it lies; then the others that hold, and what was tried besides."""
+    holding = [fix for fix in reversed(fixes) if fix["verified"]]
+    tried_in_vain = [fix for fix in fixes if not fix["verified"]]
+    for number, fix in enumerate((*holding, *tried_in_vain)):
+        yield from _fix(fix, fix is fixes[-1], candidate)
+        if number == 0:
+            yield from _fix_folder(folder)
+
+
+def _fix(fix: Mapping[str, Any], last: bool, candidate: Mapping[str, Any]) -> Iterator[str]:
+    passed, tried = fix["builds_passed"]
+    yield ""
+    yield f"fix ({fix_state(fix, last)}): {cut_names(fix['summary'])}"
+    detail = [f"{passed} of {tried} fresh builds pass"] if tried else []
+    if fix["max_rel_after"] is not None:
+        detail.append(f"largest error then {_number(fix['max_rel_after'])} of the scale")
+    if fix["latency_ratio"] is not None:
+        detail.append(f"{_number(fix['latency_ratio'])} times the latency")
+    if detail:
+        yield f"  {', '.join(detail)}"
+    if fix["latency_ms"] is not None:
+        yield f"  {_latencies(fix['latency_ms'])}"
+    for line in (fix["reason"], fix["note"], _untested(fix["untested_pins"])):
+        if line:
+            yield f"  {cut_names(line)}"
+    if fix["verified"] and (how := trtexec_command(fix["interventions"], candidate)):
+        yield f"  apply: {how}"
 
 
 def _fix_folder(folder: str | None) -> Iterator[str]:
