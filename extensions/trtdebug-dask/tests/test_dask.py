@@ -55,7 +55,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         patch.setenv("TRTDEBUG_LOAD_PLUGINS", "trtdebug-slow,trtdebug-dask")
         with LocalCluster(
-            n_workers=1, threads_per_worker=1, memory_limit=0, dashboard_address=None
+            n_workers=1, threads_per_worker=1, memory_limit=0, dashboard_address=":0"
         ) as started:
             patch.setenv("TRTDEBUG_DASK_ADDRESS", started.scheduler_address)
             yield started

@@ -88,7 +88,7 @@ class DaskExecutor:
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=0,  # a trial's memory is another process's, and has its own limit
-                dashboard_address=None,
+                dashboard_address=":0",
                 silence_logs=logging.ERROR,
             )
             client = Client(cluster)
