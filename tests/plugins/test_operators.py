@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +84,13 @@ def test_a_file_that_has_changed_is_not_used(tmp_path):
     (tmp_path / "ops.py").write_text(CUBE)
     with pytest.raises(UserError, match="not what it was when the case was opened"):
         operators_of(source)
+
+
+def test_a_file_of_the_same_size_and_second_is_read_anew(tmp_path, monkeypatch):
+    """Python keeps compiled code by these two."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "ops.py"
+    for op in ("Add", "Mul"):
+        path.write_text(CUBE.replace("Cube", op))
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        assert [each.op for each in operators_of(operator_source(path))] == [op]

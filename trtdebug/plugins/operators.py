@@ -8,7 +8,9 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trtdebug.core.case import OperatorSource
@@ -104,9 +106,17 @@ def operators_of(source: OperatorSource) -> tuple[Operator, ...]:
     return found
 
 
+class _AsItIs(SourceFileLoader):
+    """Compiles the file anew. Python takes compiled code of a file of the same size and second for that of the file."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def _module(path: Path, content: str) -> object:
     name = f"trtdebug_operators_{content[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsItIs(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
