@@ -30,6 +30,7 @@ class Hooks:
     @hookimpl
     def trtdebug_commands(self, app):
         app.command("by-hook")(lambda: print("hooked"))
+        app.command("hook-broken")(broken)
 
 hooks = Hooks()
 """
@@ -79,7 +80,16 @@ def test_they_run(installed: Path, line: list[str], said: str) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        (["broken"], 3, "internal error: RuntimeError: boom"),
+        (
+            ["broken"],
+            3,
+            "internal error in the command 'broken' of trtdebug-greeting 1.2: RuntimeError: boom",
+        ),
+        (
+            ["hook-broken"],
+            3,
+            "internal error in the command 'hook-broken' of trtdebug_greeting: RuntimeError",
+        ),
         (["lost"], 2, "error: the command 'lost' of trtdebug-greeting 1.2 does not load: AttributeError"),
         (["--no-plugins", "hello"], 2, "error: No such command 'hello'"),
         (["-p", "no:trtdebug-greeting", "by-hook"], 2, "error: No such command 'by-hook'"),
@@ -89,5 +99,6 @@ def test_they_run(installed: Path, line: list[str], said: str) -> None:
 def test_what_goes_wrong_is_one_line(installed: Path, line: list[str], code: int, said: str) -> None:
     done = trtdebug(*line, cwd=installed, PYTHONPATH=str(installed))
     assert done.returncode == code
-    assert done.stderr.startswith(said)
+    said_last = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert said_last[0].startswith(said)
     assert "Traceback" not in done.stderr

@@ -98,12 +98,13 @@ def test_paths_are_seen_from_the_files_folder(project: Path) -> None:
     [
         ("fp61 = true", "there is no option 'fp61'.\nhint: Did you mean fp16?"),
         ("fp16 = 'yes'", "fp16 is true or false, not 'yes'."),
-        ("seed = 'many'", "seed: "),
+        ("seed = 'many'", "seed = 'many': "),
         ("seed = true", "seed takes a value, not True."),
         ("seed = [1]", "seed is one value, not a list."),
         ("required_plugins = 'x'", "required_plugins is a list of names, not 'x'."),
         ("fp16 = ", "cannot be read"),
         ("folder = 'x'", "there is no option 'folder'."),
+        ("[tool.trtdebug]", "there is no option 'tool'.\nhint: Leave the line [tool.trtdebug] out"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_file(project: Path, line: str, said: str) -> None:

@@ -47,7 +47,10 @@ class Command(TyperCommand):
             if source is None or source.name != "DEFAULT_MAP":
                 raise
             said = getattr(error, "message", "") or str(error)
-            raise UserError(f"{source_of(option)}: {key_of(option)}: {said}") from None
+            raise UserError(
+                f"{source_of(option)}: {key_of(option)} = {ctx.default_map[name]!r}: {said}",
+                f"See `{ctx.command_path} --help`.",
+            ) from None
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -160,7 +163,7 @@ def _of_extension(ctx: Any, name: str) -> Any:
     """An extension's command, by its entry point or by the hook; None where nobody knows it."""
     for point in _entry_points(ctx):
         if point.name == name:
-            return _loaded(point)
+            return _blamed(_loaded(point), f"the command {name!r} of {point.distribution} {point.version}")
     # click calls the root's callback, which does this, only later
     plugins.choose(ctx.params.get("plugin") or [], not ctx.params.get("no_plugins"))
     manager = plugins.load()
@@ -170,7 +173,15 @@ def _of_extension(ctx: Any, name: str) -> Any:
         typer.echo(f"warning: extension {problem.plugin} ({problem.distribution}): {problem.error}", err=True)
     if not (app.registered_commands or app.registered_groups):
         return None
-    return typer.main.get_group(app).commands.get(name)
+    command = typer.main.get_group(app).commands.get(name)
+    module = getattr(getattr(command, "callback", None), "__module__", "an extension")
+    return command and _blamed(command, f"the command {name!r} of {module.partition('.')[0]}")
+
+
+def _blamed(command: Any, whose: str) -> Any:
+    """The extension's command; what it raises is told as its own."""
+    command.invoke = user_errors(command.invoke, whose)
+    return command
 
 
 def _loaded(point: Extension) -> Any:
@@ -193,7 +204,7 @@ def command_of(name: str, value: typer.Typer | Callable[..., Any]) -> Any:
     if isinstance(value, typer.Typer):
         return typer.main.get_command(value)
     app = typer.Typer(rich_markup_mode=None, add_completion=False)
-    app.command(name)(user_errors(value))
+    app.command(name)(value)
     command = typer.main.get_command(app)
     names = [name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)]
     if twice := next((name for name in names if names.count(name) > 1), ""):

@@ -34,6 +34,11 @@ def defaults(options: Sequence[Any], words: Sequence[str], known: Collection[str
     settings = load_config().options
     for key, setting in settings.items():
         if key not in known:
+            if key == "tool":  # the header is pyproject.toml's
+                raise UserError(
+                    f"{setting.path}: there is no option 'tool'.",
+                    "Leave the line [tool.trtdebug] out: it is for pyproject.toml.",
+                )
             near = difflib.get_close_matches(key, (*known, *OF_PLUGINS), n=1)
             hint = f"Did you mean {near[0]}?" if near else "A key is the name of an option, as in fix_builds."
             raise UserError(f"{setting.path}: there is no option {key!r}.", hint)

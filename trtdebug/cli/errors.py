@@ -22,8 +22,11 @@ CliException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.
 USAGE, INTERNAL, UNTESTABLE, INTERRUPTED = 2, 3, 4, 130
 
 
-def user_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorator of a command: `TrtdebugError` exits 2, Ctrl-C 130, the unforeseen 3 (traceback in a file)."""
+def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
+    """Decorator of a command: `TrtdebugError` exits 2, Ctrl-C 130, the unforeseen 3 (traceback in a file).
+
+    `whose`: the extension's command that is to blame for what is unforeseen; empty: we are.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -42,7 +45,8 @@ def user_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(0) from None
         except Exception as error:  # noqa: BLE001 - the last line of defence; the traceback is kept
             line = _one_line(f"{type(error).__name__}: {error}")
-            typer.echo(f"internal error: {line} (details: {_keep_traceback()})", err=True)
+            where = f" in {whose}" if whose else ""
+            typer.echo(f"internal error{where}: {line} (details: {_keep_traceback()})", err=True)
             raise typer.Exit(INTERNAL) from None
 
     return wrapped

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import onnx
 
 from trtdebug.backends.base import Tensor
-from trtdebug.core.errors import BuildFailure, UserError
+from trtdebug.core.errors import BuildFailure
 from trtdebug.core.finding import Finding
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
@@ -18,7 +18,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
 from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
 from trtdebug.stages.plugin_troubles import plugin_problems
-from trtdebug.stages.preflight import CaseRequest, check_files, collect_findings
+from trtdebug.stages.preflight import CaseRequest, check_files, collect_findings, working_reference
 from trtdebug.stages.reference_run import ReferenceRun
 
 Values: TypeAlias = Callable[[Iterable[str] | None], Mapping[str, Tensor]]
@@ -28,7 +28,8 @@ def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, 
     """Findings of all checks.
 
     Raises:
-        UserError: no such file, not ONNX, inputs that do not fit, a plugin library that is not there.
+        UserError: no such file, not ONNX, inputs that do not fit, a plugin library that is not there, a
+            reference that does not work here.
     """
     model = load_model(request.model)
     check_files(request.options)
@@ -63,9 +64,8 @@ def _reference(
     request: CaseRequest, model: onnx.ModelProto, sample: Mapping[str, Tensor], plugins: PluginManager
 ) -> Values:
     """Reference values of the sample, computed when a check asks."""
-    if request.reference not in plugins.backends():
-        raise UserError(f"there is no backend {request.reference!r}.", "See `trtdebug doctor`.")
-    run = ReferenceRun.of(plugins.backends()[request.reference], request.operators, model, plugins)
+    backend = working_reference(request.reference, plugins)
+    run = ReferenceRun.of(backend, request.operators, model, plugins)
     return lambda names: run(request.model, sample, names)
 
 

@@ -109,8 +109,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         candidate_sha256 = content_sha256(request.candidate_model)
     elif request.candidate_model is not None:
         candidate_sha256 = engine_sha256(request.candidate_model)
-    reference = find_backend(request.reference, plugins, "reference")
-    _require(reference, _probed(reference))
+    reference = working_reference(request.reference, plugins)
     candidate, notes = choose_candidate(_engines_backend(request) if engine else request.candidate, plugins)
     _check_precision(candidate, request.options)
     if isinstance(candidate, ChecksOptions) and not engine:
@@ -245,6 +244,13 @@ def check_tolerance(tolerance: Tolerance, outputs: Sequence[str]) -> None:
                 f"a tolerance names {name!r}, which is no output of the model.",
                 f"Did you mean {near[0]}?" if len(near) == 1 else f"There are: {', '.join(near)}.",
             )
+
+
+def working_reference(name: str, plugins: PluginManager) -> Backend:
+    """The reference of this name. Raises `UserError` where there is none, or it does not work here."""
+    reference = find_backend(name, plugins, "reference")
+    _require(reference, _probed(reference))
+    return reference
 
 
 def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
