@@ -89,6 +89,7 @@ def test_inputs_in_memory_are_those_of_the_case(tmp_path: Path) -> None:
         ({"fp16": True, "bf16": True}, "--fp16 and --bf16 exclude each other"),
         ({"inputs": {"y": np.ones(3)}}, "y"),
         ({"inputs": []}, "inputs hold no sample"),
+        ({"inputs": 3}, "inputs are of type int"),
         ({"inputs": [np.ones(3)]}, "a sample is no mapping"),
         ({"inputs": {"tensor0": np.array([object()])}}, "elements of type object"),
         ({"input_shapes": {"tensor0": "1,3"}}, "input_shapes={'tensor0': '1,3'} is not understood"),

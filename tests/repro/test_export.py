@@ -126,6 +126,9 @@ def test_a_damaged_manifest_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "repro.json").write_text(json.dumps({"nodes": 3}))
     with pytest.raises(UserError, match="damaged"):
         read_manifest(tmp_path)
+    (tmp_path / "repro.json").write_text("[]")
+    with pytest.raises(UserError, match=r"damaged: .*expected .* more"):
+        read_manifest(tmp_path)
 
 
 def test_the_command_lines_force_the_precision_and_keep_the_pins(layernorm, tmp_path: Path) -> None:

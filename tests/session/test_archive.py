@@ -96,7 +96,17 @@ def link(name: str) -> zipfile.ZipInfo:
 
 @pytest.mark.parametrize(
     "member",
-    ["../evil", "s/../../evil", "/evil", "s\\..\\..\\evil", "C:/evil", "evil", link("s/evil"), "other/evil"],
+    [
+        "../evil",
+        "s/../../evil",
+        "/evil",
+        "s\\..\\..\\evil",
+        "C:/evil",
+        "evil",
+        ".",
+        link("s/evil"),
+        "other/evil",
+    ],
 )
 def test_nothing_leaves_the_folder(member: str | zipfile.ZipInfo, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
@@ -127,3 +137,20 @@ def test_paths_that_are_here_go_and_names_of_nodes_stay(tmp_path: Path) -> None:
     assert json.loads(places.json(f'{{"{tmp_path}": ["{tmp_path}/x", 1.5, null]}}')) == {
         "~": ["~/x", 1.5, None]
     }
+
+
+def test_a_file_beside_the_folder_is_no_exported_session(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.writestr("a.txt", "")
+    with pytest.raises(UserError, match=r"no exported session: 'a\.txt' lies in no folder"):
+        import_session(tmp_path / "f.zip", None, tmp_path)
+
+
+def test_the_environments_of_bisect_tensorrt_stay_here(session: Session, tmp_path: Path) -> None:
+    python = session.folder / "repro" / ".trt-8.6.1" / "lib" / "pip.py"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    (session.folder / "repro" / "repro.py").touch()
+    export_session(session.folder, tmp_path / "s.zip")
+    names = zipfile.ZipFile(tmp_path / "s.zip").namelist()
+    assert [n.partition("/")[2] for n in names if "/repro/" in n] == ["repro/repro.py"]

@@ -78,3 +78,12 @@ def test_garbage_of_a_broken_disk_is_left_out(journal):
         file.write(b"\x00\x00\xff\xfe{\n")
     journal.write("two")
     assert events(journal) == ["one", "two"]
+
+
+@pytest.mark.parametrize("line", ["[]", "null", "3", '"x"', "{}", "{", "[" * 5])
+def test_a_line_that_is_no_event_is_left_out(journal, line):
+    journal.write("one")
+    with journal.path.open("a") as file:
+        file.write(line + "\n")
+    journal.write("two")
+    assert events(journal) == ["one", "two"]

@@ -123,8 +123,13 @@ def test_the_case_comes_back(session):
 def test_a_folder_that_is_no_session_is_said(tmp_path):
     with pytest.raises(UserError, match="is not a session"):
         Session(tmp_path).case()
+    with pytest.raises(UserError, match="there is no such folder"):
+        Session(tmp_path / "nowhere").case()
     (tmp_path / "case.json").write_text("{ cut off")
     with pytest.raises(UserError, match=r"case\.json cannot be read"):
+        Session(tmp_path).case()
+    (tmp_path / "case.json").write_text("[]")
+    with pytest.raises(UserError, match=r"expected .* @ \$\..* more\)"):
         Session(tmp_path).case()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,11 @@ def stored_inputs(given: Mapping[str, Any] | Sequence[Mapping[str, Any]], sessio
     Raises:
         UserError: not arrays by input name, or no sample at all.
     """
+    if not isinstance(given, Iterable):
+        raise UserError(
+            f"inputs are of type {type(given).__name__}.",
+            "Give a mapping of input names to arrays, or several.",
+        )
     samples = [_arrays(s) for s in ([given] if isinstance(given, Mapping) else given)]
     if not samples:
         raise UserError("inputs hold no sample.", "Give a mapping of input names to arrays, or several.")

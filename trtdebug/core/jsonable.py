@@ -44,6 +44,14 @@ def loads(text: str, kind: type[T]) -> T:
     return from_data(json.loads(text), kind)
 
 
+def fault(error: Exception) -> str:
+    """What is wrong with a text that `loads` does not take, in one line."""
+    if not isinstance(error, cattrs.BaseValidationError):
+        return " ".join(str(error).split()) or type(error).__name__
+    first, *more = cattrs.transform_error(error)
+    return " ".join(first.split()) + (f" (and {len(more)} more)" if more else "")
+
+
 def digest(value: Any) -> str:
     """SHA-256 (hex) of the canonical JSON text: the name of a thing by its content."""
     return hashlib.sha256(dumps(value).encode()).hexdigest()

@@ -12,7 +12,7 @@ from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import Precision
-from trtdebug.core.jsonable import loads
+from trtdebug.core.jsonable import fault, loads
 from trtdebug.core.outcome import Signature
 
 MANIFEST = "repro.json"
@@ -92,7 +92,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} is no repro: it has no {MANIFEST}.", "Name the folder of a repro."
         ) from None
     except (ValueError, cattrs.BaseValidationError) as error:
-        raise UserError(f"{path} is damaged: {error}.", "Export the repro again.") from None
+        raise UserError(f"{path} is damaged: {fault(error)}.", "Export the repro again.") from None
 
 
 def safe_name(position: int, name: str) -> str:

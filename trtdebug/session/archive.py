@@ -25,6 +25,8 @@ from trtdebug.session.without_paths import Places
 FILES = "files"
 """Folder in the session that holds the files of its case."""
 _LEFT = frozenset((LOCK, PLACES, ENGINE_FILE, "case.json"))
+_ENVIRONMENT = ".trt-"
+"""So begin the folders of the environments that a repro's bisect_tensorrt.py makes: of this machine, and large."""
 _TEXTS = frozenset((".txt", ".md", ".xml", ".html", ".sh", ".py", ".log", ".csv", ".sarif"))
 
 
@@ -84,6 +86,7 @@ def _members(folder: Path, tensors: bool) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         scratch = parts[0] in ("work", FILES) or path.name in _LEFT or path.name.endswith(".tmp")
+        scratch = scratch or any(part.startswith(_ENVIRONMENT) for part in parts[:-1])
         of_a_trial = parts[0] == "tensors" and len(parts) > 1 and parts[1] != "samples"
         if path.is_file() and not path.is_symlink() and not scratch and (tensors or not of_a_trial):
             yield path
@@ -144,11 +147,21 @@ def _checked(archive: zipfile.ZipFile, path: Path) -> tuple[str, dict[zipfile.Zi
         if info.is_dir():
             continue
         inner = PurePosixPath(info.filename)
-        wrong = inner.is_absolute() or ".." in inner.parts or "\\" in info.filename or ":" in inner.parts[0]
-        if wrong or len(inner.parts) < 2 or stat.S_ISLNK(info.external_attr >> 16):
+        wrong = (
+            inner.is_absolute()
+            or ".." in inner.parts
+            or "\\" in info.filename
+            or ":" in "".join(inner.parts[:1])
+        )
+        if wrong or stat.S_ISLNK(info.external_attr >> 16):
             raise UserError(
                 f"{path} holds {info.filename!r}, which may lead out of the session's folder.",
                 "Do not open it.",
+            )
+        if len(inner.parts) < 2:
+            raise UserError(
+                f"{path} is no exported session: {info.filename!r} lies in no folder.",
+                "`trtdebug export` writes such files.",
             )
         tops.add(inner.parts[0])
         members[info] = PurePosixPath(*inner.parts[1:])

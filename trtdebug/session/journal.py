@@ -33,15 +33,17 @@ class Journal:
             os.fsync(file.fileno())
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """All events, oldest first; a line cut off by a kill is left out."""
+        """All events, oldest first; a line cut off by a kill, or that is no event, is left out."""
         if not self.path.exists():
             return
         with self.path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
-                    yield json.loads(line)
-                except json.JSONDecodeError:
+                    event = json.loads(line)
+                except ValueError:
                     continue
+                if isinstance(event, dict) and "event" in event:
+                    yield event
 
     def _ends_with_newline(self) -> bool:
         with self.path.open("rb") as file:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trtdebug.core.case import Case
 from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import dumps, loads
+from trtdebug.core.jsonable import dumps, fault, loads
 from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.types import Executor
 from trtdebug.session.at_once import do_all, workers_of
@@ -73,11 +73,14 @@ class Session:
         """The stored case. Raises `UserError` when there is none or it can't be read."""
         path = self.folder / "case.json"
         if not path.exists():
-            raise UserError(f"{self.folder} is not a session: it has no case.json.", "See `trtdebug status`.")
+            lacks = "it has no case.json" if self.folder.is_dir() else "there is no such folder"
+            raise UserError(
+                f"{self.folder} is not a session: {lacks}.", "`trtdebug list` shows those in .trtdebug."
+            )
         try:
             return loads(path.read_text(encoding="utf-8"), Case)
         except Exception as error:
-            raise UserError(f"{path} cannot be read: {error}.", "Start a new session.") from error
+            raise UserError(f"{path} cannot be read: {fault(error)}.", "Start a new session.") from error
 
     def store_case(self, case: Case) -> None:
         note_places(case, self.folder)

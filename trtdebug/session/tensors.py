@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from trtdebug.backends.base import Tensor
+from trtdebug.core.errors import UserError
 from trtdebug.session.job import TensorRef
 
 _READABLE = 48
@@ -51,13 +52,24 @@ class TensorStore:
         temporary.replace(path)
 
     def get(self, sample: str, ref: TensorRef) -> Tensor:
-        """A stored tensor, read-only, and memory-mapped unless it is small. Raises FileNotFoundError."""
+        """A stored tensor, read-only, and memory-mapped unless it is small.
+
+        Raises:
+            UserError: its file is not there, or is no .npy file.
+        """
         known = self._remembered.get((sample, ref))
         if known is not None:
             return known
         path = self.path(sample, ref)
-        small = path.stat().st_size <= _SMALL  # a map takes a file descriptor, of which there may be 1024
-        tensor: Tensor = np.load(path, allow_pickle=False, mmap_mode=None if small else "r")
+        try:
+            small = path.stat().st_size <= _SMALL  # a map takes a file descriptor, of which there may be 1024
+            tensor: Tensor = np.load(path, allow_pickle=False, mmap_mode=None if small else "r")
+        except FileNotFoundError as error:
+            raise UserError(f"the session's tensor {path} is missing.", _remedy(ref)) from error
+        except (ValueError, EOFError) as error:
+            raise UserError(
+                f"the session's tensor {path} is no .npy file of numbers, or a damaged one.", _remedy(ref)
+            ) from error
         tensor.flags.writeable = False
         if small and tensor.nbytes <= self._room:
             self._remembered[sample, ref] = tensor
@@ -66,6 +78,12 @@ class TensorStore:
 
     def has(self, sample: str, ref: TensorRef) -> bool:
         return self.path(sample, ref).exists()
+
+
+def _remedy(ref: TensorRef) -> str:
+    if ref.scope:
+        return "Remove the session's tensors of that trial: it is done anew where they are needed."
+    return "Start a new session: without inputs and the reference's tensors this one cannot go on."
 
 
 def _write(file: BinaryIO, value: Tensor) -> None:

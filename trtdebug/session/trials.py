@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import loads
+from trtdebug.core.jsonable import fault, loads
 from trtdebug.core.outcome import Outcome
 from trtdebug.session.job import Job
 from trtdebug.session.session import Session
@@ -49,5 +49,5 @@ def _read(folder: Path) -> StoredTrial:
     except (OSError, json.JSONDecodeError) as error:
         raise UserError(f"the trial {folder} cannot be read: {error}.", "Remove its folder.") from error
     except Exception as error:  # whatever cattrs finds wrong with it
-        raise UserError(f"the trial {folder} is damaged: {error}.", "Remove its folder.") from error
+        raise UserError(f"the trial {folder} is damaged: {fault(error)}.", "Remove its folder.") from error
     return StoredTrial(folder.name, job, outcome)
