@@ -51,3 +51,10 @@ def test_numbers_stay_numbers() -> None:
     rows = list(csv.DictReader(io.StringIO(layer_csv(ROWS), newline="")))
     assert [float(r["propagated_rms"]) for r in rows[:3]] == [0.1, 0.2, 0.0]
     assert [r["local_rms"] for r in rows[:2]] == ["0.3", ""]
+
+
+def test_the_reason_and_the_number_of_nan_and_inf_agree() -> None:
+    local = TensorError("x", "fail", nonfinite=719, elements=1024, kind="nonfinite", reason="719 of 1024")
+    whole = TensorError("x", "fail", nonfinite=718, elements=1024, kind="nonfinite", reason="718 of 1024")
+    (row,) = csv.DictReader(io.StringIO(layer_csv([Row("x", "n", "Pow", whole, local)]), newline=""))
+    assert (row["nonfinite"], row["reason"]) == ("719", "719 of 1024")

@@ -71,6 +71,12 @@ python /session/repro/repro.py
     )
 
 
+def test_an_error_of_0_beside_nan_and_inf_is_left_out_as_in_the_text() -> None:
+    first = replace(full().first_divergence, local_error=0.0, propagated_error=0.5)
+    text = markdown(replace(full(), first_divergence=first))
+    assert "`Pow`); propagated error 0.5, 3 elements NaN or Inf on one side only." in text
+
+
 def test_nothing_to_tell() -> None:
     text = markdown(plain())
     assert text.startswith("### MATCHES: ")

@@ -125,12 +125,21 @@ def _print(table: Table, failing: bool, rule: str, engine: bool) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     """The row in words; the last cell is empty where nothing is wrong."""
+    from trtdebug.report.layer_table import nonfinite
+
     error, local = row.propagated, row.local
     wrong = next((e for e in (local, error) if e is not None and e.status == "fail"), None)
-    nonfinite = max(error.nonfinite, local.nonfinite if local else 0)
     own = f"{local.rms_rel:.3g}" if local else "-"
     reason = wrong.reason if wrong else ""
-    return f"{error.rms_rel:.3g}", own, f"{error.max_abs:.3g}", str(nonfinite), row.op, row.tensor, reason
+    return (
+        f"{error.rms_rel:.3g}",
+        own,
+        f"{error.max_abs:.3g}",
+        str(nonfinite(row)),
+        row.op,
+        row.tensor,
+        reason,
+    )
 
 
 def _lines(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -28,11 +28,15 @@ def sorted_rows(rows: Sequence[Row], by: SortBy) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: _size(row, by), reverse=True))
 
 
+def nonfinite(row: Row) -> int:
+    """Elements that are NaN or Inf on one side only: in the whole candidate or of the node by itself, the more."""
+    return max(row.propagated.nonfinite, row.local.nonfinite if row.local else 0)
+
+
 def _size(row: Row, by: SortBy) -> tuple[float, float]:
     """NaN and Inf on one side only count for more than any number."""
-    nonfinite = max(row.propagated.nonfinite, row.local.nonfinite if row.local else 0)
     if by == "nonfinite":
-        return nonfinite, _number(row.propagated.rms_rel)
+        return nonfinite(row), _number(row.propagated.rms_rel)
     if by == "local":
         local = row.local
         return (local.nonfinite, _number(local.rms_rel)) if local is not None else (-1, 0.0)
@@ -57,7 +61,7 @@ def layer_csv(rows: Sequence[Row]) -> str:
             (
                 *map(csv_text, (row.tensor, row.node, row.op)),
                 bad.status,
-                *(error.rms_rel, own, error.max_abs, error.nonfinite, error.elements),
+                *(error.rms_rel, own, error.max_abs, nonfinite(row), error.elements),
                 csv_text(bad.reason),
             )
         )

@@ -73,12 +73,14 @@ def _cause(report: Report) -> Iterator[str]:
 
 
 def _errors(divergence: Mapping[str, Any]) -> str:
+    nonfinite = divergence["nonfinite"]
     errors = [
         f"{name} error {_number(divergence[f'{name}_error'])}"
         for name in ("local", "propagated")
-        if divergence[f"{name}_error"] is not None
+        # 0 beside NaN and Inf only says that no finite element differs.
+        if divergence[f"{name}_error"] is not None and (divergence[f"{name}_error"] or not nonfinite)
     ]
-    return ", ".join([*errors, f"{divergence['nonfinite']} elements NaN or Inf on one side only"])
+    return ", ".join([*errors, f"{nonfinite} elements NaN or Inf on one side only"])
 
 
 def _steps(report: Report) -> Iterator[str]:
