@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib.metadata
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from packaging.requirements import Requirement
 
@@ -36,7 +39,7 @@ def about(distribution: str, manager: PluginManager) -> dict[str, Any]:
         "version": found.version,
         "summary": metadata.get("summary", ""),
         "homepage": metadata.get("home_page") or next(iter(links), ""),
-        "folder": str(found.locate_file("")),
+        "folder": _in_place(found) or str(found.locate_file("")),
         "api": " or ".join(sorted(p.name for p in found.entry_points if p.group == API_RANGE)),
         "requires": list(found.requires or ()),
         "description": metadata.get("description", ""),
@@ -47,6 +50,14 @@ def about(distribution: str, manager: PluginManager) -> dict[str, Any]:
             if each.provider.distribution == distribution and not each.provider.builtin
         ],
     }
+
+
+def _in_place(found: importlib.metadata.Distribution) -> str:
+    """The folder of what is used in place (`ext install -e`), as pip noted it; empty for anything else."""
+    noted = json.loads(found.read_text("direct_url.json") or "{}")
+    url = urlsplit(noted.get("url", ""))
+    edited = noted.get("dir_info", {}).get("editable") and url.scheme == "file"
+    return url2pathname(url.path) if edited else ""
 
 
 def faults(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
