@@ -169,6 +169,7 @@ def test_replayed_with_a_verdict_changed_and_a_line_deleted(moved: Path, tmp_pat
         ("session .\npass xyz", "line 2 of"),
         ("session NOWHERE\npass 0123456789abcdef", "is not a session"),
         ("session SESSION\npass 0123456789abcdef", "has no trial 0123456789abcdef"),
+        ("session SESSION\nskip-node nowhere", "'nowhere', which is no node"),
         ("session 'SESSION", "quot"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from trtdebug.core.case import Case
 from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps
 from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_model
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import Executor
 from trtdebug.session.files import write_text
@@ -32,7 +35,8 @@ def replayed(log: Log, source: Path, target: Path, model: Path | None = None) ->
         model: where the model is, for a session that does not find it.
 
     Raises:
-        UserError: the log names a trial that the session does not have, or `target` is there already.
+        UserError: the log names a trial that the session does not have, or a node that the model does not; or
+            `target` is there already.
     """
     old = Session(source)
     case = located(old.case(), source, model)
@@ -40,6 +44,7 @@ def replayed(log: Log, source: Path, target: Path, model: Path | None = None) ->
         raise UserError(f"{target} exists already.", "Name a new folder with --session.")
     trials = {t.name: t for t in stored_trials(old)}
     chosen = {_one(trials, start, source).name: verdict for start, verdict in log.verdicts.items()}
+    _check_nodes(log.nodes, case.model)
     new = Session(target)
     target.mkdir(parents=True, exist_ok=True)
     if (source / "preflight.json").exists():
@@ -53,6 +58,16 @@ def replayed(log: Log, source: Path, target: Path, model: Path | None = None) ->
     store_skips(target, Skips(nodes=log.nodes))
     new.journal.write("replayed", source=source.name, trials=len(chosen), changed=changed)
     return new
+
+
+def _check_nodes(names: Sequence[str], model: str) -> None:
+    known = frozenset(GraphIndex(load_model(Path(model))).order) if names else frozenset()
+    strange = next((name for name in names if name not in known), None)
+    if strange is not None:
+        raise UserError(
+            f"the log skips {strange!r}, which is no node of {model}.",
+            "`trtdebug inspect --nodes` lists nodes.",
+        )
 
 
 def _one(trials: dict[str, StoredTrial], start: str, source: Path) -> StoredTrial:
