@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -13,12 +14,15 @@ from typing import ParamSpec, TypeVar
 import typer
 
 from trtdebug.cli.console import hush
-from trtdebug.core.errors import TrtdebugError
+from trtdebug.core.errors import TrtdebugError, UserError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 # typer carried click inside from 0.2x on, and the class moved: so it is taken from where both have it.
 CliException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+_OF_THE_PLACE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT))
+"""What the system says where a file may not be read or written, or the disk is full: no error of ours."""
+_PLACE_HINT = "Check the folder's permissions and the room on its disk, or choose another folder."
 USAGE, INTERNAL, UNTESTABLE, INTERRUPTED = 2, 3, 4, 130
 
 
@@ -44,6 +48,13 @@ def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except Exception as error:  # noqa: BLE001 - the last line of defence; the traceback is kept
+            if (
+                isinstance(error, OSError)
+                and error.errno in _OF_THE_PLACE
+                and isinstance(error.filename, str)
+            ):
+                show(UserError(f"{error.filename}: {error.strerror}.", _PLACE_HINT))
+                raise typer.Exit(USAGE) from None
             line = _one_line(f"{type(error).__name__}: {error}")
             where = f" in {whose}" if whose else ""
             typer.echo(f"internal error{where}: {line} (details: {_keep_traceback()})", err=True)

@@ -1,0 +1,37 @@
+"""What the system refuses is told as that, and nothing else is."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+import typer
+
+from trtdebug.cli.errors import user_errors
+
+
+def told(error: Exception, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    @user_errors
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as left:
+        command()
+    return left.value.exit_code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_place_that_cannot_be_used_is_bad_input(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    why = os.strerror(number)
+    code, text = told(OSError(number, why, "s/session.lock"), capsys)
+    assert code == 2
+    assert text.splitlines()[0] == f"error: s/session.lock: {why}."
+    assert text.splitlines()[1].startswith("hint: Check the folder's permissions")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EBADF, "bad", "f"), PermissionError(), ValueError("x")])
+def test_all_else_is_an_internal_error(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = told(error, capsys)
+    assert code == 3
+    assert text.startswith(f"internal error: {type(error).__name__}")
