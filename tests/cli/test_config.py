@@ -133,3 +133,19 @@ def test_what_is_required_has_to_be_there(project: Path, wanted: str, said: str)
 def test_what_is_required_may_not_be_disabled(project: Path) -> None:
     (project / "trtdebug.toml").write_text('required_plugins = ["numpy"]\ndisabled_plugins = ["numpy"]\n')
     assert "requires numpy, which is among disabled_plugins" in failing(checked(project))
+
+
+@pytest.mark.parametrize(
+    "text", ["tool.trtdebug.fp61 = true", "[tool]\ntrtdebug = {fp61 = true}", "[tool.trtdebug.fp61]\na = 1"]
+)
+def test_the_table_may_be_spelt_in_any_way(project: Path, text: str) -> None:
+    (project / "pyproject.toml").write_text(f"{text}\n")
+    assert "there is no option 'fp61'" in failing(checked(project))
+
+
+@pytest.mark.parametrize(
+    "text", ["tool = 'trtdebug'", "[project]\ndependencies = ['trtdebug']", "trtdebug = ", "[x.trtdebug]"]
+)
+def test_a_pyproject_that_is_not_ours_is_left_alone(project: Path, text: str) -> None:
+    (project / "pyproject.toml").write_text(f"{text}\n")
+    assert checked(project).code == 0

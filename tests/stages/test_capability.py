@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -24,7 +25,7 @@ from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model, save_model
 from trtdebug.graph.names import name_nodes
 from trtdebug.stages.capability import Capability, survey
-from trtdebug.stages.capability_case import seen_ranks
+from trtdebug.stages.capability_case import choose_parser, seen_ranks
 from trtdebug.stages.capability_files import file_name, prepare_folder, save
 from trtdebug.stages.reference_run import ReferenceRun
 
@@ -392,3 +393,14 @@ def test_sequences_between_parts_are_said_not_to_be_cut(tmp_path: Path) -> None:
     _, saved, _ = written(parsed(text), tmp_path, lonely, feeds)
     assert "plan.json" not in saved.plans
     assert saved.notes[0] == "there is no plan.json: the type of 's', which it reads, is not known"
+
+
+@pytest.mark.parametrize(
+    ("there", "advice"),
+    [(("tensorrt", "tensorrt-rtx"), "`pip install tensorrt_rtx`"), (("tensorrt",), "extension trtdebug-rtx")],
+)
+def test_where_no_parser_works_it_says_what_is_missing(there: tuple[str, ...], advice: str) -> None:
+    plugins = SimpleNamespace(backends=lambda: dict.fromkeys(there, object()))
+    with pytest.raises(UserError, match="no backend here has a parser that works") as raised:
+        choose_parser("auto", plugins)
+    assert advice in raised.value.hint

@@ -128,7 +128,15 @@ def _is_ours(path: Path) -> bool:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError):
         return False
-    return any(line.startswith("[tool.trtdebug]") for line in _stripped(text))
+    if any(line.startswith("[tool.trtdebug]") for line in _stripped(text)):
+        return True
+    if "trtdebug" not in text:
+        return False
+    try:
+        tool = _parsed(path).get("tool")  # the same table, spelt otherwise
+    except UserError:
+        return False
+    return isinstance(tool, dict) and "trtdebug" in tool
 
 
 def _stripped(text: str) -> Iterator[str]:

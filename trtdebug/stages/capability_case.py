@@ -180,7 +180,9 @@ def choose_parser(name: str, plugins: PluginManager) -> tuple[Backend, Availabil
             reasons.append(f"{candidate.name}: {available.reason}")
     raise UserError(
         f"no backend here has a parser that works ({'; '.join(reasons) or 'there is none'}).",
-        "TensorRT-RTX needs no GPU for it: install the extension trtdebug-rtx, and tensorrt_rtx.",
+        "TensorRT-RTX needs no GPU for it: `pip install tensorrt_rtx`."
+        if "tensorrt-rtx" in backends
+        else "TensorRT-RTX needs no GPU for it: install the extension trtdebug-rtx, and tensorrt_rtx.",
     )
 
 
