@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps, loads
 from trtdebug.report.html.errors import Errors, SeenError
 from trtdebug.report.html.graph import Graph
@@ -91,7 +92,7 @@ def _counts(store: TensorStore, sample: str, ref: TensorRef) -> Histogram | None
     """None where these are no numbers, or where the file is damaged: all else that was found is worth its report."""
     try:
         tensor = store.get(sample, ref)
-    except (OSError, ValueError):
+    except (OSError, UserError):
         return None
     return histogram(tensor) if tensor.dtype.kind in "fiub" else None
 
