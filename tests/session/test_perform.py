@@ -14,7 +14,7 @@ from trtdebug.core.errors import BuildFailure, NotHonoured, UserError
 from trtdebug.core.intervention import MarkOutputs, PinPrecision, ReplaceGraph
 from trtdebug.core.jsonable import dumps, loads
 from trtdebug.core.outcome import EngineInfo, Outcome, Signature
-from trtdebug.session.job import TensorRef
+from trtdebug.session.job import TensorRef, Turn
 from trtdebug.session.perform import perform
 from trtdebug.session.tensors import TensorStore
 
@@ -238,3 +238,36 @@ def test_a_replaced_graph_is_built_instead(folder):
     perform(job(interventions=(ReplaceGraph("/other.onnx", "22"), pin)), backend, folder)
     assert str(backend.requests[0].model) == "/other.onnx"
     assert backend.requests[0].interventions == (pin,)
+
+
+def test_an_engine_run_in_turns_gives_each_turn_its_own_names(folder):
+    store_samples(folder, {"0": {"a": X * 2, "b": X * 2 + 1, "c": X * 3, "d": X * 3}})
+    turns = (
+        Turn({"x": TensorRef("a")}, {"y": "second"}),
+        Turn({"x": TensorRef("c")}, {"y": "third"}),
+        Turn({"x": TensorRef("c")}, {"another": "nothing"}),  # y is not looked at
+    )
+    expected = {"y": TensorRef("y"), "second": TensorRef("b"), "third": TensorRef("d")}
+    asked = job(turns=turns, expected=expected, keep="failing")
+    backend = FakeBackend()
+    outcome = perform(asked, backend, folder)
+    assert {e.tensor: e.status for e in outcome.tensors} == {"y": "pass", "second": "pass", "third": "fail"}
+    assert len(backend.engines) == 1
+    store = TensorStore(folder / "tensors")
+    np.testing.assert_array_equal(store.get("0", TensorRef("third", asked.sha256)), X * 3 + 1)
+    assert not store.has("0", TensorRef("second", asked.sha256))
+
+
+def test_an_output_that_a_turn_does_not_give_is_missing(folder):
+    turns = (Turn({}, {"z": "second"}),)
+    expected = {"y": TensorRef("y"), "second": TensorRef("y")}
+    outcome = perform(job(turns=turns, expected=expected), FakeBackend(), folder)
+    assert outcome.signature == Signature("missing-output", ("second",))
+
+
+def test_profiles_hold_what_is_fed_in_all_turns(folder):
+    store_samples(folder, {"0": {"longer": np.ones(7, np.float32)}})
+    backend = FakeBackend()
+    asked = job(turns=(Turn({"x": TensorRef("longer")}, {"y": "second"}),))
+    perform(asked, backend, folder)
+    assert backend.requests[0].profiles == {"x": Profile((3,), (3,), (7,))}

@@ -37,6 +37,19 @@ class ChoiceRef:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One more run of the engine on each sample, in which isolated nodes stand for others that compute the same.
+
+    Attributes:
+        feeds: input name -> stored tensor to feed there in this turn; all other inputs are fed as in the first run.
+        outputs: output of the engine -> the name that it goes by in this turn; the others are not looked at.
+    """
+
+    feeds: dict[str, TensorRef]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Job:
     """One build, run and compare.
 
@@ -49,6 +62,7 @@ class Job:
         inputs_sha256: content of all samples.
         samples: names of the samples to run.
         feeds: input name -> stored tensor.
+        turns: what is run after that, with other tensors.
         expected: output name -> reference tensor to compare with; None = compare nothing.
         choices: expected output that holds indices (ArgMax, TopK) -> what they were chosen from. Where the
             values are not stored, the indices have to be equal.
@@ -98,6 +112,7 @@ class Job:
     keep_engine: bool = False
     timed: tuple[str, ...] = ()
     max_memory: int | None = None
+    turns: tuple[Turn, ...] = ()
 
     @cached_property
     def sha256(self) -> str:

@@ -142,10 +142,10 @@ def _request(job: Job, store: TensorStore, folder: Path, operators: Operators) -
 def shape_profiles(job: Job, store: TensorStore) -> dict[str, Profile]:
     """The user's profiles; every other input gets the shapes that the samples have (dynamic or not)."""
     profiles = dict(job.options.profiles)
-    for name, ref in job.feeds.items():
+    for name in job.feeds:
         if name in profiles:
             continue
-        shapes = [store.get(s, ref).shape for s in job.samples]
+        shapes = [store.get(s, ref).shape for s in job.samples for ref in _fed(job, name)]
         if len({len(s) for s in shapes}) == 1:
             low = tuple(min(d) for d in zip(*shapes, strict=True))
             high = tuple(max(d) for d in zip(*shapes, strict=True))
@@ -156,13 +156,19 @@ def shape_profiles(job: Job, store: TensorStore) -> dict[str, Profile]:
 def value_ranges(job: Job, store: TensorStore) -> dict[str, Profile]:
     """Smallest, first and largest values of the integer inputs that may hold shapes: short, of one length."""
     ranges = {}
-    for name, ref in job.feeds.items():
-        samples = [store.get(s, ref) for s in job.samples]
+    for name in job.feeds:
+        samples = [store.get(s, ref) for s in job.samples for ref in _fed(job, name)]
         if len({v.shape for v in samples}) == 1 and _may_hold_a_shape(samples[0]):
             rows = [[int(x) for x in v.ravel()] for v in samples]
             columns = list(zip(*rows, strict=True))
             ranges[name] = Profile(tuple(map(min, columns)), tuple(rows[0]), tuple(map(max, columns)))
     return ranges
+
+
+def _fed(job: Job, name: str) -> Iterator[TensorRef]:
+    """What an input is fed, in the first run and in each turn that feeds it something else."""
+    yield job.feeds[name]
+    yield from (turn.feeds[name] for turn in job.turns if name in turn.feeds)
 
 
 def _may_hold_a_shape(value: Tensor) -> bool:
@@ -194,8 +200,17 @@ def _run(job: Job, engine: Engine, store: TensorStore, measuring: Measuring) -> 
 
 
 def _outputs(job: Job, engine: Engine, store: TensorStore, sample: str) -> Iterator[tuple[str, Tensor]]:
-    """What the engine gives for a sample, one tensor after the other; none is held here."""
+    """What the engine gives for a sample, in all turns, one tensor after the other; none is held here."""
     feeds = _feeds(job, store, sample)
+    yield from _given(engine, feeds)
+    for turn in job.turns:
+        others = {name: store.get(sample, ref) for name, ref in turn.feeds.items()}
+        for name, value in _given(engine, feeds | others):
+            if name in turn.outputs:
+                yield turn.outputs[name], value
+
+
+def _given(engine: Engine, feeds: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     if isinstance(engine, Streams):
         yield from engine.stream(feeds)
         return

@@ -1,7 +1,8 @@
 """Observe: the error of every node by itself, fed with the reference's inputs, from as few builds as possible.
 
-All nodes stand isolated in one model, every float node forced into low precision. That names local precision
-faults at once; it can't see faults that need fusion, nor drift that no single node causes.
+All nodes stand isolated in one model, every float node forced into low precision; of nodes that compute the same, one
+stands there and is run for each. That names local precision faults at once; it can't see faults that need fusion,
+nor drift that no single node causes.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 from trtdebug.backends.base import Tensor
 from trtdebug.core.intervention import ForcePrecision
 from trtdebug.core.outcome import TensorError
+from trtdebug.graph.alike import Alike, alike
 from trtdebug.graph.isolate import Isolated, isolate
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.verdict import rename
-from trtdebug.session.job import Job, TensorRef
+from trtdebug.session.job import Job, TensorRef, Turn
 from trtdebug.stages.context import Context, Progress
 
 _SMALLEST_BATCH = 8
@@ -79,15 +81,16 @@ def _observe_batches(
     unobserved: dict[str, str],
 ) -> list[list[str]]:
     """A build for each batch; returns the halves of those that can't be built."""
-    asked: list[tuple[list[str], Isolated, Job]] = []
+    asked: list[tuple[list[str], Alike, Job]] = []
     for number, nodes in enumerate(batches):
         isolated = isolate(ctx.model, ctx.types, nodes, constants=small_integers(ctx))
         unobserved.update(isolated.skipped)
         if isolated.outputs:
-            asked.append((nodes, isolated, _job(ctx, isolated, foreseen_by, number)))
+            shared = alike(isolated)
+            asked.append((nodes, shared, _job(ctx, shared, foreseen_by, number)))
     halves: list[list[str]] = []
     outcomes = ctx.session.run_all([job for _, _, job in asked])
-    for (nodes, isolated, job), outcome in zip(asked, outcomes, strict=True):
+    for (nodes, shared, job), outcome in zip(asked, outcomes, strict=True):
         if outcome.status == "untestable" and not outcome.tensors:
             if len(nodes) > _SMALLEST_BATCH:
                 middle = len(nodes) // 2
@@ -95,9 +98,11 @@ def _observe_batches(
             else:
                 unobserved.update(dict.fromkeys(nodes, outcome.reason))
             continue
-        refused = set(outcome.engine.refused) if outcome.engine else set()
+        refused = (
+            {n for own in outcome.engine.refused for n in shared.stood_for(own)} if outcome.engine else set()
+        )
         unobserved.update(dict.fromkeys(refused, "the engine computes it in another precision than asked"))
-        errors = local_errors(isolated, outcome.tensors, job)
+        errors = local_errors(shared.isolated, outcome.tensors, job)
         local.update((n, e) for n, e in errors.items() if n not in refused)
     return halves
 
@@ -120,7 +125,16 @@ def _worse(a: TensorError, b: TensorError) -> bool:
     return (a.status == "fail", a.nonfinite, a.rms_rel) > (b.status == "fail", b.nonfinite, b.rms_rel)
 
 
-def _job(ctx: Context, isolated: Isolated, foreseen_by: str | None, number: int) -> Job:
+def turns_of(shared: Alike) -> tuple[Turn, ...]:
+    """The turns, fed with the reference's tensors."""
+    return tuple(
+        Turn({name: TensorRef(tensor) for name, tensor in turn.feeds.items()}, turn.outputs)
+        for turn in shared.turns
+    )
+
+
+def _job(ctx: Context, shared: Alike, foreseen_by: str | None, number: int) -> Job:
+    isolated = shared.isolated
     folder = ctx.session.folder / "work"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"isolated-{number}.onnx"
@@ -131,6 +145,7 @@ def _job(ctx: Context, isolated: Isolated, foreseen_by: str | None, number: int)
         model_sha256=content_sha256(path),
         options=replace(ctx.case.options, profiles={}),
         feeds={name: TensorRef(tensor) for name, tensor in isolated.feeds.items()},
+        turns=turns_of(shared),
         expected={name: TensorRef(tensor) for name, (tensor, _) in isolated.outputs.items()},
         choices={name: ctx.choices[t] for name, (t, _) in isolated.outputs.items() if t in ctx.choices},
         limits=ctx.limits.renamed({name: tensor for name, (tensor, _) in isolated.outputs.items()}),

@@ -12,12 +12,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from trtdebug.core.outcome import Outcome, Signature
-from trtdebug.graph.isolate import Isolated, beside, isolate
+from trtdebug.graph.alike import Alike, alike
+from trtdebug.graph.isolate import beside, isolate
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.verdict import judge
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
-from trtdebug.stages.observe import Observation, local_errors, observe, small_integers
+from trtdebug.stages.observe import Observation, local_errors, observe, small_integers, turns_of
 from trtdebug.stages.substitute import substitute
 
 FORESEER = "emulator"
@@ -58,7 +59,8 @@ def shortcut(ctx: Context, foreseen: Collection[str]) -> Shortcut | None:
         Progress("observe", f"{len(foreseen)} nodes foreseen", len(healthy), len(ctx.items), 1)
     )
     isolated = isolate(ctx.model, ctx.types, foreseen, constants=small_integers(ctx))
-    job = _job(ctx, isolated, healthy)
+    shared = alike(isolated)
+    job = _job(ctx, shared, healthy)
     outcome = ctx.session.run(job)
     status, _, _ = judge([e for e in outcome.tensors if e.tensor in ctx.index.outputs])
     if status != "pass":
@@ -77,8 +79,10 @@ def _convicted(ctx: Context, observation: Observation) -> dict[str, Outcome]:
     return {node: outcome for node, outcome in outcomes.items() if outcome.status == "fail"}
 
 
-def _job(ctx: Context, isolated: Isolated, healthy: frozenset[str]) -> Job:
-    ctx.need_reference([t for t in isolated.feeds.values() if t in ctx.index.producer])
+def _job(ctx: Context, shared: Alike, healthy: frozenset[str]) -> Job:
+    isolated = shared.isolated
+    fed = {*isolated.feeds.values(), *(t for turn in shared.turns for t in turn.feeds.values())}
+    ctx.need_reference([t for t in ctx.index.producer if t in fed])
     ctx.need_reference([t for t, _ in isolated.outputs.values()])
     path = ctx.session.folder / "work" / "beside.onnx"
     save_model(beside(ctx.model, isolated), path)
@@ -90,6 +94,7 @@ def _job(ctx: Context, isolated: Isolated, healthy: frozenset[str]) -> Job:
         model=str(path),
         model_sha256=content_sha256(path),
         feeds=whole.feeds | {name: TensorRef(tensor) for name, tensor in isolated.feeds.items()},
+        turns=turns_of(shared),
         expected=(whole.expected or {}) | {name: TensorRef(tensor) for name, tensor in expected.items()},
         choices=whole.choices | {n: ctx.choices[t] for n, t in expected.items() if t in ctx.choices},
         limits=ctx.limits.renamed({**{o: o for o in ctx.index.outputs}, **expected}),
