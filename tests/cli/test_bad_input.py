@@ -119,6 +119,16 @@ CASES: dict[str, tuple[Callable[[Path], None] | None, str, tuple[str, ...]]] = {
         "run good.onnx --good-tactics good.onnx",
         ("good.onnx is no tactic replay",),
     ),
+    "a mark of a tensor that there is not": (
+        None,
+        "run good.onnx --fp16 --candidate emulator --mark nope",
+        ("--mark", "'nope'", "good.onnx"),
+    ),
+    "such a mark with another candidate": (
+        None,
+        "bisect good.onnx --candidate onnxruntime --mark nope",
+        ("--mark", "'nope'"),
+    ),
     "an unknown input in --input-shapes": (
         None,
         "run good.onnx --input-shapes tensor9:[1,3,64,64]",
@@ -362,6 +372,14 @@ def test_plugin_libraries_that_nobody_reads_are_said(folder: Path) -> None:
     done = CliRunner().invoke(app, line)
     assert done.exit_code == 0, done.output
     assert "warning plugins-ignored: plugin libraries are ignored by emulator" in done.stdout
+
+
+@pytest.mark.usefixtures("here")
+def test_options_that_the_emulator_has_no_use_for_are_said(folder: Path) -> None:
+    line = ["run", "good.onnx", "--fp16", "--candidate", "emulator", "--quiet", "--session", "s"]
+    done = CliRunner().invoke(app, [*line, "--tactic-sources=FOO"])
+    assert done.exit_code == 0, done.output
+    assert "warning options-ignored: --tactic-sources: ignored by emulator" in done.stdout
 
 
 @pytest.mark.usefixtures("here")

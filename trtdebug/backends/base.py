@@ -16,6 +16,8 @@ from trtdebug.core.intervention import Intervention, Knob
 from trtdebug.core.outcome import EngineInfo, LayerInfo
 
 if TYPE_CHECKING:
+    import onnx
+
     from trtdebug.plugins.types import Operator
 
 Tensor = NDArray[np.generic]
@@ -196,6 +198,15 @@ class ChecksOptions(Protocol):
         Raises:
             UserError: an option that this backend, in its version here, cannot realise.
         """
+        ...
+
+
+@runtime_checkable
+class NamesTensors(Protocol):
+    """A backend whose own network has tensors beside those of the model, which the user may mark, too."""
+
+    def may_own(self, tensor: str, model: onnx.ModelProto) -> bool:
+        """Whether its network of this model may have a tensor of this name. `build` refuses one that it then lacks."""
         ...
 
 

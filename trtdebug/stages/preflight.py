@@ -28,6 +28,7 @@ from trtdebug.session.job import TensorRef
 from trtdebug.session.tensors import TensorStore
 from trtdebug.stages.case_files import file_contents
 from trtdebug.stages.context import Context
+from trtdebug.stages.ignored import ignored_options
 from trtdebug.stages.inputs import (
     Samples,
     check_profiles,
@@ -36,12 +37,11 @@ from trtdebug.stages.inputs import (
     generated,
     read_samples,
 )
+from trtdebug.stages.marks import check_marks
 from trtdebug.stages.operator_sources import operator_sources, same_implementation
 
 _IN_EXTENSIONS = {"tensorrt-rtx": "trtdebug-rtx"}
 """First-party backends that are packages of their own."""
-_WITHOUT_LIBRARIES = ("emulator", "onnxruntime")
-"""Backends that have no use for TensorRT's plugin libraries."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,10 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
     reference = working_reference(request.reference, plugins)
     candidate, notes = choose_candidate(_engines_backend(request) if engine else request.candidate, plugins)
     _check_precision(candidate, request.options)
+    built = request.model if engine or request.candidate_model is None else request.candidate_model
+    check_marks(request.options, built, candidate)
     if isinstance(candidate, ChecksOptions) and not engine:
-        candidate.check_options(request.options, request.candidate_model or request.model)
+        candidate.check_options(request.options, built)
     case = Case(
         model=str(request.model.resolve()),
         sha256=content_sha256(request.model),
@@ -140,7 +142,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         candidate_sha256=candidate_sha256,
     )
     notes += _vacuous(candidate, request) + same_implementation(candidate.name, operators)
-    notes += _unread_libraries(candidate, request.options)
+    notes += ignored_options(candidate, request)
     return Prepared(case, samples, findings + notes)
 
 
@@ -367,14 +369,6 @@ def _vacuous(candidate: Backend, request: CaseRequest) -> tuple[Finding, ...]:
             mitigation="Give --fp16 or --bf16, another --candidate, or a --candidate-model.",
         ),
     )
-
-
-def _unread_libraries(candidate: Backend, options: BuildOptions) -> tuple[Finding, ...]:
-    if not options.plugins or candidate.name not in _WITHOUT_LIBRARIES:
-        return ()
-    message = f"plugin libraries are ignored by {candidate.name}"
-    advice = "Give --operators FILE, which says what the custom operators compute."
-    return (Finding("plugins-ignored", "warning", message, mitigation=advice),)
 
 
 def _hash(samples: Samples) -> str:
