@@ -95,6 +95,12 @@ def test_two_side_by_side(folder: Path) -> None:
         ("inspect .", ". is neither a session nor a trial"),
         ("compare m.onnx --engine garbage.engine", "garbage.engine is no serialized TensorRT engine"),
         ("compare m.onnx --engine missing.plan", "missing.plan can't be read"),
+        (
+            "compare m.onnx --engine m.onnx",
+            "m.onnx is an ONNX model, and --engine takes a serialized TensorRT engine",
+        ),
+        ("compare m.onnx --engine m.onnx", "Give the model as --candidate-model."),
+        ("compare m.onnx --engine layers.json", "layers.json is no serialized TensorRT engine"),
         ("compare m.onnx --engine of10.engine --candidate emulator", "emulator loads no serialized engine"),
         ("compare m.onnx --engine of10.engine --candidate-model m.onnx", "exclude each other"),
         ("run m.onnx --candidate-model of10.engine", "of10.engine is a serialized engine"),

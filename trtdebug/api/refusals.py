@@ -26,6 +26,28 @@ def refuse_engine(candidate: Path | None) -> None:
         )
 
 
+def refuse_no_engine(engine: Path) -> None:
+    """Raises `UserError` for a file that is no serialized engine where `--engine` wants one."""
+    from trtdebug.backends.tensorrt.engine_file import is_engine_file, read_header
+
+    if not is_engine_file(engine) and _is_model(engine):
+        raise UserError(
+            f"{engine} is an ONNX model, and --engine takes a serialized TensorRT engine.",
+            "Give the model as --candidate-model.",
+        )
+    read_header(engine)
+
+
+def _is_model(path: Path) -> bool:
+    from trtdebug.graph.load import parse_model
+
+    try:
+        parse_model(path)
+    except UserError:
+        return False
+    return True
+
+
 def refuse_foreign(folder: Path) -> None:
     """Raises `UserError` for a folder with other things in it: a session is not spread among them."""
     if not folder.is_dir() or any((folder / name).exists() for name in _MARKS):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from trtdebug.api.refusals import refuse_no_engine
 from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import UNTESTABLE, show, user_errors
 from trtdebug.cli.inspect_engine import unloadable
@@ -62,6 +63,7 @@ def compare(
     if engine is not None:
         if options.candidate_model is not None:
             raise UserError("--engine and --candidate-model exclude each other.", "Give one candidate.")
+        refuse_no_engine(engine)
         options = replace(options, candidate_model=engine)
     with opened(options, engines=True) as case:
         need_reference(case)
