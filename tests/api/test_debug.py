@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,25 @@ def test_bad_arguments_are_one_error_and_leave_nothing(
         trtdebug.debug(clamped_gemm(), session="s", **arguments)  # type: ignore[arg-type]
     assert said in str(error.value)
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("function", [trtdebug.debug, trtdebug.compare, trtdebug.assert_matches])
+@pytest.mark.parametrize("model", [3, None, b"model.onnx", onnx.GraphProto()])
+def test_what_is_no_model_is_told_what_may_be_one(
+    function: Callable[..., object], model: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(trtdebug.UserError) as error:
+        function(model)
+    assert error.value.message == f"model is of type {type(model).__name__}."
+    assert error.value.hint.startswith("Give the path of an ONNX file, or an onnx.ModelProto")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("argument", ["session", "fix_folder"])
+def test_what_is_no_path_is_told(argument: str) -> None:
+    with pytest.raises(trtdebug.UserError, match=f"{argument} is of type int"):
+        trtdebug.debug(clamped_gemm(), **{argument: 3})  # type: ignore[arg-type]
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:

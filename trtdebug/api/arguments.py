@@ -100,6 +100,14 @@ class CaseArguments(TypedDict, total=False):
     workers: int
 
 
+def path_of(name: str, value: FilePath, expected: str = "a path, as text or a pathlib.Path") -> Path:
+    """The argument `name` as a path. Raises `UserError`, which tells what is `expected`, for what is none."""
+    try:
+        return Path(value)
+    except TypeError:
+        raise UserError(f"{name} is of type {type(value).__name__}.", f"Give {expected}.") from None
+
+
 def as_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, but for `inputs`, as `request_of` takes them: by the command line's names, as its texts.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import Unpack
 
-from trtdebug.api.arguments import CaseArguments, FilePath
+from trtdebug.api.arguments import CaseArguments, FilePath, path_of
 from trtdebug.api.diagnosing import diagnose
 from trtdebug.api.opened_case import TellProgress, opened_case
 from trtdebug.api.result import DebugResult
@@ -47,6 +46,7 @@ def debug(
     Raises:
         UserError: something that was given does not exist, can't be read or does not fit; one sentence and a hint.
     """
+    fix = path_of("fix_folder", fix_folder) if fix_folder is not None else None
     with opened_case(model, session, progress, case) as opened:
-        done = diagnose(opened, until, Path(fix_folder) if fix_folder is not None else None)
+        done = diagnose(opened, until, fix)
         return DebugResult(done.diagnosis, opened.folder, done.report)

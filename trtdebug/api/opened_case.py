@@ -11,7 +11,7 @@ from typing import Any
 
 import onnx
 
-from trtdebug.api.arguments import FilePath, as_options
+from trtdebug.api.arguments import FilePath, as_options, path_of
 from trtdebug.api.given import stored_inputs, stored_model
 from trtdebug.api.opening import Opened, opened, wants_tensorrt
 from trtdebug.api.place import Place
@@ -25,6 +25,8 @@ from trtdebug.session.session import create_folder, new_folder
 from trtdebug.stages.context import Progress
 
 TellProgress = Callable[[Progress], None]
+
+_MODELS = "the path of an ONNX file, or an onnx.ModelProto (onnx.load_model_from_string makes one of bytes)"
 
 
 class _Teller:
@@ -54,8 +56,9 @@ def opened_case(
         UserError: something that was given does not exist, can't be read or does not fit.
     """
     in_memory = isinstance(model, onnx.ModelProto)
-    path = Path(model.graph.name or "model") if isinstance(model, onnx.ModelProto) else Path(model)
-    folder = Path(session) if session is not None else new_folder(path)
+    named = model.graph.name or "model" if isinstance(model, onnx.ModelProto) else model
+    path = path_of("model", named, _MODELS)
+    folder = path_of("session", session) if session is not None else new_folder(path)
     options = as_options(arguments)
     if not engines:
         refuse_engine(options.get("candidate_model"))
