@@ -48,6 +48,8 @@ def test_a_damaged_trial_is_named(session: Session) -> None:
     (session.trial_folder(job().sha256) / "outcome.json").write_text("{}")
     with pytest.raises(UserError, match=job().sha256):
         stored_trials(session)
+    with pytest.raises(UserError, match=job().sha256):  # whoever goes on with the session needs it, too
+        session.run(job())
 
 
 def test_the_places_of_plugins_and_operators_are_no_part_of_it() -> None:

@@ -22,6 +22,7 @@ from trtdebug.session.places import note_places
 from trtdebug.session.skips import SKIPPED, Skips, read_skips
 from trtdebug.session.tensors import TensorStore
 from trtdebug.session.timing import ENGINE_FILE
+from trtdebug.session.trial_files import read_outcome
 
 DEFAULT_ROOT = Path(".trtdebug")
 
@@ -142,10 +143,10 @@ class Session:
             listener(job, outcome, cached)
 
     def _finished(self, job: Job) -> Outcome | None:
-        path = self.trial_folder(job.sha256) / "outcome.json"
-        if not path.exists() or not self._kept(job):
+        folder = self.trial_folder(job.sha256)
+        if not (folder / "outcome.json").exists() or not self._kept(job):
             return None
-        outcome = loads(path.read_text(encoding="utf-8"), Outcome)
+        outcome = read_outcome(folder)
         kept = [e.tensor for e in outcome.tensors if e.status != "pass" and e.kind != "missing-output"]
         needed = kept if job.keep == "failing" else []
         return outcome if self._stored(job, needed, job.sha256) else None

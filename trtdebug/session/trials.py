@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import fault, loads
 from trtdebug.core.outcome import Outcome
 from trtdebug.session.job import Job
 from trtdebug.session.session import Session
+from trtdebug.session.trial_files import read_job, read_outcome
 
 
 @dataclass(frozen=True)
@@ -33,21 +30,11 @@ def stored_trials(session: Session) -> tuple[StoredTrial, ...]:
     order = {name: number for number, name in enumerate(finished)}
     paths = session.folder.glob("trials/*/outcome.json")
     names = sorted((p.parent.name for p in paths), key=lambda name: (order.get(name, -1), name))
-    return tuple(_read(session.trial_folder(name)) for name in names)
+    folders = (session.trial_folder(name) for name in names)
+    return tuple(StoredTrial(f.name, read_job(f), read_outcome(f)) for f in folders)
 
 
 def of_latest_version(trials: Sequence[StoredTrial]) -> tuple[StoredTrial, ...]:
     """Without the candidate's trials of another version, or on another device, than that which was used last."""
     made = [(t.job.backend, t.job.version) for t in trials if t.job.role == "candidate"]
     return tuple(t for t in trials if t.job.role != "candidate" or (t.job.backend, t.job.version) == made[-1])
-
-
-def _read(folder: Path) -> StoredTrial:
-    try:
-        job = loads((folder / "trial.json").read_text(encoding="utf-8"), Job)
-        outcome = loads((folder / "outcome.json").read_text(encoding="utf-8"), Outcome)
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"the trial {folder} cannot be read: {error}.", "Remove its folder.") from error
-    except Exception as error:  # whatever cattrs finds wrong with it
-        raise UserError(f"the trial {folder} is damaged: {fault(error)}.", "Remove its folder.") from error
-    return StoredTrial(folder.name, job, outcome)

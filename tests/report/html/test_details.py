@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 from transformer_session import MadeSession, make_session
 
+from trtdebug.core.errors import UserError
 from trtdebug.report.html.columns import data_text, page_data
 from trtdebug.report.html.details import Details, read_details
 from trtdebug.report.html.render import render_html
+from trtdebug.report.html.trials import read_trials
+from trtdebug.stages.sanity import AS_BUILT
 
 NODES = 110
 
@@ -152,6 +156,22 @@ def test_a_damaged_tensor_is_left_out(made: MadeSession, details: Details, tmp_p
         path.write_bytes(path.read_bytes()[:40])
     left = read_details(damaged, made.report).values
     assert {v.tensor for v in details.values} - {v.tensor for v in left} == {details.values[0].tensor}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"role": "candidate", "limits": 3}'])
+@pytest.mark.parametrize("file", ["trial.json", "outcome.json", "engine.json"])
+def test_a_damaged_trial_is_named(file: str, content: str, made: MadeSession, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(made.folder, damaged)
+    built = [t for t in read_trials(damaged) if t.purpose == AS_BUILT]
+    for trial in built:
+        (trial.folder / file).write_text(content)
+    with pytest.raises(
+        UserError, match=rf"the trial {re.escape(str(damaged))}\S+ (is damaged|cannot be read): "
+    ) as told:
+        render_html(made.report, damaged)
+    assert any(t.sha256 in told.value.message for t in built)
+    assert told.value.hint == "Remove its folder."
 
 
 def test_what_was_only_foreseen_is_told_as_such(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def keep_details(
     store_graph(folder, case.sha256, graph)
     errors = Errors(_models(case))
     for trial in read_trials(folder):
-        errors.add(trial)
+        with trial.in_use():
+            errors.add(trial)
     store_values(folder, count_values(folder, report, graph, errors, case.samples))
 
 
@@ -62,10 +63,11 @@ def read_details(folder: Path, report: Mapping[str, Any]) -> Details:
     place = graph.place if graph is not None else {}
     errors, engines, steps = Errors(_models(case)), Engines(place), []
     for trial in read_trials(folder):
-        errors.add(trial)
-        engines.add(trial)
-        if is_step(trial):
-            steps.append(step_of(trial, place))
+        with trial.in_use():
+            errors.add(trial)
+            engines.add(trial)
+            if is_step(trial):
+                steps.append(step_of(trial, place))
     values = stored_values(folder)
     if values is None:
         values = count_values(folder, report, graph or Graph(()), errors, case.samples)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trtdebug.core.jsonable import from_data
+from trtdebug.core.jsonable import loads
 from trtdebug.core.outcome import EngineInfo
 from trtdebug.session.journal import Journal
+from trtdebug.session.trial_files import naming, read_job, read_outcome
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,21 @@ class Trial:
     @property
     def engine(self) -> EngineInfo | None:
         """What was built; None where nothing was."""
-        stored = _read(self.folder / "engine.json")
-        return from_data(stored, EngineInfo) if stored else None
+        path = self.folder / "engine.json"
+        if not path.is_file():
+            return None
+        with naming(self.folder):
+            return loads(path.read_text(encoding="utf-8"), EngineInfo)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Raises `UserError` where what is done with the trial fails, and its files turn out to be damaged."""
+        try:
+            yield
+        except (AttributeError, LookupError, TypeError, ValueError):
+            read_job(self.folder)
+            read_outcome(self.folder)
+            raise
 
     def of_kinds(self, *kinds: str) -> bool:
         """Whether its interventions are of these kinds only."""
@@ -78,8 +93,5 @@ def read_trials(session: Path) -> Iterator[Trial]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The JSON object in it; empty where there is no such file."""
-    if not path.is_file():
-        return {}
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
