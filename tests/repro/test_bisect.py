@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trtdebug.repro.export import export
-from trtdebug.repro.scripts.bisect_versions import first_bad
+from trtdebug.repro.scripts.bisect_versions import environment, first_bad
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
 
 CULPRITS = ("norm_pow", "norm_var", "norm_eps", "norm_sqrt")
@@ -50,6 +50,39 @@ def folder(layernorm, tmp_path: Path) -> Path:
         python.write_text(f"#!/bin/sh\n{run}\n")
         python.chmod(python.stat().st_mode | stat.S_IEXEC)
     return made
+
+
+@pytest.fixture
+def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Python whose environments have a pip that says a lot, and fails for `bad`."""
+    python = tmp_path / "python"
+    log = 'for i in $(seq 100); do echo "line $i"; echo "warning $i" >&2; done'
+    python.write_text(
+        f"""#!/bin/sh
+mkdir -p "$3/bin"
+cat > "$3/bin/python" <<'END'
+#!/bin/sh
+{log}
+case "$*" in *bad*) exit 1;; esac
+END
+chmod +x "$3/bin/python"
+"""
+    )
+    python.chmod(python.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setattr(sys, "executable", str(python))
+    return tmp_path
+
+
+def test_pip_is_heard_only_where_it_fails(pip: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    template = str(pip / "{version}" / "bin" / "python")
+    assert environment(template, "tensorrt=={version}", "good") == template.format(version="good")
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(OSError, match="tensorrt==bad ended with exit code 1"):
+        environment(template, "tensorrt=={version}", "bad")
+    stdout, stderr = capfd.readouterr()
+    assert stdout == ""
+    assert stderr.splitlines()[-2:] == ["  line 100", "  warning 100"]
+    assert len(stderr.splitlines()) == 20
 
 
 def bisect(folder: Path, *words: str) -> tuple[int, list[str]]:

@@ -26,6 +26,8 @@ from trtdebug.scripts.words import printable
 
 _ONE_FAILURE = frozenset(("nonfinite", "mismatch"))
 """Kinds that are the same failure: which of the two shows depends on the kernel."""
+_LAST_LINES = 20
+"""Of what pip says, where it fails."""
 
 
 def one_run(python: str, backend: str | None, timeout: float) -> tuple[int, str]:
@@ -106,7 +108,7 @@ def environment(template: str, packages: str, version: str) -> str:
     """The Python of a version's environment; one that is not there is made by pip.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be made; how that was told last stands on stderr.
     """
     python = Path(template.format(version=version))
     if python.exists():
@@ -116,8 +118,17 @@ def environment(template: str, packages: str, version: str) -> str:
         [sys.executable, "-m", "venv", str(folder)],
         [str(python), "-m", "pip", "install", "--quiet", *packages.format(version=version).split()],
     ):
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
         if done.returncode:
+            for line in done.stdout.splitlines()[-_LAST_LINES:]:
+                print(f"  {printable(line)}", file=sys.stderr)
             raise OSError(f"{' '.join(command)} ended with exit code {done.returncode}")
     return str(python)
 
