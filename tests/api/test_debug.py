@@ -133,6 +133,17 @@ def test_what_is_no_path_is_told(argument: str) -> None:
         trtdebug.debug(clamped_gemm(), **{argument: 3})  # type: ignore[arg-type]
 
 
+def test_no_config_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "trtdebug.toml").write_text('fp16 = true\nrequired_plugins = ["trtdebug-nowhere"]\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRTDEBUG_CONFIG", raising=False)
+    onnx.save(clamped_gemm(), "m.onnx")
+    with jobs_run_here():
+        assert "trtdebug-nowhere" in command("run", "m.onnx", "--session", "by-command").stderr
+        result = trtdebug.debug("m.onnx", candidate="emulator", session="s")
+    assert result.report["candidate"]["options"]["precision"] == "fp32"
+
+
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(trtdebug.UserError, match="not empty and no session"):
