@@ -14,7 +14,10 @@ import pytest
 from trtdebug.repro.manifest import read_manifest
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
-NODES = "norm_pow..norm_sqrt"
+REPRO = (
+    *("repro", "m.onnx", "--fp16", "--candidate", "tensorrt"),
+    *("--nodes", "norm_pow..norm_sqrt", "--session", "s", "--quiet"),
+)
 
 
 def run(*line: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -34,19 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the bundled sample, and a repro of its four nodes that overflow."""
     folder = tmp_path_factory.mktemp("ways")
     assert trtdebug("demo", "--save", "m.onnx", cwd=folder).returncode == 0
-    line = [
-        "repro",
-        "m.onnx",
-        "--fp16",
-        "--candidate",
-        "tensorrt",
-        "--nodes",
-        NODES,
-        "--session",
-        "s",
-        "--quiet",
-    ]
-    done = trtdebug(*line, "--output", "repro", cwd=folder)
+    done = trtdebug(*REPRO, "--output", "repro", cwd=folder)
     assert done.returncode == 1, done.stdout + done.stderr
     return folder
 
@@ -79,19 +70,7 @@ def test_trtexec(home: Path) -> None:
 
 
 def test_anonymised(home: Path) -> None:
-    line = [
-        "repro",
-        "m.onnx",
-        "--fp16",
-        "--candidate",
-        "tensorrt",
-        "--nodes",
-        NODES,
-        "--session",
-        "s",
-        "--quiet",
-    ]
-    done = trtdebug(*line, "--anonymise", "--output", "anonymous", cwd=home)
+    done = trtdebug(*REPRO, "--anonymise", "--output", "anonymous", cwd=home)
     assert done.returncode == 1, done.stdout + done.stderr
     assert trtdebug("repro", "check", "anonymous", cwd=home).returncode == 1
 
