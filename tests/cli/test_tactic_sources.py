@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.options import CaseOptions, with_options
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps, loads
@@ -23,7 +23,7 @@ def given(*words: str) -> CaseOptions:
         got.append(options)
 
     app = typer.Typer()
-    app.command()(with_case_options(command))
+    app.command()(with_options(command))
     done = CliRunner().invoke(app, ["m.onnx", *words])
     assert done.exit_code == 0, done.output
     return got[0]

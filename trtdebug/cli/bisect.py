@@ -9,11 +9,11 @@ import typer
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.opening import opened
-from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.options import CaseOptions, with_options
 
 
 @user_errors
-@with_case_options
+@with_options
 def bisect(options: CaseOptions) -> None:
     """Only the cause: the smallest set of nodes that fails.
 

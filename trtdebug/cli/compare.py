@@ -15,7 +15,7 @@ from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import UNTESTABLE, show, user_errors
 from trtdebug.cli.inspect_engine import unloadable
 from trtdebug.cli.opening import need_reference, opened
-from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.options import CaseOptions, with_options
 from trtdebug.cli.profiling import RUNS, Profile, ProfileRuns
 from trtdebug.core.errors import UserError
 
@@ -28,7 +28,7 @@ _STDOUT = Path("-")
 
 
 @user_errors
-@with_case_options
+@with_options
 def compare(
     options: CaseOptions,
     failing: Annotated[

@@ -10,11 +10,11 @@ import typer
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.opening import check_writable, opened
-from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.options import CaseOptions, with_options
 
 
 @user_errors
-@with_case_options
+@with_options
 def fix(
     options: CaseOptions,
     output: Annotated[

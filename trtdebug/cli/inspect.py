@@ -10,7 +10,7 @@ import typer
 
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.options import CaseOptions, with_options
 from trtdebug.cli.profiling import RUNS, Profile, ProfileRuns
 from trtdebug.core.errors import UserError
 
@@ -21,7 +21,7 @@ _NOT_OF_A_BUILD = ("model", "json", "quiet")
 
 
 @user_errors
-@with_case_options
+@with_options
 def inspect(
     options: CaseOptions,
     other: Annotated[

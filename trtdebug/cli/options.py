@@ -1,11 +1,11 @@
-"""The options that every command that builds has: once, here."""
+"""Options that several commands have: once, here."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, Union, get_args, get_origin, get_type_hints
 
@@ -22,9 +22,32 @@ if TYPE_CHECKING:
 _CASE, _BUILD, _INPUTS, _VERDICT, _SESSION = "Case", "Build", "Inputs", "Verdict", "Session and output"
 
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+"""Of a command that runs nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningOptions:
+    """What a command line says of how trials run, and of what is printed. Field names are parameter names."""
+
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7, rich_help_panel=_SESSION)
+    ] = 1800.0
+    worker_memory: WorkerMemory = None
+    executor: ExecutorName = EXECUTOR
+    gpus: Gpus = None
+    workers: Workers = None
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=_SESSION)] = False
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=_SESSION)] = False
+
+    def place(self, folder: Path) -> Place:
+        """The session in a folder, with what runs its trials."""
+        return Place(folder, self.timeout, self.worker_memory, self.executor, self.gpus, self.workers)
+
+
 @dataclass(frozen=True)
-class CaseOptions:
-    """What a command line says of a case. Field names are parameter names."""
+class CaseOptions(RunningOptions):
+    """What a command line says of a case, too."""
 
     model: Annotated[Path, typer.Argument(help="ONNX model.", show_default=False)]
     fp16: Annotated[bool, typer.Option("--fp16", help="Build in FP16.", rich_help_panel=_BUILD)] = False
@@ -185,20 +208,7 @@ class CaseOptions:
             metavar="DIR", help="Session folder. Default: .trtdebug/<id>.", rich_help_panel=_SESSION
         ),
     ] = None
-    timeout: Annotated[
-        float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7, rich_help_panel=_SESSION)
-    ] = 1800.0
-    worker_memory: WorkerMemory = None
-    executor: ExecutorName = EXECUTOR
-    gpus: Gpus = None
-    workers: Workers = None
     max_memory: MaxMemory = None
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=_SESSION)] = False
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=_SESSION)] = False
-
-    def place(self, folder: Path) -> Place:
-        """The session in a folder, with what runs its trials."""
-        return Place(folder, self.timeout, self.worker_memory, self.executor, self.gpus, self.workers)
 
     def request(self) -> CaseRequest:
         """The request for preflight. Raises `UserError` for options that exclude each other."""
@@ -209,8 +219,19 @@ class CaseOptions:
 
 
 @functools.cache
-def _case_hints() -> dict[str, Any]:
-    return get_type_hints(CaseOptions, include_extras=True)
+def _parameters(kind: Any) -> tuple[inspect.Parameter, ...]:
+    """A parameter a field of `RunningOptions` or a class below it; those that all have come last."""
+    hints, shared = get_type_hints(kind, include_extras=True), fields(RunningOptions)
+    own = [f for f in fields(kind) if f.name not in {s.name for s in shared}]
+    return tuple(
+        inspect.Parameter(
+            f.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if f.default is MISSING else f.default,
+            annotation=hints[f.name],
+        )
+        for f in (*own, *shared)
+    )
 
 
 def _annotated(hint: Any) -> Any:
@@ -219,32 +240,24 @@ def _annotated(hint: Any) -> Any:
     return first if get_origin(hint) is Union and get_origin(first) is Annotated else hint
 
 
-def with_case_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives `command(options: CaseOptions, ...)` the parameters of `CaseOptions` in place of `options`."""
-    hints = _case_hints()
-    own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
-    own_hints = {
-        name: _annotated(hint)
-        for name, hint in get_type_hints(command, include_extras=True).items()
-        if name != "options"
-    }
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the parameters of the class of its `options` (see `RunningOptions`) in place of them."""
+    hints = get_type_hints(command, include_extras=True)
+    kind = hints["options"]
+    parameters: list[inspect.Parameter] = []
+    for own in inspect.signature(command).parameters.values():
+        if own.name == "options":
+            parameters += _parameters(kind)
+        else:
+            annotation = _annotated(hints[own.name])
+            parameters.append(own.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation))
 
     @functools.wraps(command)
     def wrapper(**given: Any) -> None:
-        options = CaseOptions(**{f.name: given.pop(f.name) for f in fields(CaseOptions)})
+        options = kind(**{f.name: given.pop(f.name) for f in fields(kind)})
         command(options=options, **given)
 
-    shared = [
-        inspect.Parameter(
-            f.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=f.default if f.name != "model" else inspect.Parameter.empty,
-            annotation=hints[f.name],
-        )
-        for f in fields(CaseOptions)
-    ]
-    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[p.name]) for p in own]
     del wrapper.__wrapped__  # typer would look through it
-    wrapper.__signature__ = inspect.Signature([*shared, *keyword_only])  # type: ignore[attr-defined]
-    wrapper.__annotations__ = hints | own_hints
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     return wrapper

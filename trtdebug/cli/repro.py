@@ -15,7 +15,7 @@ from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import UNTESTABLE, user_errors
 from trtdebug.cli.limits import size_of
 from trtdebug.cli.opening import check_writable, need_reference, opened
-from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.options import CaseOptions, with_options
 from trtdebug.cli.repro_check import CHECK, check
 from trtdebug.core.errors import UserError
 
@@ -37,7 +37,7 @@ class ReproCommand(Command):
 
 
 @user_errors
-@with_case_options
+@with_options
 def repro(
     options: CaseOptions,
     nodes: Annotated[

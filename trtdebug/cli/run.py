@@ -7,11 +7,11 @@ import typer
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.opening import opened
-from trtdebug.cli.options import CaseOptions, with_case_options
+from trtdebug.cli.options import CaseOptions, with_options
 
 
 @user_errors
-@with_case_options
+@with_options
 def run(options: CaseOptions) -> None:
     """From a failing model to its cause, a fix and a repro."""
     with opened(options) as case:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from trtdebug.api.place import EXECUTOR, Place
 from trtdebug.cli.console import say
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.limits import WorkerMemory
 from trtdebug.cli.opening import reopened
+from trtdebug.cli.options import RunningOptions, with_options
 from trtdebug.cli.sessions import chosen_session, until
-from trtdebug.cli.workers import ExecutorName, Gpus, Workers
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ _Folder = Optional[Path]  # noqa: UP045 - typer evaluates this on Python 3.10
 
 
 @user_errors
+@with_options
 def replay(
     log: Annotated[
         Path, typer.Argument(metavar="LOG", help="What `trtdebug log` printed.", show_default=False)
@@ -37,13 +36,8 @@ def replay(
     model: Annotated[
         _Folder, typer.Option(metavar="FILE", help="Where the model is, if the session does not find it.")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
-    worker_memory: WorkerMemory = None,
-    executor: ExecutorName = EXECUTOR,
-    gpus: Gpus = None,
-    workers: Workers = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    *,
+    options: RunningOptions,
 ) -> None:
     """A new session with the verdicts of a log.
 
@@ -59,9 +53,8 @@ def replay(
     name = Path(Session(old).case().model)
     folder = session or new_folder(name)
     new = replayed(content, old, folder, model)
-    place = Place(new.folder, timeout, worker_memory, executor, gpus, workers)
-    with reopened(place, quiet, recorded=True) as case:
-        code = diagnose(case, until(Session(old)), json)
+    with reopened(options.place(new.folder), options.quiet, recorded=True) as case:
+        code = diagnose(case, until(Session(old)), options.json)
     raise typer.Exit(code)
 
 

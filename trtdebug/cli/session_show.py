@@ -9,12 +9,11 @@ import typer
 
 from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.options import Json
 from trtdebug.cli.sessions import SessionFolder, chosen_session
 
 if TYPE_CHECKING:
     from trtdebug.report.session_facts import SessionFacts
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @user_errors

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from trtdebug.api.place import EXECUTOR, Place
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.limits import WorkerMemory
 from trtdebug.cli.opening import reopened
-from trtdebug.cli.workers import ExecutorName, Gpus, Workers
+from trtdebug.cli.options import Json, RunningOptions, with_options
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,19 +25,15 @@ SessionFolder = Annotated[
 
 
 @user_errors
+@with_options
 def resume(
     folder: SessionFolder = None,
     model: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="FILE", help="Where the model is, for a session that was moved without it."),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
-    worker_memory: WorkerMemory = None,
-    executor: ExecutorName = EXECUTOR,
-    gpus: Gpus = None,
-    workers: Workers = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    *,
+    options: RunningOptions,
 ) -> None:
     """Goes on with an interrupted session.
 
@@ -48,16 +42,13 @@ def resume(
     chosen = chosen_session(folder)
     if model is not None:
         _same_model(chosen, model)
-    place = Place(chosen, timeout, worker_memory, executor, gpus, workers)
-    with reopened(place, quiet, model=model) as case:
-        code = diagnose(case, until(case.ctx.session), json)
+    with reopened(options.place(chosen), options.quiet, model=model) as case:
+        code = diagnose(case, until(case.ctx.session), options.json)
     raise typer.Exit(code)
 
 
 @user_errors
-def log(
-    folder: SessionFolder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
+def log(folder: SessionFolder = None, json: Json = False) -> None:
     """The log of a session, to read and to edit.
 
     A line a trial with its verdict; what else happened stands in comments. `trtdebug replay` takes it.
@@ -74,9 +65,7 @@ def log(
 
 
 @user_errors
-def status(
-    folder: SessionFolder = None, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
+def status(folder: SessionFolder = None, json: Json = False) -> None:
     """Sessions: finished or not, and what they found."""
     from trtdebug.session.session import list_sessions
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from trtdebug.api.place import EXECUTOR, Place, start_executor
+from trtdebug.api.place import start_executor
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import UNTESTABLE, show, user_errors
-from trtdebug.cli.limits import WorkerMemory
 from trtdebug.cli.opening import opened_request
+from trtdebug.cli.options import RunningOptions, with_options
 from trtdebug.cli.plugins import load
-from trtdebug.cli.workers import ExecutorName, Gpus, Workers
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 
 @user_errors
+@with_options
 def verify(
     folder: Annotated[
         Path, typer.Argument(metavar="FIX_DIR", help="Fix folder: fix/ of a session.", show_default=False)
@@ -59,13 +59,8 @@ def verify(
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="DIR", help="Session folder to keep. Default: none is kept."),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that one trial may take.", min=1, max=1e7)] = 1800.0,
-    worker_memory: WorkerMemory = None,
-    executor: ExecutorName = EXECUTOR,
-    gpus: Gpus = None,
-    workers: Workers = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    *,
+    options: RunningOptions,
 ) -> None:
     """Tells whether an exported fix still holds.
 
@@ -85,12 +80,11 @@ def verify(
         extensions = load()
         _refuse_absent(request.candidate, extensions)
         opened = Session(place)
-        running = Place(place, timeout, worker_memory, executor, gpus, workers)
-        start_executor(opened, extensions, running)
-        with closing(opened), opened_request(request, opened, extensions, quiet) as case:
+        start_executor(opened, extensions, options.place(place))
+        with closing(opened), opened_request(request, opened, extensions, options.quiet) as case:
             found = build_and_compare(case.ctx, folder, manifest, own_inputs=inputs is None)
             rule = case.ctx.limits.describe()
-    if json:
+    if options.json:
         say_json(_data(manifest, found, request.model, rule))
     else:
         _print(manifest, found, rule)
