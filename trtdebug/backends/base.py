@@ -16,8 +16,6 @@ from trtdebug.core.intervention import Intervention, Knob
 from trtdebug.core.outcome import EngineInfo, LayerInfo
 
 if TYPE_CHECKING:
-    import onnx
-
     from trtdebug.plugins.types import Operator
 
 Tensor = NDArray[np.generic]
@@ -202,11 +200,12 @@ class ChecksOptions(Protocol):
 
 
 @runtime_checkable
-class NamesTensors(Protocol):
-    """A backend whose own network has tensors beside those of the model, which the user may mark, too."""
+class OwnsTensors(Protocol):
+    """A backend whose network may have tensors beside those of the model, which the user may mark, too."""
 
-    def may_own(self, tensor: str, model: onnx.ModelProto) -> bool:
-        """Whether its network of this model may have a tensor of this name. `build` refuses one that it then lacks."""
+    @property
+    def owns_tensors(self) -> bool:
+        """Whether it has. `build` then refuses a mark of a tensor that is neither the model's nor its own."""
         ...
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 
-from trtdebug.backends.base import Backend, NamesTensors
+from trtdebug.backends.base import Backend, OwnsTensors
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import EVERY_TENSOR
@@ -19,15 +19,15 @@ def check_marks(options: BuildOptions, path: Path, candidate: Backend) -> None:
     """Checks `options.marks` for the model in a file. `EVERY_TENSOR` is one of them, or names nothing.
 
     Raises:
-        UserError: the model has no tensor of such a name, and the candidate's own network cannot have one.
+        UserError: the model has no tensor of such a name, nor has the candidate tensors of its own.
     """
     wanted = [t for t in options.marks if t != EVERY_TENSOR]
-    if not wanted:
+    if not wanted or (isinstance(candidate, OwnsTensors) and candidate.owns_tensors):
         return
     model = load_model(path)
     known = _tensors(model)
     for tensor in wanted:
-        if tensor in known or (isinstance(candidate, NamesTensors) and candidate.may_own(tensor, model)):
+        if tensor in known:
             continue
         near = difflib.get_close_matches(tensor, known, n=3, cutoff=0.0)
         raise UserError(

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from seed_models import identity_add_identity
 
 from trtdebug.backends.tensorrt.layers import LayerFacts, TensorFacts
 from trtdebug.backends.tensorrt.outputs import (
@@ -16,7 +15,6 @@ from trtdebug.backends.tensorrt.outputs import (
     convert_bool_outputs,
     markable,
     marks_note,
-    may_be_own,
     plan_marks,
 )
 from trtdebug.core.errors import BuildFailure
@@ -43,24 +41,6 @@ def test_all_that_can_be_marked_is_listed_and_what_nobody_knows_refused() -> Non
     check_marks(["y", "ti", EVERY_TENSOR], {"y"}, LAYERS, "m.onnx")
     with pytest.raises(BuildFailure, match=r"'nope' is no tensor of m\.onnx"):
         check_marks(["ta", "nope"], {"y"}, LAYERS, "m.onnx")
-
-
-@pytest.mark.parametrize(
-    ("tensor", "may_be"),
-    [
-        ("(Unnamed Layer* 3) [Shuffle]_output", True),
-        ("ONNXTRT_Broadcast_output", True),
-        ("first_output_2", True),
-        ("first", False),
-        ("nope", False),
-        ("nope_output", False),
-        ("_output", False),
-    ],
-)
-def test_names_of_its_own_are_those_of_layers(tensor: str, may_be: bool) -> None:
-    model = identity_add_identity()
-    model.graph.node[0].name = "first"
-    assert may_be_own(tensor, model) is may_be
 
 
 @pytest.mark.parametrize("native", [True, False])

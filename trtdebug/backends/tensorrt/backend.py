@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from trtdebug.backends.base import Availability, BuildRequest, Engine, Support
 from trtdebug.backends.tensorrt import compat
@@ -13,9 +13,6 @@ from trtdebug.backends.tensorrt.probe import probe, try_out
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import Knob
-
-if TYPE_CHECKING:
-    import onnx
 
 _REALISED = frozenset(
     {"PinPrecision", "ForcePrecision", "Knob", "MarkOutputs", "BreakFusion", "ReplaceGraph"}
@@ -68,10 +65,10 @@ class TensorrtBackend:
 
         check_options(options, model, probe().version)
 
-    def may_own(self, tensor: str, model: onnx.ModelProto) -> bool:
-        from trtdebug.backends.tensorrt.outputs import may_be_own
-
-        return compat.has("WEAK_TYPING", probe().version) and may_be_own(tensor, model)
+    @property
+    def owns_tensors(self) -> bool:
+        version = probe().version
+        return bool(version) and compat.has("WEAK_TYPING", version)
 
     def knobs(self, options: BuildOptions, operators: Collection[str]) -> tuple[Knob, ...]:
         from trtdebug.backends.tensorrt.knobs import offered

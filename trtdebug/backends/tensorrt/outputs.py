@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.layers import LayerFacts
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import EVERY_TENSOR
-
-if TYPE_CHECKING:
-    import onnx
-
-_OF_NO_NODE = re.compile(r"\(Unnamed Layer\*|ONNXTRT_")
-"""How the names of layers begin that the parser calls after nothing in the model."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +72,6 @@ def plan_marks(
                 if tensor.dtype == "BOOL" and not bool_outputs:
                     converted.add(name)
     return MarkPlan(marks, skipped, frozenset(converted))
-
-
-def may_be_own(tensor: str, model: onnx.ModelProto) -> bool:
-    """Whether a tensor of TensorRT's own network may be called so: after its layer, `<layer>_output`.
-
-    A layer is called after a node, after weights, or after nothing in the model; only the parser knows which there are.
-    """
-    if re.fullmatch(r".+_output(_\d+)?", tensor) is None:
-        return False
-    names = (n.name for n in (*model.graph.node, *model.graph.initializer) if n.name)
-    return _OF_NO_NODE.match(tensor) is not None or tensor.startswith(tuple(names))
 
 
 def check_marks(
