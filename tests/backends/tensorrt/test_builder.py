@@ -97,6 +97,19 @@ def test_a_timing_cache_that_breaks_the_build_is_left_out_before_anything_is_rel
     assert [MYELIN in n for n in notes] == [True]
 
 
+def test_what_is_said_of_the_timing_cache_is_no_reason_of_another_failure(fails, tmp_path: Path) -> None:
+    """As by 8.6.0 on an H200, which says so in each build that is given a cache, whether it fails or not."""
+    cache = TimingCacheFile(tmp_path / "timing.cache", "TensorRT 8.6.0 on H200")
+    cache.write(b"timings")
+    unused = "4: The timing cache will not be used!"
+    made, fake = fails(lambda timings, constraints: [MYELIN, unused, NOTHING, MYELIN], cache)
+    with pytest.raises(BuildFailure) as failure:
+        made.build({})
+    assert failure.value.message == f"TensorRT does not build it: {NOTHING}"
+    assert fake.asked == [(b"timings", None)]
+    assert cache.path.exists()
+
+
 def test_a_failure_names_the_node_that_tensorrt_blames(fails) -> None:
     made, _ = fails(lambda timings, constraints: ["Could not find any implementation for node a_layer."])
     with pytest.raises(BuildFailure, match="for node a_layer") as failure:

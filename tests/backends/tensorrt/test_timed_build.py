@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trtdebug.backends.tensorrt.constraints import OutOfGpuMemory
-from trtdebug.backends.tensorrt.timed_build import TimedBuild
+from trtdebug.backends.tensorrt.timed_build import RefusedTimings, TimedBuild
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.errors import BuildFailure
 
@@ -28,7 +28,7 @@ class Attempts:
     """Fails with what `outcomes` says: first for a build with timings, second for one without; "" = it builds."""
 
     def __init__(
-        self, with_timings: str, without: str, kind: Callable[[str], BuildFailure] = BuildFailure
+        self, with_timings: str, without: str, kind: Callable[[str], BuildFailure] = RefusedTimings
     ) -> None:
         self.outcomes = {True: with_timings, False: without}
         self.kind = kind
@@ -52,24 +52,26 @@ def test_a_build_that_fails_of_its_timing_cache_is_made_once_more_without(file: 
     assert builds.build(attempts) == "engine"
     assert attempts.made == [b"timings", b""]
     assert builds.note == f"the timing cache was left out, the build failed with it: {MYELIN}"
+    assert not file.path.exists()
 
 
-def test_a_build_that_fails_anyhow_is_told_in_its_own_words_and_tried_without_only_once(
-    file: TimingCacheFile,
-) -> None:
-    builds, attempts = TimedBuild(file), Attempts("no implementation", "no implementation")
-    for _ in range(2):
-        with pytest.raises(BuildFailure, match="no implementation"):
-            builds.build(attempts)
-    assert attempts.made == [b"timings", b"", b"timings"]
-    assert file.read() == (b"timings", "")  # it was not at fault
+def test_a_cache_that_hid_another_failure_is_dropped_too(file: TimingCacheFile) -> None:
+    builds = TimedBuild(file)
+    with pytest.raises(BuildFailure, match="no implementation"):
+        builds.build(Attempts(MYELIN, "no implementation"))
+    assert not file.path.exists()
     assert builds.note == ""
 
 
-def test_a_cache_that_hid_another_failure_is_dropped(file: TimingCacheFile) -> None:
-    with pytest.raises(BuildFailure, match="no implementation"):
-        TimedBuild(file).build(Attempts(MYELIN, "no implementation"))
-    assert not file.path.exists()
+@pytest.mark.parametrize("kind", [BuildFailure, OutOfGpuMemory])
+def test_a_build_that_fails_for_another_reason_is_made_once(
+    file: TimingCacheFile, kind: type[BuildFailure]
+) -> None:
+    builds, attempts = TimedBuild(file), Attempts("no implementation", "unused", kind)
+    with pytest.raises(kind, match="no implementation"):
+        builds.build(attempts)
+    assert attempts.made == [b"timings"]
+    assert file.read() == (b"timings", "")  # it was not at fault
 
 
 def test_without_timings_there_is_nothing_to_leave_out(tmp_path: Path) -> None:
@@ -78,10 +80,3 @@ def test_without_timings_there_is_nothing_to_leave_out(tmp_path: Path) -> None:
         with pytest.raises(BuildFailure, match="no implementation"):
             TimedBuild(file).build(attempts)
         assert attempts.made == [b""]
-
-
-def test_want_of_memory_is_no_fault_of_the_cache(file: TimingCacheFile) -> None:
-    attempts = Attempts("out of memory", "", OutOfGpuMemory)
-    with pytest.raises(OutOfGpuMemory):
-        TimedBuild(file).build(attempts)
-    assert attempts.made == [b"timings"]

@@ -21,8 +21,8 @@ from trtdebug.backends.tensorrt.outputs import convert_bool_outputs
 from trtdebug.backends.tensorrt.plan import BuildPlan
 from trtdebug.backends.tensorrt.selector import make_selector
 from trtdebug.backends.tensorrt.tactics import TacticChoice
-from trtdebug.backends.tensorrt.timed_build import TimedBuild
-from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
+from trtdebug.backends.tensorrt.timed_build import RefusedTimings, TimedBuild
+from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile, is_of_timing_cache
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.gpu_memory import OUT_OF_GPU_MEMORY
 
@@ -83,7 +83,7 @@ class NetworkBuilder:
     def _relaxing(self, constrained: Mapping[str, int]) -> tuple[Any, tuple[str, ...]]:
         if not constrained:
             return self._once(None), ()
-        engine, note = build_constrained(self._once, lambda: self.log.errors, constrained, self._free)
+        engine, note = build_constrained(self._once, self._errors, constrained, self._free)
         return engine, (note,)
 
     def _once(self, constraints: Constraints | None) -> Any:
@@ -120,16 +120,27 @@ class NetworkBuilder:
 
     def _failure(self, told: str) -> BuildFailure:
         """What TensorRT's errors say of a build that failed; `told` where there are none."""
-        memory = next(filter(OUT_OF_GPU_MEMORY.search, self.log.errors), "")
-        said = clean(memory) or self._refused_cache() or self.log.first_error() or told
-        kind = OutOfGpuMemory if memory else BuildFailure
+        errors = self._errors()
+        memory = next(filter(OUT_OF_GPU_MEMORY.search, errors), "")
+        said = (
+            clean(memory)
+            or self._refused_cache()
+            or clean(next(iter(errors), ""))
+            or self.log.first_error()
+            or told
+        )
+        kind = OutOfGpuMemory if memory else BuildFailure if errors or not self.log.errors else RefusedTimings
         error = builder_error(said, self.layer_nodes)
-        blamed = blamed_node(self.log.errors, self.layer_nodes)
+        blamed = blamed_node(errors, self.layer_nodes)
         return kind(
             f"TensorRT does not build it{self._edited()}: {said}",
             node=blamed,
             errors=(replace(error, node=blamed),),
         )
+
+    def _errors(self) -> list[str]:
+        """What TensorRT complained of in the last attempt, but for its timing cache."""
+        return [message for message in self.log.errors if not is_of_timing_cache(message)]
 
     def _edited(self) -> str:
         told = self.editable.told if self.editable is not None else ""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trtdebug.backends.tensorrt.constraints import OutOfGpuMemory
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.errors import BuildFailure
 
 
+class RefusedTimings(BuildFailure):
+    """A build that failed, and all that TensorRT complains of is its timing cache: no word on what was asked."""
+
+
 class TimedBuild:
     """The timing cache of one network's builds.
-
-    TensorRT 8.6 now and then fails to read back its own cache ("myelinCache.h::deserializeFromBuffer"): that says
-    nothing of the model. So the first build that fails with a cache is done once more without it.
 
     Args:
         file: where the timings lie; None = every tactic is timed anew.
@@ -25,11 +25,10 @@ class TimedBuild:
 
     def __init__(self, file: TimingCacheFile | None) -> None:
         self._file = file
-        self._tried_without = False
         self.note = ""
 
     def build(self, attempt: Callable[[bytes], Any]) -> Any:
-        """What `attempt` gives.
+        """What `attempt` gives. Where it fails for its timing cache, that is removed, and it is done once more.
 
         Args:
             attempt: builds once, from a serialised timing cache or b""; raises BuildFailure.
@@ -40,20 +39,13 @@ class TimedBuild:
         timings = self._file.read()[0] if self._file is not None else b""
         try:
             return attempt(timings)
-        except OutOfGpuMemory:
-            raise
-        except BuildFailure as failure:
-            if self._file is None or not timings or self._tried_without:
+        except RefusedTimings as refused:
+            if self._file is None or not timings:
                 raise
-            with_timings = failure
-        self._tried_without = True
-        try:
-            engine = attempt(b"")
-        except BuildFailure as without:
-            if without.message != with_timings.message:
-                self._file.drop()
-            raise
-        self.note = f"the timing cache was left out, the build failed with it: {with_timings.message}"
+            told = refused.message
+        self._file.drop()
+        engine = attempt(b"")
+        self.note = f"the timing cache was left out, the build failed with it: {told}"
         return engine
 
     def keep(self, config: Any) -> None:

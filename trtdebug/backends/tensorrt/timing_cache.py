@@ -5,9 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+
+_COMPLAINT = re.compile(r"\bmyelinCache\.h\b|\bThe timing cache will not be used\b")
+
+
+def is_of_timing_cache(message: str) -> bool:
+    """Whether an error is about a timing cache that TensorRT was given, and not about what it builds.
+
+    8.6.0 on an H200 says so of every cache with blocks of Myelin, its own; then it times those anew, and builds.
+    """
+    return _COMPLAINT.search(message) is not None
 
 
 @dataclass(frozen=True)
