@@ -1,7 +1,7 @@
 """Localisation on 1, 2, 4, ... GPUs: wall time, rounds, how busy each worker was, and whether the answers agree.
 
     python bench/gpu/multi_gpu.py                             # 1, 2, 4 GPUs (as many as there are), TensorRT
-    python bench/gpu/multi_gpu.py --workers 1,4 --blocks 12 --culprits 10
+    python bench/gpu/multi_gpu.py --workers 1,4 --blocks 16 --culprits 10
     python bench/gpu/multi_gpu.py --candidate slow --seconds 3   # no GPU: the emulator, each build takes 3 s more
 
 The model is a small residual network with planted overflows: behind some of its blocks the activations go through
@@ -9,7 +9,8 @@ values beyond FP16, so that two nodes each are at fault: who writes them, and wh
 are convolutions, with `--fault root` a square and its root. What is measured is the search: it gets no look at single
 nodes ahead, which would convict these nodes in one build. So it has `--culprits` nodes to find, as with faults that no
 look at single nodes shows. All workers have built before the clock starts. Each number of workers has a session of its
-own, whose timing cache begins with what a build all in FP16 and builds all in FP32 left.
+own, whose timing cache begins with what a build all in FP16 and builds all in FP32 left. at_once.py tells how much
+there is to gain on a host.
 """
 
 from __future__ import annotations
@@ -243,7 +244,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--candidate", default="tensorrt", help="tensorrt, or slow: the emulator")
     parser.add_argument("--seconds", type=float, default=1.0, help="what a build of slow takes more")
     parser.add_argument("--workers", help="such as 1,2,4; default: so many, as far as there are GPUs")
-    parser.add_argument("--blocks", type=int, default=16)
+    parser.add_argument("--blocks", type=int, default=10)
     parser.add_argument("--culprits", type=int, default=10)
     parser.add_argument("--fault", choices=("conv", "root"), default="conv")
     parser.add_argument("--width", type=int, default=32, help="channels")
