@@ -37,6 +37,7 @@ builder = trt.Builder(logger)
 trt.init_libnvinfer_plugins(logger, "")
 explicit = trt.NetworkDefinitionCreationFlag.__members__.get("EXPLICIT_BATCH")
 flags = 1 << int(explicit) if explicit is not None else 0
+kept = []  # 8.6 crashes where parsers, networks and builder are freed in another order than it likes
 for line in sys.stdin:
     with open(line.strip(), "rb") as file:
         data = file.read()
@@ -46,12 +47,13 @@ for line in sys.stdin:
     errors = [parser.get_error(index) for index in range(parser.num_errors)]
     said = [[str(error.code()).rpartition(".")[2], error.node(), " ".join(error.desc().split())] for error in errors]
     other = builder.create_network(flags)
-    parser = trt.OnnxParser(other, logger)
+    asked = trt.OnnxParser(other, logger)
+    kept.append((network, parser, other, asked))
     cut = []
-    if hasattr(parser, "supports_model"):
-        cut = [[list(nodes), bool(taken)] for nodes, taken in parser.supports_model(data, line.strip())[1]]
+    if hasattr(asked, "supports_model"):
+        cut = [[list(nodes), bool(taken)] for nodes, taken in asked.supports_model(data, line.strip())[1]]
     print("said", json.dumps([parsed, said, cut]), flush=True)
-os._exit(0)  # 8.6 crashes where the interpreter frees parsers, networks and builder as it likes
+os._exit(0)
 """
 """TensorRT's own word, without any code of ours."""
 
