@@ -67,9 +67,19 @@ def test_reformatted_and_engine_outputs_refuse_nothing() -> None:
 
 def test_a_fused_layer_of_nodes_that_were_asked_different_things_honours_none() -> None:
     layer = engine_layer("a + b", "fp16", "tb", "fp16")
-    assert judge(layer, a="fp32", b="fp16") == ReadBack(unverified=("a", "b"))
+    assert judge(layer, a="fp32", b="fp16") == ReadBack(refused=("a",), unverified=("b",))
     assert judge(layer, b="fp16") == ReadBack(unverified=("b",))
+    assert judge(layer, a="fp32") == ReadBack(refused=("a",))
     assert judge(layer, a="fp16", b="fp32") == ReadBack(refused=("b",), unverified=("a",))
+
+
+def test_a_fused_layer_that_reads_one_type_and_writes_another_leaves_it_open() -> None:
+    layer = engine_layer("a + b", "fp32", "tb", "fp16")
+    assert judge(layer, a="fp32", b="fp16") == ReadBack(unverified=("a", "b"))
+    untold = engine_layer("a + b", None, "tb", "fp16")
+    assert judge(untold, a="fp32", b="fp16") == ReadBack(unverified=("a", "b"))
+    within_myelin = engine_layer("a + b", "fp16", "tb", "fp16", "kgen")
+    assert judge(within_myelin, a="fp32", b="fp16") == ReadBack(unverified=("a", "b"))
 
 
 def test_every_layer_of_a_node_has_to_show_it() -> None:

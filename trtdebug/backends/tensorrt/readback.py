@@ -18,7 +18,8 @@ class ReadBack:
 
     Attributes:
         honoured: every layer that computes the node reads and writes the precision asked, and nothing else.
-        refused: the node's own result is stored in another precision than asked.
+        refused: the node's own result is stored in another precision than asked, or it is fused into a layer that has
+            no other float type at its borders than one that was not asked.
         unverified: neither shows: inside a block of Myelin, in a layer of several precisions, or nowhere.
     """
 
@@ -74,9 +75,10 @@ def read_back(
 
     Honoured is only what leaves no doubt: all layers that compute the node lie outside of opaque Myelin blocks,
     are fused only with nodes that were asked the same, and every float tensor at their borders has that type.
-    Refused is only what is plain to see: a layer outside of such blocks stores the node's own output in another
+    Refused is only what is plain to see. A layer outside of such blocks stores the node's own output in another
     float type than asked, and this output is neither an engine output (whose type is fixed) nor reformatted by
-    TensorRT.
+    TensorRT. Or such a layer computes several nodes, and reads and writes one float type only: then none of them is
+    computed in another one. That is how 8.6 answers conv in FP16 and its ReLU in FP32: with either for both.
 
     Args:
         layers: what `layer_infos` gives for `dump`.
@@ -88,6 +90,7 @@ def read_back(
     for layer, info in zip(dump.layers, layers, strict=True):
         concerned = [n for n in info.nodes if n in asked]
         refused.update(n for n in concerned if _stored_otherwise(layer, info, n, asked[n], dump, producer))
+        refused.update(n for n in concerned if asked[n] != (_only_type(layer, info) or asked[n]))
         clear = _clear(layer, info, asked)
         for node in concerned:
             shown[node] = shown.get(node, True) and clear
@@ -106,6 +109,17 @@ def _clear(layer: EngineLayer, info: LayerInfo, asked: Mapping[str, Precision]) 
     told = all(t.precision is not None for t in (*layer.inputs, *layer.outputs))
     writes_floats = any(t.precision in FLOATS for t in layer.outputs)
     return layer.foreign is None and told and writes_floats and len(types) == 1 and types == wanted
+
+
+def _only_type(layer: EngineLayer, info: LayerInfo) -> str | None:
+    """The float type of all that a layer of several nodes reads and writes; None where it has more, or does not show."""
+    tensors = (*layer.inputs, *layer.outputs)
+    if layer.in_myelin or len(info.nodes) < 2 or any(t.precision is None for t in tensors):
+        return None
+    reads, writes = (
+        {t.precision for t in some if t.precision in FLOATS} for some in (layer.inputs, layer.outputs)
+    )
+    return next(iter(reads)) if len(reads) == 1 and reads == writes else None
 
 
 def _stored_otherwise(
