@@ -87,6 +87,31 @@ def test_until_one_is_enough(tmp_path: Path, kind: type[Pool], done: int) -> Non
     assert statuses(session.run_until(jobs(2), lambda outcome: outcome.status == "fail")) == ["pass", "pass"]
 
 
+def test_what_is_done_ahead_is_there_when_it_is_asked_for_and_counts_once(tmp_path: Path) -> None:
+    pool = Pool(passing)
+    session = Session(tmp_path, pool)
+    session.run_ahead(jobs(3))
+    assert sorted(pool.done) == [0, 1]  # so many as there are workers
+    assert [o.reason for o in session.run_all(jobs(2))] == ["0", "1"]
+    assert (session.counts.total, session.counts.builds, session.counts.cached) == (2, 2, 0)
+    session.run(jobs(1)[0])
+    assert (session.counts.total, session.counts.builds, session.counts.cached) == (3, 2, 1)
+
+
+def test_what_was_done_ahead_is_looked_at_before_more_is_begun(tmp_path: Path) -> None:
+    pool = Pool(passing)
+    session = Session(tmp_path, pool)
+    session.run_ahead(jobs(1))
+    assert len(session.run_until(jobs(3), lambda outcome: outcome.status == "pass")) == 1
+    assert pool.done == [0]
+
+
+def test_one_worker_does_nothing_ahead(tmp_path: Path) -> None:
+    alone = OneByOne(passing)
+    Session(tmp_path, alone).run_ahead(jobs(3))
+    assert alone.done == []
+
+
 def test_no_more_begin_than_there_are_workers(tmp_path: Path) -> None:
     session = Session(tmp_path, Pool(passing))
     session.run_all(jobs(6))

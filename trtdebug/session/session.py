@@ -61,6 +61,7 @@ class Session:
     executor: Executor | None = None
     listeners: list[TrialListener] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    _ahead: set[str] = field(default_factory=set, init=False)  # jobs done ahead and not asked for yet
 
     @property
     def journal(self) -> Journal:
@@ -110,7 +111,10 @@ class Session:
             known = SKIPPED if name in skipped else None if name in missing else self._finished(job)
             if known is not None:
                 outcomes[name] = known
-                self._tell(job, known, cached=True)
+                if name in self._ahead:  # it was told of then
+                    self._ahead.discard(name)
+                else:
+                    self._tell(job, known, cached=True)
             else:
                 missing.setdefault(name, job)
 
@@ -126,15 +130,27 @@ class Session:
     def run_until(self, jobs: Sequence[Job], enough: Callable[[Outcome], bool]) -> tuple[Outcome, ...]:
         """The outcomes of jobs in their order, up to the first that is enough.
 
-        As many run at once as can be, so that some may be done in vain; the answer does not depend on that.
+        As many run at once as can be, so that some may be done in vain; the answer does not depend on that. What was
+        done ahead is looked at before more is begun.
         """
         outcomes: list[Outcome] = []
-        for start in range(0, len(jobs), self.workers):
-            for outcome in self.run_all(jobs[start : start + self.workers]):
+        while len(outcomes) < len(jobs):
+            rest = jobs[len(outcomes) :]
+            for outcome in self.run_all(rest[: 1 if rest[0].sha256 in self._ahead else self.workers]):
                 outcomes.append(outcome)
                 if enough(outcome):
                     return tuple(outcomes)
         return tuple(outcomes)
+
+    def run_ahead(self, jobs: Sequence[Job]) -> None:
+        """Does jobs at once that may be asked for next, so that they are there when they are; the likeliest come first.
+
+        With one worker it does nothing, with several no more than there are: so much may be done in vain.
+        """
+        if self.workers > 1:
+            chosen = jobs[: self.workers]
+            self.run_all(chosen)
+            self._ahead.update(job.sha256 for job in chosen)
 
     def _tell(self, job: Job, outcome: Outcome, cached: bool) -> None:
         if job.role == "candidate":
