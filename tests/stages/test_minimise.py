@@ -8,6 +8,8 @@ from pathlib import Path
 import onnx
 import pytest
 from keeping_backend import KeepingBackend, diagnose, opened
+from several_workers import Counting, Threads
+from slow_backend import redundant
 
 from trtdebug.backends.base import BuildRequest
 from trtdebug.core.diagnosis import Culprit
@@ -16,6 +18,7 @@ from trtdebug.core.intervention import ForcePrecision, PinPrecision
 from trtdebug.core.outcome import Signature
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
+from trtdebug.session.executor import InProcess
 from trtdebug.stages.context import Context
 from trtdebug.stages.fix import fix
 from trtdebug.stages.localise import Located
@@ -70,6 +73,23 @@ def test_what_fails_alone_needs_no_build(demo: onnx.ModelProto, tmp_path: Path) 
     located = Located((), NEEDED, alone=frozenset(NEEDED))
     assert minimal_pins(ctx, SIGNATURE, located) == MinimalPins(NEEDED)
     assert backend.requests == []
+
+
+def test_several_workers_leave_the_same_pins_in_fewer_rounds(tmp_path: Path) -> None:
+    """Of each pair either node could be pinned."""
+    rounds, found = {}, {}
+    for workers in (1, 4):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        ctx = reference_recorded(opened(redundant(5, 3)[0], folder, KeepingBackend()))
+        executor = Threads(InProcess(ctx.session.folder, ctx.plugins.backends()), workers)
+        ctx.session = Counting(ctx.session.folder, executor)
+        found[workers] = minimal_pins(ctx, SIGNATURE, Located((), ctx.items))
+        rounds[workers] = ctx.session.rounds
+        assert ctx.session.counts.builds <= workers * rounds[workers]
+        assert workers > 1 or ctx.session.counts.builds == rounds[workers]
+    assert found[1] == found[4] == MinimalPins(("b2_right", "b3_right", "b4_right"))
+    assert rounds[4] <= 0.5 * rounds[1], rounds
 
 
 def test_no_pins_is_no_question(demo: onnx.ModelProto, tmp_path: Path) -> None:

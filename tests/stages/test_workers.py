@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,47 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 from planted_graphs import BrokenKernels, planted_graph
+from several_workers import Threads
 from slow_backend import SlowBackend, redundant
 
 from trtdebug.backends.base import Backend
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.diagnosis import Diagnosis
-from trtdebug.core.outcome import Outcome
 from trtdebug.debugger import Debugger
 from trtdebug.graph.load import save_model
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.executor import InProcess
-from trtdebug.session.job import Job
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
 from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
-
-
-class Threads:
-    """Jobs at once in this process; knows how many there were at most."""
-
-    def __init__(self, one: InProcess, workers: int) -> None:
-        self.one, self.workers = one, workers
-        self.pool = ThreadPoolExecutor(workers)
-        self.lock, self.running, self.most = threading.Lock(), 0, 0
-
-    def submit(self, job: Job) -> Future[Outcome]:
-        return self.pool.submit(self.run, job)
-
-    def run(self, job: Job) -> Outcome:
-        with self.lock:
-            self.running += 1
-            self.most = max(self.most, self.running)
-        try:
-            return self.one.run(job)
-        finally:
-            with self.lock:
-                self.running -= 1
-
-    def close(self) -> None:
-        self.pool.shutdown()
 
 
 class _Registers:
