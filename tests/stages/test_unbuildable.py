@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
+from several_workers import Counting, Threads
 from unbuildable_graphs import (
     INVALID,
     PlantedModel,
@@ -25,9 +26,12 @@ from unbuildable_graphs import (
     write,
 )
 
+from trtdebug.backends.base import BuildRequest, Engine
 from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import BuildOptions
+from trtdebug.core.errors import BuildFailure
 from trtdebug.debugger import Debugger
+from trtdebug.graph.load import load_model
 from trtdebug.graph.walk import all_nodes
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
@@ -45,16 +49,17 @@ CASES = [
 ][:100]
 
 
-def opened(model: Path, backend: Refusing, folder: Path) -> Context:
+def opened(model: Path, backend: Refusing, folder: Path, workers: int = 1) -> Context:
     plugins = PluginManager.load(builtins=[*BUILTINS, Registers(backend)], third_party=False)
     prepared = prepare(CaseRequest(model, BuildOptions(), candidate=backend.name), plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
+    executor = Threads(InProcess(folder / "session", plugins.backends()), workers)
+    session = Counting(folder / "session", executor)
     store_samples(prepared, session.tensors)
     return Context(session, prepared.case, plugins)
 
 
-def hunted(model: Path, backend: Refusing, folder: Path) -> Hunt:
-    builds = PieceBuilds(opened(model, backend, folder))
+def hunted(model: Path, backend: Refusing, folder: Path, workers: int = 1) -> Hunt:
+    builds = PieceBuilds(opened(model, backend, folder, workers))
     hunt = Hunt(builds)
     hunt.run(build_errors(builds.whole()))
     return hunt
@@ -135,6 +140,50 @@ def test_culprits_that_fail_each_in_its_own_way_are_all_named(names: tuple[str, 
     hunt = hunted(write(described(CHAIN), tmp_path), Refusing(planted(*names), says_each), tmp_path)
     assert nodes(hunt) == planted(*names), hunt.unknown
     assert hunt.unknown == []
+
+
+class NamesAll(Refusing):
+    """Like a parser that goes on after an error, and names every node that it does not know."""
+
+    def build(self, request: BuildRequest) -> Engine:
+        held = {node.name for node in load_model(request.model).graph.node}
+        errors = tuple(parser_says(culprit) for culprit in sorted(self.culprits, key=min) if culprit <= held)
+        if errors:
+            raise BuildFailure(errors[0].message, errors=errors)
+        return super().build(request)
+
+
+@pytest.mark.parametrize(("kind", "pairs"), [(Refusing, True), (NamesAll, False)])
+def test_four_workers_say_what_one_says_in_fewer_rounds(
+    kind: type[Refusing], pairs: bool, tmp_path: Path
+) -> None:
+    rounds = {1: 0, 4: 0}
+    for seed, size, count in ((1, 40, 3), (6, 100, 5)):
+        planted = planted_model(seed, size, count, pairs)
+        model = write(planted.model, tmp_path / str(seed))
+        backend = kind(planted.culprits)
+        hunts = {n: hunted(model, backend, tmp_path / f"{seed}-{n}", n) for n in rounds}
+        assert hunts[1].found == hunts[4].found
+        assert hunts[1].unknown == hunts[4].unknown
+        for workers, hunt in hunts.items():
+            session = hunt.builds.ctx.session
+            assert isinstance(session, Counting)
+            rounds[workers] += session.rounds
+            assert session.counts.builds <= workers * session.rounds
+            assert workers > 1 or session.counts.total == session.rounds
+    assert rounds[4] <= 0.75 * rounds[1], rounds
+
+
+@pytest.mark.parametrize("names", [("b", "f"), ("bc", "f")])
+def test_what_is_not_asked_for_in_the_end_changes_nothing(names: tuple[str, ...], tmp_path: Path) -> None:
+    def invalid(piece: onnx.ModelProto) -> bool:
+        held = ",".join(sorted(n.name for n in piece.graph.node))
+        return len(piece.graph.node) < 6 and zlib.crc32(held.encode()) % 10 < 3
+
+    backend = Refusing(planted(*names), says_each, refuses_first=invalid)
+    model = write(described(CHAIN), tmp_path)
+    alone, crowd = (hunted(model, backend, tmp_path / str(n), n) for n in (1, 4))
+    assert (crowd.found, crowd.unknown) == (alone.found, alone.unknown)
 
 
 def test_where_pieces_fail_otherwise_it_names_the_smallest_that_can_be_tested_and_says_so(

@@ -34,7 +34,7 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
     """Leaves out each pin without which the case, all unpinned nodes forced into low precision, still passes.
 
     What the search has shown takes no build: a node that fails alone needs its pin. None where there are no pins.
-    Several workers also build what may be asked next, each but the first of them up to `MAX_TRIALS` in vain.
+    Several workers also build what may be asked next: in each round all but one of them may do so in vain.
     """
     if not located.pins:
         return None

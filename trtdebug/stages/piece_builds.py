@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,11 @@ class PieceBuilds:
     def build(self, piece: onnx.ModelProto, purpose: str) -> Outcome:
         """Builds a piece at the user's options; dynamic inputs get the shapes that the case's own have."""
         return self.ctx.session.run(self.job(piece, self._write(piece), purpose))
+
+    def build_ahead(self, pieces: Sequence[tuple[onnx.ModelProto, str]]) -> None:
+        """Builds pieces, each with its purpose, that may be asked for next: see `Session.run_ahead`."""
+        jobs = [self.job(piece, self._write(piece, n), purpose) for n, (piece, purpose) in enumerate(pieces)]
+        self.ctx.session.run_ahead(jobs)
 
     def job(self, piece: onnx.ModelProto, path: Path, purpose: str) -> Job:
         """The trial of a piece that was written to `path`."""
@@ -146,8 +151,8 @@ class PieceBuilds:
         columns = list(zip(*shapes, strict=True))
         return Profile(tuple(map(min, columns)), shapes[0], tuple(map(max, columns)))
 
-    def _write(self, piece: onnx.ModelProto) -> Path:
-        path = self.ctx.session.folder / "work" / "pieces" / "piece.onnx"
+    def _write(self, piece: onnx.ModelProto, number: int = 0) -> Path:
+        path = self.ctx.session.folder / "work" / "pieces" / f"piece{number or ''}.onnx"
         save_model(piece, path)
         link_weights(external_files(piece), self.path.parent, path.parent)
         return path

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import onnx
 
@@ -19,8 +21,15 @@ from trtdebug.stages.piece_builds import build_errors
 _MOST_UNTESTABLE = 40
 """Pieces in a row that fail otherwise, or whose types nobody knows, after which a search gives up."""
 
-Build = Callable[[onnx.ModelProto, str], Outcome]
-"""`build(piece, purpose)`: a build-only trial."""
+
+class Builder(Protocol):
+    """Makes build-only trials."""
+
+    def build(self, piece: onnx.ModelProto, purpose: str) -> Outcome: ...
+
+    def build_ahead(self, pieces: Sequence[tuple[onnx.ModelProto, str]]) -> None:
+        """Builds pieces, each with its purpose, at once, so that they are there when they are asked for."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class PieceTrials:
         otherwise: pieces that fail otherwise, with what was said of them.
     """
 
-    build: Build
+    builder: Builder
     cutter: Cutter
     inside: tuple[str, ...] = ()
     keys: frozenset[str] = frozenset()
@@ -80,11 +89,24 @@ class PieceTrials:
     def keys_of(self, errors: Sequence[BuildError]) -> frozenset[str]:
         return failure_keys(errors, self._names)
 
+    def prepare(self, sets: Sequence[Collection[str]]) -> None:
+        """Builds at once what `test` may be called for next. One alone is built when it is."""
+        if len(sets) < 2 or self._gave_up:
+            return
+        counts = {self._whole(nodes): len(nodes) for nodes in sets if nodes}
+        types = dict(self.cutter.types)
+        pieces = []
+        for chosen in (c for c in counts if c not in self._outcomes):
+            with suppress(UserError):
+                pieces.append((self.cutter.piece(chosen), self._purpose(counts[chosen])))
+        self.cutter.types = types  # nothing is learnt from what may never be asked for
+        self.builder.build_ahead(pieces)
+
     def test(self, nodes: Collection[str]) -> Verdict:
         """Of these nodes and what they need; no nodes at all pass."""
         if not nodes:
             return "pass"
-        if self._in_a_row >= _MOST_UNTESTABLE:
+        if self._gave_up:
             return "untestable"
         outcome = self.outcome(nodes)
         verdict = self.verdict(outcome)
@@ -110,10 +132,9 @@ class PieceTrials:
         """Of these nodes alone; None where they cannot be cut out. `count`: how many of them were asked for."""
         chosen = frozenset(nodes)
         if chosen not in self._outcomes:
-            where = f" in {self.inside[-1]}" if self.inside else ""
-            purpose = f"{count or len(chosen)} of {len(self.cutter.items)} nodes{where}, built only"
+            purpose = self._purpose(count or len(chosen))
             try:
-                self._outcomes[chosen] = self.build(self.cutter.piece(chosen), purpose)
+                self._outcomes[chosen] = self.builder.build(self.cutter.piece(chosen), purpose)
             except UserError:
                 return None
         return self._outcomes[chosen]
@@ -129,6 +150,14 @@ class PieceTrials:
             if (cut or entry) and not self.cutter.is_plain(tensor):
                 return True
         return False
+
+    @property
+    def _gave_up(self) -> bool:
+        return self._in_a_row >= _MOST_UNTESTABLE
+
+    def _purpose(self, count: int) -> str:
+        where = f" in {self.inside[-1]}" if self.inside else ""
+        return f"{count} of {len(self.cutter.items)} nodes{where}, built only"
 
     def _whole(self, nodes: Collection[str]) -> frozenset[str]:
         return frozenset((*nodes, *self.cutter.needs(nodes, self.gone)))

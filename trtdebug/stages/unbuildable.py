@@ -20,7 +20,7 @@ from trtdebug.graph.names import node_names
 from trtdebug.graph.pieces import Cutter
 from trtdebug.graph.types import tensor_types
 from trtdebug.graph.walk import bodies
-from trtdebug.search.drive import drive
+from trtdebug.search.drive import drive_ahead
 from trtdebug.search.piece import SmallestPiece
 from trtdebug.search.types import Subset, Verdict
 from trtdebug.stages.context import Progress
@@ -73,17 +73,31 @@ class Hunt:
         self.builds.fast = not self.builds.ctx.candidate.deterministic
         breaks = errors[0].kind in ("crash", "timeout")  # that is dear, and may be the machine's own fault
         if not breaks or self._builds_at_all():
-            self.found += _Level(self, PieceTrials(self.build, cutter)).search(errors)
+            self.found += _Level(self, PieceTrials(self, cutter)).search(errors)
         if not self.built and not self._builds_at_all():
             self.unknown.append(f"the candidate does not even build a model of one Identity: {errors[0]}")
             self.found.clear()
 
     def build(self, piece: onnx.ModelProto, purpose: str) -> Outcome:
         """Builds a piece; tells how many nodes it has."""
-        self.builds.ctx.report_progress(Progress("localise", purpose, len(piece.graph.node)))
+        self._tell_progress(piece, purpose)
         outcome = self.builds.build(piece, purpose)
         self.built = self.built or outcome.status == "pass"
         return outcome
+
+    def build_ahead(self, pieces: Sequence[tuple[onnx.ModelProto, str]]) -> None:
+        """Builds pieces, each with its purpose, that may be asked for next."""
+        for piece, purpose in pieces:
+            self._tell_progress(piece, purpose)
+        self.builds.build_ahead(pieces)
+
+    @property
+    def workers(self) -> int:
+        """How many pieces are built at once."""
+        return self.builds.ctx.session.workers
+
+    def _tell_progress(self, piece: onnx.ModelProto, purpose: str) -> None:
+        self.builds.ctx.report_progress(Progress("localise", purpose, len(piece.graph.node)))
 
     def _builds_at_all(self) -> bool:
         border = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in ("x", "y")]
@@ -169,12 +183,15 @@ class _Level:
     # what is found ----------------------------------------------------------------------------------------
 
     def _named(self, errors: Iterable[BuildError]) -> list[Unbuildable]:
-        """The nodes that errors name, as far as they fail alone."""
-        here = [e.outer for e in errors if e.outer in self.cutter.index and e.outer not in self.trials.gone]
-        failing = (
-            name for name in dict.fromkeys(here) if name is not None and self.trials.test((name,)) == "fail"
-        )
-        return [self._piece((name,)) for name in failing]
+        """The nodes that errors name, as far as they fail alone; so many at once as there are workers."""
+        named = dict.fromkeys(e.outer for e in errors if e.outer in self.cutter.index)
+        here = [name for name in named if name is not None and name not in self.trials.gone]
+        found: list[Unbuildable] = []
+        for start in range(0, len(here), self.hunt.workers):
+            group = here[start : start + self.hunt.workers]
+            self.trials.prepare([(name,) for name in group])
+            found += [self._piece((name,)) for name in group if self.trials.test((name,)) == "fail"]
+        return found
 
     def _smallest(self) -> list[Unbuildable]:
         """One smallest piece of what is left; none where no part of it can be told to fail."""
@@ -195,23 +212,28 @@ class _Level:
     def _cut_down(self, nodes: Sequence[str], again: bool = True) -> Unbuildable:
         """A smallest piece of these nodes, which fail.
 
-        Where pieces that fail otherwise are in the way, the first of these is looked into, if `again`.
+        Where pieces that fail otherwise are in the way, the first of these is looked into, if `again`. Several workers
+        also build what may be asked next: in each round all but one of them may do so in vain.
         """
         number = {name: i for i, name in enumerate(nodes)}
         before = {name: self.cutter.index.predecessors(name) for name in nodes}
         edges = [(number[b], number[name]) for name in nodes for b in before[name] if b in number]
-        search = SmallestPiece(len(nodes), edges)
+        search = SmallestPiece(len(nodes), edges, self.hunt.workers)
         for told in self.trials.told:
             if told.passes:
                 search.tell(frozenset(number[n] for n in told.whole & number.keys()), "pass")
             elif told.nodes <= number.keys() and not told.whole & self.trials.gone:
                 search.tell(frozenset(number[n] for n in told.nodes), "fail")
 
-        def test(subset: Subset) -> Verdict:
-            return self.trials.test([nodes[i] for i in subset])
+        def named(subset: Subset) -> list[str]:
+            return [nodes[i] for i in subset]
 
         self.trials.otherwise.clear()
-        answer = drive(search, test)
+        answer = drive_ahead(
+            search,
+            lambda subset: self.trials.test(named(subset)),
+            lambda subsets: self.trials.prepare([named(subset) for subset in subsets]),
+        )
         if answer.culprits:
             return self._piece([nodes[i] for i in answer.culprits[0]])
         left = [nodes[i] for i in answer.unresolved] or nodes
@@ -282,9 +304,7 @@ class _Level:
         (name,) = found.nodes
         inner: list[Unbuildable] = []
         for held in held_models(self.cutter.model, name, self.cutter.types):
-            trials = PieceTrials(
-                self.trials.build, Cutter(held, tensor_types(held)), (*self.trials.inside, name)
-            )
+            trials = PieceTrials(self.hunt, Cutter(held, tensor_types(held)), (*self.trials.inside, name))
             outcome = trials.outcome(trials.rest)
             errors = build_errors(outcome) if outcome is not None else ()
             inner += _Level(self.hunt, trials).search(errors, _any_alike(errors, found.error, trials))
