@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trtdebug.core.errors import UserError
-from trtdebug.search.smallest import Smallest, smallest
+from trtdebug.search.smallest import Smallest, SmallestFailing, smallest
 from trtdebug.search.types import Subset, Verdict
 
 
@@ -71,6 +72,13 @@ def test_one_item_needs_no_test() -> None:
     assert case.asked == []
 
 
+def test_restored_it_asks_the_same() -> None:
+    search = SmallestFailing(16, [2.0 ** -abs(item - 11) for item in range(16)], width=2)
+    search.tell(frozenset(range(16)), "fail")
+    search.tell(search.ask()[0], "pass")
+    assert SmallestFailing.restore(json.loads(json.dumps(search.state()))).ask() == search.ask()
+
+
 def test_a_weight_for_each_item() -> None:
     with pytest.raises(UserError, match="2 weights for 3 items"):
         smallest(3, Case([0]), [1.0, 1.0])
@@ -81,8 +89,11 @@ def test_it_always_helps_and_what_is_proven_cannot_be_smaller(data: st.DataObjec
     sets = st.sets(st.integers(0, n - 1), min_size=1)
     cures = data.draw(st.lists(sets, min_size=1, max_size=3))
     unbuilt = data.draw(st.sets(st.frozensets(st.integers(0, n - 1)), max_size=4))
-    case = Case(*cures, untestable=unbuilt.__contains__)
-    found = smallest(n, case, data.draw(st.none() | st.lists(st.floats(0, 1), min_size=n, max_size=n)))
+    case, wide = (Case(*cures, untestable=unbuilt.__contains__) for _ in range(2))
+    weights = data.draw(st.none() | st.lists(st.floats(0, 1), min_size=n, max_size=n))
+    found = smallest(n, case, weights)
+    assert smallest(n, wide, weights, width=3) == found
+    assert wide.asked == case.asked
     assert any(cure <= found.items for cure in case.cures)
     assert len(set(case.asked)) == len(case.asked)
     assert frozenset(range(n)) not in case.asked

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from keeping_backend import KeepingBackend, opened
 from miscompiling import Miscompiling, diagnose, influential
+from miscompiling import opened as switched
 from planted_graphs import planted_graph
 
 from trtdebug.backends.base import BuildRequest, Engine
@@ -17,6 +18,7 @@ from trtdebug.core.intervention import Knob, MarkOutputs, PinPrecision
 from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import FixProposal, FixProposer
+from trtdebug.stages.axes import axes
 from trtdebug.stages.repeated import Repeated, enough
 
 SOURCE, LUCK, ROUTE = (
@@ -103,6 +105,28 @@ def test_a_backend_without_switches_is_built_no_more_often(model: onnx.ModelProt
     backend = Miscompiling(wrong(model))
     assert diagnose(model, backend, tmp_path).verdict == "diverges"
     assert set(backend.builds) == {only()}
+
+
+@pytest.mark.parametrize(
+    ("cure", "alone", "crowd"), [(only(LEVEL), 6, 3), (only(SOURCE), 2, 2), (only(SOURCE, TF32), 13, 7)]
+)
+def test_four_workers_try_four_switches_at_once(
+    cure: frozenset[Knob], alone: int, crowd: int, model: onnx.ModelProto, tmp_path: Path
+) -> None:
+    found, rounds = {}, {}
+    for workers in (1, 4):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        ctx = switched(
+            model, Miscompiling(wrong(model), switches=ALL, cures=(cure,)), folder, workers=workers
+        )
+        ctx.record()
+        answer = axes(ctx, [Outcome("fail")], 2)
+        found[workers] = answer.cure, [(t.interventions, t.verdict) for t in answer.tried]
+        rounds[workers] = ctx.session.rounds  # type: ignore[attr-defined]
+    assert set(found[1][0]) == cure
+    assert found[4] == found[1]
+    assert (rounds[1], rounds[4]) == (alone, crowd)
 
 
 class Moody(Miscompiling):

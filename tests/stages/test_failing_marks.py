@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from several_workers import Counting, Threads
 from unbuildable_graphs import Refusing, Registers, planted_model, write
 
 from trtdebug.backends.base import BuildRequest, Engine
@@ -23,7 +24,6 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.report.build import build_report
 from trtdebug.report.text import render_text
 from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
 from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
@@ -54,15 +54,18 @@ class RefusesMarks(Refusing):
         return OrtEngine(model, request.outputs, request.workdir, self.name)
 
 
-def diagnosed(backend: RefusesMarks, marks: tuple[str, ...], model: Path, folder: Path) -> Diagnosis:
+def diagnosed(
+    backend: RefusesMarks, marks: tuple[str, ...], model: Path, folder: Path, workers: int = 1
+) -> tuple[Diagnosis, int]:
+    """What is said, and in how many rounds of builds."""
     plugins = PluginManager.load(builtins=[*BUILTINS, Registers(backend)], third_party=False)
     request = CaseRequest(model, BuildOptions(marks=marks), candidate=backend.name, builds=1)
     prepared = prepare(request, plugins)
-    session = Session(folder, InProcess(folder, plugins.backends()))
+    session = Counting(folder, Threads(InProcess(folder, plugins.backends()), workers))
     store_samples(prepared, session.tensors)
     diagnosis = Debugger(Context(session, prepared.case, plugins), until="localise").run()
     assert "cannot build this model with these marks" in render_text(build_report(prepared.case, diagnosis))
-    return diagnosis
+    return diagnosis, session.rounds
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -71,7 +74,7 @@ def test_of_all_marks_the_smallest_failing_set_is_left(count: int, tmp_path: Pat
     tensors = [t for t in GraphIndex(load_model(model)).tensors if t.startswith("t_")]
     planted = frozenset(tensors[20 :: len(tensors) // 3][:count])
     backend = RefusesMarks(frozenset(), marks=frozenset({planted}))
-    diagnosis = diagnosed(backend, (EVERY_TENSOR,), model, tmp_path / "session")
+    diagnosis, _ = diagnosed(backend, (EVERY_TENSOR,), model, tmp_path / "session")
     (culprit,) = diagnosis.culprits
     assert frozenset(culprit.tensors) == planted
     assert (culprit.kind, culprit.proven) == ("build", True)
@@ -81,11 +84,24 @@ def test_of_all_marks_the_smallest_failing_set_is_left(count: int, tmp_path: Pat
     assert diagnosis.trials.total <= 12 * count + 4
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_four_workers_say_what_one_says_in_half_the_rounds(count: int, tmp_path: Path) -> None:
+    model = write(planted_model(3, 150, 1).model, tmp_path)
+    tensors = [t for t in GraphIndex(load_model(model)).tensors if t.startswith("t_")]
+    backend = RefusesMarks(frozenset(), marks=frozenset({frozenset(tensors[20::40][:count])}))
+    alone, rounds = diagnosed(backend, (EVERY_TENSOR,), model, tmp_path / "1")
+    crowd, fewer = diagnosed(backend, (EVERY_TENSOR,), model, tmp_path / "4", workers=4)
+    assert (crowd.culprits, crowd.unknown) == (alone.culprits, alone.unknown)
+    assert alone.trials.total == rounds
+    assert crowd.trials.total <= 4 * fewer
+    assert fewer <= 0.6 * rounds, (fewer, rounds)
+
+
 def test_of_the_marks_that_were_named_too(tmp_path: Path) -> None:
     model = write(planted_model(5, 40, 1).model, tmp_path)
     tensors = GraphIndex(load_model(model)).tensors[:6]
     backend = RefusesMarks(frozenset(), marks=frozenset({frozenset(tensors[2:4])}))
-    diagnosis = diagnosed(backend, tensors, model, tmp_path / "session")
+    diagnosis, _ = diagnosed(backend, tensors, model, tmp_path / "session")
     assert [c.tensors for c in diagnosis.culprits] == [tensors[2:4]]
 
 
@@ -93,7 +109,7 @@ def test_marks_that_fail_otherwise_are_left_undecided(tmp_path: Path) -> None:
     model = write(planted_model(5, 40, 1).model, tmp_path)
     tensors = GraphIndex(load_model(model)).tensors[:6]
     backend = RefusesMarks(frozenset(), marks=frozenset({frozenset({tensors[1]})}), invalid=tensors[4])
-    diagnosis = diagnosed(backend, tensors, model, tmp_path / "session")
+    diagnosis, _ = diagnosed(backend, tensors, model, tmp_path / "session")
     assert [c.tensors for c in diagnosis.culprits] == [(tensors[1],)]
     assert "fail in another way" in diagnosis.unknown[-1]
 
@@ -102,7 +118,7 @@ def test_where_nearly_any_mark_will_do_one_is_named_and_the_others_are_told_of(t
     model = write(planted_model(5, 150, 1).model, tmp_path)
     tensors = [t for t in GraphIndex(load_model(model)).tensors if t.startswith("t_")]
     backend = RefusesMarks(frozenset(), marks=frozenset(frozenset({t}) for t in tensors[::2]))
-    diagnosis = diagnosed(backend, (EVERY_TENSOR,), model, tmp_path / "session")
+    diagnosis, _ = diagnosed(backend, (EVERY_TENSOR,), model, tmp_path / "session")
     [culprit] = diagnosis.culprits
     assert culprit.proven
     assert [t for t in culprit.tensors if t in tensors[::2]] == list(culprit.tensors)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+from several_workers import Counting, Threads
 
 from trtdebug.backends.base import BuildRequest, Engine
 from trtdebug.backends.onnxruntime import OnnxruntimeBackend, OrtEngine
@@ -25,7 +26,6 @@ from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
 from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
@@ -101,15 +101,23 @@ def triple(model: onnx.ModelProto, name: str) -> None:
 
 
 def diagnose(model: onnx.ModelProto, backend: Miscompiling, folder: Path, *extensions: object) -> Diagnosis:
+    return Debugger(opened(model, backend, folder, *extensions), until="fix").run()
+
+
+def opened(
+    model: onnx.ModelProto, backend: Miscompiling, folder: Path, *extensions: object, workers: int = 1
+) -> Context:
+    """Its session is a `Counting` one."""
     save_model(model, folder / "model.onnx")
     np.savez(folder / "inputs.npz", x=np.random.default_rng(1).standard_normal((4, 16)).astype(np.float32))
     plugins = PluginManager.load(builtins=[*BUILTINS, backend, *extensions], third_party=False)
     request = CaseRequest(folder / "model.onnx", candidate="miscompiling", inputs=folder / "inputs.npz")
     prepared = prepare(request, plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
+    executor = Threads(InProcess(folder / "session", plugins.backends()), workers)
+    session = Counting(folder / "session", executor)
     store_samples(prepared, session.tensors)
     session.store_case(prepared.case)
-    return Debugger(Context(session, prepared.case, plugins), until="fix").run()
+    return Context(session, prepared.case, plugins)
 
 
 def influential(model: onnx.ModelProto) -> list[str]:

@@ -36,6 +36,8 @@ class Axes:
 def axes(ctx: Context, natural: Sequence[Outcome], builds: int) -> Axes:
     """Tries each switch by itself, those that cost the least first, up to one that cures; else all together.
 
+    Several workers build with as many switches at once, each alone; with dearer ones than the cure in vain.
+
     Args:
         natural: builds as the user makes them. Where none of them failed there is nothing to cure.
         builds: that have to pass before switches count as a cure; more where not all natural ones failed.
@@ -61,7 +63,10 @@ def _offered(ctx: Context) -> tuple[Knob, ...]:
 
 
 def _cure(test: Repeated, offered: tuple[Knob, ...]) -> tuple[Knob, ...]:
-    for knob in offered:
+    workers = test.ctx.session.workers
+    for number, knob in enumerate(offered):
+        if number % workers == 0:
+            test.prepare([(k,) for k in offered[number : number + workers]])
         if test((knob,)) == "pass":
             return (knob,)
     # one that can't be tested alone would make all of them untestable

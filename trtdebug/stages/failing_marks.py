@@ -15,6 +15,7 @@ from trtdebug.core.outcome import Outcome
 from trtdebug.graph.fresh import names_in
 from trtdebug.search.smallest import OPPOSITE, smallest
 from trtdebug.search.types import Subset, Verdict
+from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.piece_builds import build_errors
 
@@ -47,11 +48,17 @@ def failing_marks(ctx: Context, errors: Sequence[BuildError]) -> FailingMarks | 
     if builds.verdict(tensors) != "fail":
         builds.fast = False
 
-    def test(marked: Subset) -> Verdict:
-        return OPPOSITE[builds.verdict([t for i, t in enumerate(tensors) if i in marked])]
+    def chosen(marked: Subset) -> list[str]:
+        return [t for i, t in enumerate(tensors) if i in marked]
 
-    found = smallest(len(tensors), test, max_trials=MAX_TRIALS)
-    marks = [t for i, t in enumerate(tensors) if i in found.items]
+    found = smallest(
+        len(tensors),
+        lambda marked: OPPOSITE[builds.verdict(chosen(marked))],
+        max_trials=MAX_TRIALS,
+        width=ctx.session.workers,
+        prepare=lambda sets: builds.prepare([chosen(marked) for marked in sets]),
+    )
+    marks = chosen(found.items)
     rest = [t for t in tensors if t not in marks]
     unknown = [] if found.proven else [f"whether fewer than these {len(marks)} marks can't be built either"]
     if rest and (verdict := builds.verdict(rest)) != "pass":
@@ -74,19 +81,30 @@ class _MarkedBuilds:
         self._names = frozenset({*names_in(self.ctx.model.graph), *self.ctx.index.order} - {""})
         self._keys = failure_keys(self.errors, self._names)
 
+    def prepare(self, sets: Sequence[Sequence[str]]) -> None:
+        """Builds at once what may be asked for next: with several workers, all but one of them perhaps in vain."""
+        self._tell_progress(max(len(marks) for marks in sets))
+        self.ctx.session.run_ahead([self._job(marks) for marks in sets])
+
     def build(self, marks: Sequence[str]) -> Outcome:
-        job = self.ctx.candidate_job(f"{len(marks)} tensors marked, built only", [MarkOutputs(tuple(marks))])
-        return self.ctx.session.run(replace(job, expected=None, build_only=True, fast=self.fast))
+        return self.ctx.session.run(self._job(marks))
 
     def verdict(self, marks: Sequence[str]) -> Verdict:
         """A build that fails otherwise than with all marks says nothing."""
-        self.ctx.report_progress(Progress("localise", f"{len(marks)} tensors marked, built only", len(marks)))
+        self._tell_progress(len(marks))
         outcome = self.build(marks)
         alike = [e for e in build_errors(outcome) if failure_keys([e], self._names) & self._keys]
         if alike:
             self.said[tuple(marks)] = alike[0]
             return "fail"
         return "pass" if outcome.status == "pass" else "untestable"
+
+    def _job(self, marks: Sequence[str]) -> Job:
+        job = self.ctx.candidate_job(f"{len(marks)} tensors marked, built only", [MarkOutputs(tuple(marks))])
+        return replace(job, expected=None, build_only=True, fast=self.fast)
+
+    def _tell_progress(self, marks: int) -> None:
+        self.ctx.report_progress(Progress("localise", f"{marks} tensors marked, built only", marks))
 
 
 def _tensors(ctx: Context, plain: Outcome) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from trtdebug.core.intervention import Intervention
 from trtdebug.core.outcome import Outcome
 from trtdebug.search.types import Verdict
+from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 
 _FEWEST = 2
@@ -72,10 +73,22 @@ class Repeated:
             self.done[interventions] = Tried(interventions, self._build(interventions))
         return self.done[interventions].verdict
 
+    def prepare(self, sets: Sequence[tuple[Intervention, ...]]) -> None:
+        """Makes the first build of what is tried next, at once; the others are worth it only where that one passes.
+
+        No more than there are workers, and none with one worker; all but the first may be in vain.
+        """
+        self._tell_progress(sets[0])
+        self.ctx.session.run_ahead([self._jobs(s)[0] for s in sets])
+
     def _build(self, interventions: tuple[Intervention, ...]) -> tuple[Outcome, ...]:
-        words = self.describe(interventions)
+        self._tell_progress(interventions)
+        return self.ctx.session.run_until(self._jobs(interventions), lambda outcome: outcome.status != "pass")
+
+    def _tell_progress(self, interventions: tuple[Intervention, ...]) -> None:
+        self.ctx.report_progress(Progress(self.stage, self.describe(interventions)))
+
+    def _jobs(self, interventions: tuple[Intervention, ...]) -> list[Job]:
+        words, built = self.describe(interventions), self.ctx.as_built(interventions)
         wanted = 1 if self.ctx.candidate.deterministic else max(_FEWEST, self.builds)
-        self.ctx.report_progress(Progress(self.stage, words))
-        built = self.ctx.as_built(interventions)
-        jobs = [self.ctx.candidate_job(words, built, repeat=number) for number in range(wanted)]
-        return self.ctx.session.run_until(jobs, lambda outcome: outcome.status != "pass")
+        return [self.ctx.candidate_job(words, built, repeat=number) for number in range(wanted)]
