@@ -6,14 +6,14 @@ from pathlib import Path
 
 import onnx
 import pytest
-from miscompiling import Miscompiling, diagnose, influential
+from miscompiling import Miscompiling, diagnose, influential, opened
 from onnx import helper
 from planted_graphs import planted_graph
 
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.intervention import BreakFusion, MarkOutputs
 from trtdebug.graph.index import GraphIndex
-from trtdebug.stages.narrow import bracket, spread
+from trtdebug.stages.narrow import bracket, narrow, spread
 from trtdebug.stages.unfuse import distances
 
 
@@ -102,6 +102,25 @@ def test_where_marks_do_not_build_the_model_is_cut_off(tmp_path: Path) -> None:
     [culprit] = diagnosis.culprits
     assert culprit.nodes == (wrong,)
     assert any("ForeignNode" in line for line in diagnosis.unknown)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_four_workers_cut_where_one_does_in_fewer_rounds(seed: int, tmp_path: Path) -> None:
+    model = planted_graph(seed, 150, 0).model
+    wrong = influential(model)[len(influential(model)) // 2]
+    found, rounds = {}, {}
+    for workers in (1, 4):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        backend = Miscompiling(wrong, unbuilt=lambda outputs, _: len(outputs) > 1)
+        ctx = opened(model, backend, folder, workers=workers)
+        ctx.record()
+        found[workers] = narrow(ctx, ctx.session.run(ctx.candidate_job("as built")))
+        rounds[workers] = ctx.session.rounds  # type: ignore[attr-defined]
+        assert ctx.session.counts.builds <= workers * rounds[workers]
+    assert found[4] == found[1]
+    assert found[1].nodes == (wrong,)
+    assert rounds[4] <= 0.75 * rounds[1], rounds
 
 
 def test_a_bracket_holds_what_lies_behind_no_agreeing_tensor() -> None:

@@ -8,18 +8,18 @@ failure is still there. Where marks cure it, or can't be built, the model is cut
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from trtdebug.core.diagnosis import Culprit
+from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import EngineInfo, Outcome, TensorError
-from trtdebug.graph.extract import extract
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import content_sha256, save_model
-from trtdebug.graph.types import value_info
-from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.cut_off import cut_off
 from trtdebug.stages.flaky import engine_difference
 
 _MARKS = 16
@@ -158,17 +158,25 @@ class _Narrowing:
         return True
 
     def cut(self) -> None:
-        """Bisects what is left by cutting the model off behind single tensors: nothing behind them can fuse."""
+        """Bisects what is left by cutting the model off behind single tensors: nothing behind them can fuse.
+
+        Several workers also build what is cut off next after either answer: in each round all but one of them may do so
+        in vain.
+        """
         if not (self.cured_by or self.unbuilt):
             return
         self._tried.clear()
+        ready: set[str] = set()
         for _ in range(_CUTS):
-            inside = self._inside()
-            if not inside:
+            tensor = self._middle()
+            if tensor is None:
                 return
-            tensor = inside[len(inside) // 2]
+            if tensor not in ready:
+                fresh = [t for t in self._next() if t not in ready]
+                self._prepare(fresh)
+                ready.update(fresh)
             self._tried.add(tensor)
-            error = self._cut_off(tensor)
+            error = self._error_behind(tensor)
             if error is not None:
                 self.errors[tensor] = error
 
@@ -194,26 +202,35 @@ class _Narrowing:
     def _is(self, tensor: str, status: str) -> bool:
         return tensor in self.errors and self.errors[tensor].status == status
 
-    def _cut_off(self, tensor: str) -> TensorError | None:
+    def _middle(self) -> str | None:
+        """The tensor behind which to cut next; None where there is nothing left to see."""
+        inside = self._inside()
+        return inside[len(inside) // 2] if inside else None
+
+    def _next(self) -> list[str]:
+        """What to cut off next, and then after either answer; so many as there are workers."""
+        ahead, found = deque([self]), dict[str, None]()
+        while ahead and len(found) < self.ctx.session.workers:
+            known = ahead.popleft()
+            if (tensor := known._middle()) is not None:
+                found[tensor] = None
+                ahead += (known._after(TensorError(tensor, status)) for status in ("pass", "fail"))
+        return list(found)
+
+    def _after(self, error: TensorError) -> _Narrowing:
+        """What would be known with this one, too."""
+        tensor = error.tensor
+        return replace(self, errors=self.errors | {tensor: error}, _tried=self._tried | {tensor})
+
+    def _prepare(self, tensors: Sequence[str]) -> None:
+        self.ctx.report_progress(Progress("narrow", f"the model up to {tensors[0]}", len(self._nodes())))
+        jobs = []
+        for number, tensor in enumerate(tensors if len(tensors) > 1 else ()):
+            with suppress(UserError):  # it matters only where this one is asked for
+                jobs.append(cut_off(self.ctx, tensor, number))
+        self.ctx.session.run_ahead(jobs)
+
+    def _error_behind(self, tensor: str) -> TensorError | None:
         """Error of a tensor as the last output of the model up to it; None where that can't be had."""
-        index = self.ctx.index
-        node = index.producer[tensor]
-        self.ctx.report_progress(Progress("narrow", f"the model up to {tensor}", len(self._nodes())))
-        self.ctx.need_reference([tensor])
-        model = extract(self.ctx.model, [*index.ancestors([node]), node], self.ctx.types, [tensor])
-        del model.graph.output[:]
-        model.graph.output.append(value_info(tensor, self.ctx.types[tensor]))
-        path = self.ctx.session.folder / "work" / "cut-off.onnx"
-        save_model(model, path)
-        whole = self.ctx.candidate_job(f"the model up to {tensor}")
-        read = {i.name for i in model.graph.input}
-        job = replace(
-            whole,
-            model=str(path),
-            model_sha256=content_sha256(path),
-            feeds={n: ref for n, ref in whole.feeds.items() if n in read},
-            expected={tensor: TensorRef(tensor)},
-            choices={},
-        )
-        outcome = self.ctx.session.run(job)
+        outcome = self.ctx.session.run(cut_off(self.ctx, tensor))
         return next((e for e in outcome.tensors if e.tensor == tensor and e.status != "untestable"), None)
