@@ -12,6 +12,7 @@ import onnx
 import pytest
 from keeping_backend import KeepingBackend, diagnose, opened
 from seed_models import model_of, node, value
+from several_workers import with_workers
 
 from trtdebug.backends.base import BuildRequest
 from trtdebug.core.diagnosis import Latency
@@ -190,6 +191,19 @@ def test_latencies_with_the_fix_without_it_and_in_fp32_come_of_one_run(
     # as the user builds, the short way, twice with the fix, once in FP32
     assert len(backend.requests) == ctx.session.counts.builds == 5
     assert not list(ctx.session.folder.rglob("*.plan"))  # engines are large
+
+
+@pytest.mark.parametrize(("workers", "rounds"), [(1, 5), (2, 4), (4, 3)])
+def test_workers_to_spare_build_in_fp32_beside_the_fix(
+    workers: int, rounds: int, demo: onnx.ModelProto, tmp_path: Path
+) -> None:
+    backend = KeepingBackend(milliseconds=by_pins(fp32=4.0, plain=2.0, some=2.1, more=9.0))
+    ctx = opened(demo, tmp_path, backend)
+    session = with_workers(ctx, workers)
+    [fix] = diagnose(ctx).fixes
+    assert (fix.verified, fix.builds_passed) == (True, (2, 2))
+    assert fix.latency_ms == Latency(natural=2.0, fixed=2.1, fp32=4.0)
+    assert (session.rounds, session.counts.builds) == (rounds, 5)
 
 
 def test_a_build_in_fp32_that_fails_leaves_its_latency_unknown(demo: onnx.ModelProto, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 from keeping_backend import KeepingBackend, diagnose, opened
-from several_workers import Counting, Threads
+from several_workers import with_workers
 from slow_backend import redundant
 
 from trtdebug.backends.base import BuildRequest
@@ -18,7 +18,6 @@ from trtdebug.core.intervention import ForcePrecision, PinPrecision
 from trtdebug.core.outcome import Signature
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.session.executor import InProcess
 from trtdebug.stages.context import Context
 from trtdebug.stages.fix import fix
 from trtdebug.stages.localise import Located
@@ -82,12 +81,11 @@ def test_several_workers_leave_the_same_pins_in_fewer_rounds(tmp_path: Path) -> 
         folder = tmp_path / str(workers)
         folder.mkdir()
         ctx = reference_recorded(opened(redundant(5, 3)[0], folder, KeepingBackend()))
-        executor = Threads(InProcess(ctx.session.folder, ctx.plugins.backends()), workers)
-        ctx.session = Counting(ctx.session.folder, executor)
+        session = with_workers(ctx, workers)
         found[workers] = minimal_pins(ctx, SIGNATURE, Located((), ctx.items))
-        rounds[workers] = ctx.session.rounds
-        assert ctx.session.counts.builds <= workers * rounds[workers]
-        assert workers > 1 or ctx.session.counts.builds == rounds[workers]
+        rounds[workers] = session.rounds
+        assert session.counts.builds <= workers * session.rounds
+        assert workers > 1 or session.counts.builds == session.rounds
     assert found[1] == found[4] == MinimalPins(("b2_right", "b3_right", "b4_right"))
     assert rounds[4] <= 0.5 * rounds[1], rounds
 

@@ -16,15 +16,20 @@ from command_line import events
 from in_process import jobs_run_here, trtdebug
 from keeping_backend import KeepingBackend, diagnose, opened
 from rewriting import model_of
+from several_workers import with_workers
 
 from trtdebug.backends.base import BuildRequest
+from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import ForcePrecision, ReplaceGraph
+from trtdebug.core.outcome import Signature
 from trtdebug.graph import load
 from trtdebug.graph.load import content_sha256, load_model
 from trtdebug.plugins.rewrites import rewrite_fix
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import FixContext, FixProposal, FixProposer
+from trtdebug.stages.fix import fix
+from trtdebug.stages.localise import Located
 from trtdebug.stages.rewrites import keep_model, prove
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -162,6 +167,19 @@ def test_a_norm_whose_square_is_scaled_is_proven_forced_and_built(
     assert (forced, natural) == ((ForcePrecision("fp16"),), [(), ()])
 
 
+@pytest.mark.parametrize(("workers", "rounds"), [(1, 4), (4, 1)])
+def test_several_workers_force_a_rewritten_model_and_build_it_as_the_user_does_at_once(
+    workers: int, rounds: int, demo: onnx.ModelProto, tmp_path: Path
+) -> None:
+    ctx = opened(demo, tmp_path, KeepingBackend())
+    session = with_workers(ctx, workers)
+    ctx.record()
+    culprit = Culprit(("norm_pow",), "precision", "fails alone")
+    [tried] = fix(ctx, Signature("mismatch", ("logits",)), Located((culprit,), None), (), (), 2)
+    assert (tried.kind, tried.verified, tried.builds_passed) == ("rewrite", True, (2, 2))
+    assert (session.rounds, session.counts.builds) == (rounds, 4)
+
+
 def test_pins_of_the_same_nodes_come_first(demo: onnx.ModelProto, tmp_path: Path) -> None:
     [fix] = diagnose(opened(demo, tmp_path, KeepingBackend())).fixes
     assert (fix.kind, fix.verified) == ("pin", True)
@@ -211,7 +229,7 @@ def test_large_weights_lie_outside(
     assert load_model(Path(kept.model)) == ctx.model
     proposal = FixProposal("rewrite", "", (kept,))
     ctx.record()
-    assert prove(ctx, proposal).reason.startswith("forced into FP16")  # so it was found to be equal
+    assert prove(ctx, proposal, ()).reason.startswith("forced into FP16")  # so it was found to be equal
 
 
 def test_a_trial_does_not_depend_on_where_the_session_lies(demo: onnx.ModelProto, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from trtdebug.core.outcome import Outcome
 from trtdebug.session.executor import InProcess
 from trtdebug.session.job import Job
 from trtdebug.session.session import Session
+from trtdebug.stages.context import Context
 
 
 class Threads:
@@ -49,3 +50,11 @@ class Counting(Session):
         outcomes = super().run_all(jobs)
         self.rounds += self.counts.builds > before
         return outcomes
+
+
+def with_workers(ctx: Context, workers: int) -> Counting:
+    """The case's session from now on: with so many workers."""
+    executor = Threads(InProcess(ctx.session.folder, ctx.plugins.backends()), workers)
+    session = Counting(ctx.session.folder, executor)
+    ctx.session = session
+    return session

@@ -20,7 +20,7 @@ from trtdebug.plugins.types import FixContext, FixProposal, Sample
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.blocks import whole_blocks
 from trtdebug.stages.context import Context, Progress
-from trtdebug.stages.latency import latencies
+from trtdebug.stages.latency import in_fp32, latencies
 from trtdebug.stages.localise import Located
 from trtdebug.stages.minimise import minimal_pins
 from trtdebug.stages.repeated import enough
@@ -155,7 +155,10 @@ def _holds(tried: Sequence[_Tried]) -> bool:
 
 
 def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
-    """Builds with the fix as the user builds; stops at the first build that does not pass."""
+    """Builds with the fix as the user builds; stops at the first build that does not pass.
+
+    Workers to spare build what is due where all of them pass: all in FP32, for the latency.
+    """
     kinds = {type(i).__name__ for i in proposal.interventions}
     fix = Fix(proposal.kind, proposal.summary, proposal.interventions, False, (0, 0), beside=proposal.beside)
     if proposal.obstacle:
@@ -164,19 +167,21 @@ def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
     if beyond:
         reason = f"{ctx.candidate.name} cannot realise {', '.join(beyond)}"
         return _Tried(replace(fix, reason=reason, untestable=True))
-    try:
-        proof = prove(ctx, proposal)
-    except UserError as error:  # a rewritten model that cannot be read
-        return _Tried(replace(fix, reason=error.message, untestable=True))
-    if proof.reason:
-        return _Tried(replace(fix, reason=proof.reason, note=proof.note, untestable=proof.untestable))
     tries = 1 if ctx.candidate.deterministic else builds
-    ctx.report_progress(Progress("fix", f"{proposal.summary}: {tries} build{'s' if tries > 1 else ''}"))
     interventions = ctx.as_built(proposal.interventions)
     jobs = [
         ctx.candidate_job("verify fix", interventions, repeat=number, keep_engine=number == 0)
         for number in range(tries)
     ]
+    ahead = [*jobs, *in_fp32(ctx)]
+    try:
+        proof = prove(ctx, proposal, ahead)
+    except UserError as error:  # a rewritten model that cannot be read
+        return _Tried(replace(fix, reason=error.message, untestable=True))
+    if proof.reason:
+        return _Tried(replace(fix, reason=proof.reason, note=proof.note, untestable=proof.untestable))
+    ctx.report_progress(Progress("fix", f"{proposal.summary}: {tries} build{'s' if tries > 1 else ''}"))
+    ctx.session.run_ahead(ahead)
     outcomes = ctx.session.run_until(jobs, lambda outcome: outcome.status != "pass")
     passed = sum(o.status == "pass" for o in outcomes)
     fix = replace(

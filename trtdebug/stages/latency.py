@@ -8,6 +8,7 @@ from dataclasses import replace
 from trtdebug.backends.base import KeepsEngines
 from trtdebug.core.diagnosis import Latency
 from trtdebug.core.outcome import Outcome
+from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 
 _ROUNDS = 50
@@ -24,10 +25,13 @@ def latencies(
         natural: builds as the user does it; the first one's engine was kept.
         fixed: builds with a fix each, whose engines were kept.
     """
-    if ctx.candidate.deterministic or not isinstance(ctx.candidate, KeepsEngines):
-        return (None,) * len(fixed)  # what an emulated engine takes says nothing of a real one
+    if not _is_timed(ctx):
+        return (None,) * len(fixed)
     as_built = natural[0].trial if natural else ""
-    fp32 = as_built if ctx.case.options.precision == "fp32" else _in_fp32(ctx).trial
+    fp32 = as_built
+    for job in in_fp32(ctx):
+        ctx.report_progress(Progress("fix", job.purpose))
+        fp32 = ctx.session.run(job).trial
     trials = tuple(t for t in dict.fromkeys((as_built, fp32, *(o.trial for o in fixed))) if t)
     ctx.report_progress(Progress("fix", f"latencies of {len(trials)} engines"))
     job = ctx.candidate_job("latencies")
@@ -36,9 +40,14 @@ def latencies(
     return tuple(Latency(known.get(as_built), known.get(o.trial), known.get(fp32)) for o in fixed)
 
 
-def _in_fp32(ctx: Context) -> Outcome:
-    """Built with the user's options, but all in FP32."""
-    ctx.report_progress(Progress("fix", "all in FP32, for its latency"))
+def in_fp32(ctx: Context) -> tuple[Job, ...]:
+    """What latencies take a build of their own for: the user's options, but all in FP32. None where he builds so."""
+    if not _is_timed(ctx) or ctx.case.options.precision == "fp32":
+        return ()
     job = ctx.candidate_job("all in FP32, for its latency", ctx.as_built(), keep_engine=True)
-    options = replace(ctx.case.options, precision="fp32", calibration_cache=None)
-    return ctx.session.run(replace(job, options=options))
+    return (replace(job, options=replace(ctx.case.options, precision="fp32", calibration_cache=None)),)
+
+
+def _is_timed(ctx: Context) -> bool:
+    """What an emulated engine takes says nothing of a real one."""
+    return not ctx.candidate.deterministic and isinstance(ctx.candidate, KeepsEngines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from trtdebug.graph.walk import all_tensors
 from trtdebug.oracle.ratio import rounding_limit
 from trtdebug.oracle.tolerance import NEGLIGIBLE, Limits
 from trtdebug.plugins.types import FixProposal
-from trtdebug.session.job import TensorRef
+from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.rounding import own_rounding
 from trtdebug.stages.sanity import can_force
@@ -49,7 +49,7 @@ def keep_model(ctx: Context, model: onnx.ModelProto) -> ReplaceGraph:
     return ReplaceGraph(str(path), content_sha256(path))
 
 
-def prove(ctx: Context, proposal: FixProposal) -> Proof:
+def prove(ctx: Context, proposal: FixProposal, ahead: Sequence[Job]) -> Proof:
     """Whether the reference gives the same for a proposal's rewritten model; then, whether low precision hurts it.
 
     A proposal without such a model needs no proof. Its outputs have the names, types and order of the case's model, and
@@ -57,6 +57,10 @@ def prove(ctx: Context, proposal: FixProposal) -> Proof:
     Where the candidate can be forced into low precision, and so fails without the fix, it has to pass with it: a
     build as the user makes it may pass by the builder's mood. A model with its own low precision written into it has to
     stay within the case's tolerance, and is not forced any further.
+
+    Args:
+        ahead: what is built next where it passes. Workers to spare do so beside the forced build; where that fails, in
+            vain.
     """
     graph = next((i for i in proposal.interventions if isinstance(i, ReplaceGraph)), None)
     if graph is None:
@@ -67,7 +71,7 @@ def prove(ctx: Context, proposal: FixProposal) -> Proof:
     proof = _equal(ctx, graph, ctx.limits if proposal.rounds else EQUAL)
     if proof.reason or proposal.rounds or ctx.candidate.deterministic or not can_force(ctx):
         return proof
-    return _forced(ctx, proposal, proof)
+    return _forced(ctx, proposal, proof, ahead)
 
 
 def _digest(model: onnx.ModelProto) -> str:
@@ -142,12 +146,13 @@ def _note(ctx: Context, outcome: Outcome, rounding: Mapping[str, float]) -> str:
     return f"equal on the reference on {samples} up to {largest:.1g} of the scale"
 
 
-def _forced(ctx: Context, proposal: FixProposal, proof: Proof) -> Proof:
+def _forced(ctx: Context, proposal: FixProposal, proof: Proof, ahead: Sequence[Job]) -> Proof:
     assert ctx.low is not None
     ctx.report_progress(Progress("fix", f"{proposal.summary}: every node forced to {ctx.low.upper()}"))
     job = ctx.candidate_job(
         "rewritten, forced", (*proposal.interventions, ForcePrecision(ctx.low)), fast=True
     )
+    ctx.session.run_ahead([job, *ahead])
     outcome = ctx.session.run(job)
     if outcome.status == "fail":
         return replace(
