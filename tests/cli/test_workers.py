@@ -70,6 +70,21 @@ def test_three_workers_say_what_one_says_even_where_one_of_them_dies(
     assert folders >= {"worker1", "worker2"}
 
 
+def test_four_workers_say_what_one_says_of_a_model_that_is_not_built(
+    model: Path, slow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(slow_backend.REFUSED, "b1_turn b2_shift")
+    words = ("bisect", model, "--fp16", "--candidate", "slow")
+    alone = report(*words, "--session", tmp_path / "one")
+    crowd = report(*words, "--session", tmp_path / "four", "--workers", "4")
+    [culprit] = alone["culprits"]
+    assert {"b1_turn", "b2_shift"} <= set(culprit["nodes"])
+    assert answer(crowd) == answer(alone)
+    assert crowd["trials"]["builds"] > alone["trials"]["builds"]
+    found = report("resume", tmp_path / "four")
+    assert (answer(found), found["trials"]["builds"]) == (answer(alone), 0)
+
+
 def test_a_resumed_session_repeats_no_trial_whatever_the_workers(
     model: Path, slow: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""An extension: the emulator, with builds that take time, and a death on demand; and a model that keeps it busy."""
+"""An extension: the emulator, slow, deadly or refusing on demand; and a model that keeps it busy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trtdebug.backends.base import BuildRequest, Engine
 from trtdebug.backends.emulator import EmulatorBackend
+from trtdebug.core.build_error import BuildError
+from trtdebug.core.errors import BuildFailure
+from trtdebug.graph.load import load_model
 from trtdebug.plugins.spec import hookimpl
 
-SECONDS, LETHAL = "SLOW_SECONDS", "SLOW_LETHAL"
-"""Environment: what a build takes; a file that, as long as it is there, lets one build kill its process (and goes)."""
+SECONDS, LETHAL, REFUSED = "SLOW_SECONDS", "SLOW_LETHAL", "SLOW_REFUSED"
+"""Environment: what a build takes; a file that, as long as it is there, lets one build kill its process (and goes);
+nodes that are not built together."""
 _WIDTH = 16
 
 
@@ -42,6 +46,10 @@ class SlowBackend(EmulatorBackend):
             lethal.unlink(missing_ok=True)
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(float(os.environ.get(SECONDS, "0")))
+        refused = set(os.environ.get(REFUSED, "").split())
+        if refused and refused <= {node.name for node in load_model(request.model).graph.node}:
+            said = "Could not find any implementation for node {ForeignNode[a...z]}."
+            raise BuildFailure(said, errors=(BuildError("build", said),))
         return super().build(request)
 
 
