@@ -43,7 +43,8 @@ def test_the_search_answers_on_all_gpus_as_on_one(model: tuple[Path, set[str]]) 
     one, every = (multi_gpu.measure(path, inputs, "tensorrt", n, seed=0) for n in (1, GPUS))
     print(f"\n1 GPU: {one}\n{GPUS} GPUs: {every}")
     assert (one.culprits, one.pins) == (every.culprits, every.pins)
-    assert {n for culprit in every.culprits for n in culprit} == planted
+    assert planted <= {n for culprit in every.culprits for n in culprit}
+    assert all(culprit & planted for culprit in every.culprits)  # with its ReLU where they are one layer
     assert every.rounds < one.rounds
     assert all(every.busy)
 

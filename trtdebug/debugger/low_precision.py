@@ -11,6 +11,7 @@ from trtdebug.debugger.looking import failing_tensors
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.open_questions import say_that_it_was_not_built
 from trtdebug.debugger.types import Answer
+from trtdebug.stages.atoms import fused_layers
 from trtdebug.stages.localise import Located, localise
 from trtdebug.stages.observe import Observation, observe
 from trtdebug.stages.sanity import Sanity, can_force
@@ -60,7 +61,8 @@ def _located(
     ctx = notes.ctx
     if observation.unobserved:
         notes.unknown.append(f"{len(observation.unobserved)} nodes could not be observed by themselves")
-    located = notes.attempt("localise", lambda: localise(ctx, signature, observation, fast, healthy))
+    layers = fused_layers(sane.forced.engine) if sane.forced is not None else ()
+    located = notes.attempt("localise", lambda: localise(ctx, signature, observation, fast, healthy, layers))
     located = located or Located((), None)
     if not any(c.proven for c in located.culprits):
         answer = by_tactics.answer(sane)

@@ -14,6 +14,7 @@ from trtdebug.oracle.verdict import evidence_on
 from trtdebug.plugins.types import Localisation
 from trtdebug.search.topology import branchwise
 from trtdebug.search.types import Verdict
+from trtdebug.stages.atoms import Atoms
 from trtdebug.stages.conditioning import amplified, finding, ill_conditioned
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.lent_test import LentTest, tested
@@ -36,7 +37,9 @@ class Located:
 
     Attributes:
         pins: nodes with which in FP32 the case passes, None where no such set was found.
-        alone: nodes shown to make it fail by themselves: each of them has to be among the pins.
+        alone: nodes shown to make it fail by themselves, or with those they are inseparable from: each of them has to
+            be among the pins.
+        inseparable: pinned nodes of one engine layer, to which the builder gives no different precisions.
         fast: this is known of builds with the settings for searching.
         knobs: the fewest global switches that were seen to cure the case together; empty where none did.
         marks: tensors whose marking as outputs was seen to cure it; empty where none did.
@@ -53,6 +56,7 @@ class Located:
     marks: tuple[str, ...] = ()
     bans: tuple[BanTactic, ...] = ()
     alone: frozenset[str] = frozenset()
+    inseparable: tuple[tuple[str, ...], ...] = ()
     fast: bool = False
 
 
@@ -62,30 +66,40 @@ def localise(
     observation: Observation,
     fast: bool,
     healthy: frozenset[str] = frozenset(),
+    layers: tuple[tuple[str, ...], ...] = (),
 ) -> Located:
     """Searches over the nodes in low precision, with the observation as evidence and prior.
 
+    Nodes of one layer are looked for together. Of a layer that is found at fault they are then tried one by one.
+
     Args:
         healthy: nodes that were seen to pass together in low precision, all others pinned.
+        layers: nodes that one layer of the engine computes; no node is of two.
     """
     judged = {s.node: (s, evidence_on(substitute(ctx, s), signature)) for s in observation.suspects}
     evidence = {node: _words(suspect) for node, (suspect, verdict) in judged.items() if verdict == "fail"}
     unjudged = sum(verdict == "untestable" for _, verdict in judged.values())
-    test = _Test(ctx, signature, fast, frozenset(evidence), healthy)
-    nodes = _branchwise(ctx)
-    weights = tuple(_weight(ctx, observation.local.get(name), name in evidence) for name in nodes)
+    atoms = Atoms.of(_branchwise(ctx), layers)
+    test = _Test(ctx, signature, fast, frozenset(evidence), healthy, atoms)
+    prior = {
+        n: _weight(ctx, observation.local.get(n), n in evidence)
+        for atom in atoms.members.values()
+        for n in atom
+    }
+    weights = tuple(max(prior[n] for n in atoms.members[name]) for name in atoms.names)
     name = ctx.case.localizer or LOCALIZER
-    answer = _ask(ctx, name, nodes, test, weights)
+    answer = _ask(ctx, name, test, weights)
     broken = name if answer is None and ctx.case.localizer else ""
     if broken:
         name = LOCALIZER
-        answer = _ask(ctx, name, nodes, test, weights)
+        answer = _ask(ctx, name, test, weights)
     if answer is not None and not ctx.candidate.deterministic and test.contradicts(answer):
         name = NOISY_LOCALIZER
-        answer = _ask(ctx, name, nodes, test, weights)
+        answer = _ask(ctx, name, test, weights)
     if answer is None:
         return Located((), None, (f"the localizer {name} broke; see `trtdebug ext list`",))
-    located = _located(ctx, answer, evidence)
+    answer, inseparable = _told_apart(answer, test)
+    located = _located(ctx, answer, evidence, inseparable)
     located = _without_ill_conditioned(ctx, located, observation, evidence)
     if _is_drift(ctx, located, observation):
         located = _drifting(ctx, located, observation)
@@ -103,19 +117,55 @@ def localise(
     return replace(located, fast=fast)
 
 
-def _ask(
-    ctx: Context, name: str, nodes: tuple[str, ...], test: _Test, weights: tuple[float, ...]
-) -> Localisation | None:
-    """The answer of the localizer of this name; None when it broke."""
+def _ask(ctx: Context, name: str, test: _Test, weights: tuple[float, ...]) -> Localisation | None:
+    """The answer of the localizer of this name, which knows atoms only, in nodes; None when it broke."""
+    nodes = test.atoms.names
     chosen = next((f for f in ctx.plugins.collect("localizers") if f.value.name == name), None)
     if chosen is None:  # a session that is resumed without the extension
         return None
     own = chosen.provider.builtin
     with ctx.plugins.guard(chosen.provider, f"localizer {name}", allow=(TrtdebugError,) if own else ()):
         if own:
-            return chosen.value.run(nodes, test, weights)  # type: ignore[no-any-return]
-        return tested(chosen.value.run(nodes, LentTest(test), weights), name, nodes, LentTest(test))
+            return _in_nodes(chosen.value.run(nodes, test, weights), test)
+        answer = tested(chosen.value.run(nodes, LentTest(test), weights), name, nodes, LentTest(test))
+        return _in_nodes(answer, test)
     return None
+
+
+def _in_nodes(answer: Localisation, test: _Test) -> Localisation:
+    """An answer in atoms in nodes. Of an atom at fault those that were shown to fail alone stand for it."""
+    atoms = test.atoms
+
+    def at_fault(name: str) -> tuple[str, ...]:
+        members = atoms.members[name]
+        return tuple(n for n in members if n in test.convicted) or members
+
+    return replace(
+        answer,
+        culprits=tuple(tuple(n for name in names for n in at_fault(name)) for names in answer.culprits),
+        protect=None if answer.protect is None else tuple(atoms.nodes(answer.protect)),
+        unresolved=tuple(atoms.nodes(answer.unresolved)),
+    )
+
+
+def _told_apart(answer: Localisation, test: _Test) -> tuple[Localisation, tuple[tuple[str, ...], ...]]:
+    """Tries the nodes of each layer at fault one by one: those that fail alone are the culprits in its place.
+
+    Returns also the layers whose nodes the builder gives no different precisions. Where it does not for those of the
+    first, it is not asked about the others.
+    """
+    layers = [nodes for nodes in answer.culprits if len(nodes) > 1 and nodes in test.atoms.members.values()]
+    found: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for some in (layers[:1], layers[1:]):
+        alone = [(layer, node) for layer in some for node in layer]
+        verdicts = test.ask([frozenset((node,)) for _, node in alone])
+        for (layer, node), verdict in zip(alone, verdicts, strict=True):
+            if verdict != "untestable":
+                found.setdefault(layer, []).extend([(node,)] if verdict == "fail" else [])
+        if not found:
+            break
+    culprits = tuple(c for nodes in answer.culprits for c in found.get(nodes) or [nodes])
+    return replace(answer, culprits=culprits), tuple(layer for layer in layers if layer not in found)
 
 
 def _branchwise(ctx: Context) -> tuple[str, ...]:
@@ -151,12 +201,23 @@ class _Test:
         fast: bool,
         convicted: frozenset[str],
         passing: frozenset[str],
+        atoms: Atoms,
     ) -> None:
         self.ctx, self.signature, self.fast = ctx, signature, fast
-        self.convicted, self.passing = convicted, passing
+        self.convicted, self.passing, self.atoms = convicted, passing, atoms
         self.healthy: set[str] = set(passing)
         self.untestable = 0
-        self.told: list[tuple[frozenset[str], Verdict]] = [(frozenset(ctx.items), "fail")]
+        self._told: list[tuple[frozenset[str], Verdict]] = [(frozenset(ctx.items), "fail")]
+
+    @property
+    def told(self) -> list[tuple[frozenset[str], Verdict]]:
+        """What was told of sets of nodes, as far as it says something of sets of atoms."""
+        atoms, told = self.atoms, []
+        for low, verdict in self._told:
+            within, touching = atoms.within(low), atoms.touching(low)
+            if verdict != "untestable" or within == touching:
+                told.append((touching if verdict == "fail" else within, verdict))
+        return told
 
     @property
     def workers(self) -> int:
@@ -166,6 +227,10 @@ class _Test:
         return self.many([low], [again])[0]
 
     def many(self, lows: Sequence[frozenset[str]], again: Sequence[int] | None = None) -> list[Verdict]:
+        return self.ask([self.atoms.nodes(low) for low in lows], again)
+
+    def ask(self, lows: Sequence[frozenset[str]], again: Sequence[int] | None = None) -> list[Verdict]:
+        """The verdict on each set of nodes."""
         verdicts: dict[int, Verdict] = {
             n: v for n, low in enumerate(lows) if (v := self._known(low)) is not None
         }
@@ -188,7 +253,7 @@ class _Test:
 
     def _learn(self, low: frozenset[str], verdict: Verdict) -> Verdict:
         self.untestable = self.untestable + 1 if verdict == "untestable" else 0
-        self.told.append((low, verdict))
+        self._told.append((low, verdict))
         if verdict == "pass":
             self.healthy |= low
         return verdict
@@ -210,7 +275,7 @@ class _Test:
             (frozenset(self.ctx.items).difference(answer.protect), "pass"),
             (unsure, "fail"),
         )
-        verdicts = self.many([low for low, _ in expected], [1] * len(expected))
+        verdicts = self.ask([low for low, _ in expected], [1] * len(expected))
         return any(
             verdict not in (known, "untestable")
             for verdict, (_, known) in zip(verdicts, expected, strict=True)
@@ -223,10 +288,16 @@ class _Test:
         self.ctx.report_progress(Progress("localise", message, left, len(self.ctx.items), trials))
 
 
-def _located(ctx: Context, answer: Localisation, evidence: dict[str, str]) -> Located:
+def _located(
+    ctx: Context, answer: Localisation, evidence: dict[str, str], inseparable: tuple[tuple[str, ...], ...]
+) -> Located:
     position = {name: i for i, name in enumerate(ctx.items)}
     answer = _ordered(answer, position)
-    culprits = tuple(Culprit(nodes, "precision", _known_by(nodes, evidence)) for nodes in answer.culprits)
+    layers = frozenset(map(frozenset, inseparable))
+    culprits = tuple(
+        Culprit(nodes, "precision", _known_by(nodes, evidence, frozenset(nodes) in layers))
+        for nodes in answer.culprits
+    )
     unknown: tuple[str, ...] = (answer.note,) if answer.note else ()
     if answer.unresolved:
         culprits += (Culprit(answer.unresolved, "precision", answer.note or "not told apart", proven=False),)
@@ -234,8 +305,11 @@ def _located(ctx: Context, answer: Localisation, evidence: dict[str, str]) -> Lo
     useful = answer.protect is not None and len(answer.protect) < len(ctx.items)
     if answer.protect and not useful:
         unknown += ("no set of pins smaller than the whole model is known to help: build in FP32",)
-    alone = frozenset(nodes[0] for nodes in answer.culprits if len(nodes) == 1) | evidence.keys()
-    return Located(culprits, answer.protect if useful else None, unknown, alone=alone)
+    by_themselves = (nodes for nodes in answer.culprits if len(nodes) == 1 or frozenset(nodes) in layers)
+    alone = frozenset(n for nodes in by_themselves for n in nodes) | evidence.keys()
+    return Located(
+        culprits, answer.protect if useful else None, unknown, alone=alone, inseparable=inseparable
+    )
 
 
 def _ordered(answer: Localisation, position: Mapping[str, int]) -> Localisation:
@@ -292,9 +366,14 @@ def _nodes(located: Located) -> tuple[str, ...]:
     return tuple(n for c in located.culprits for n in c.nodes)
 
 
-def _known_by(names: tuple[str, ...], evidence: dict[str, str]) -> str:
+def _known_by(names: tuple[str, ...], evidence: dict[str, str], is_layer: bool) -> str:
     if len(names) == 1 and names[0] in evidence:
         return evidence[names[0]]
+    if is_layer:
+        return (
+            "the case fails with these nodes alone in low precision; one layer of the engine computes them, and the "
+            "builder gives them no different precisions"
+        )
     alone = "alone" if len(names) == 1 else "only together"
     return f"the case fails with {'this node' if len(names) == 1 else 'these nodes'} {alone} in low precision"
 

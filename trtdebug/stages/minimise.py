@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trtdebug.core.outcome import Signature
@@ -11,6 +11,7 @@ from trtdebug.search.drive import drive_ahead
 from trtdebug.search.protect import MinimalProtect
 from trtdebug.search.types import Subset, Verdict
 from trtdebug.session.job import Job
+from trtdebug.stages.atoms import Atoms, whole_within
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.localise import Located
 
@@ -33,23 +34,25 @@ class MinimalPins:
 def minimal_pins(ctx: Context, signature: Signature, located: Located) -> MinimalPins | None:
     """Leaves out each pin without which the case, all unpinned nodes forced into low precision, still passes.
 
-    What the search has shown takes no build: a node that fails alone needs its pin. None where there are no pins.
+    What the search has shown takes no build: a node that fails alone needs its pin. Pinned nodes that only share a
+    precision are left out together or not at all. None where there are no pins.
     Several workers also build what may be asked next: in each round all but one of them may do so in vain.
     """
     if not located.pins:
         return None
-    number = {name: i for i, name in enumerate(ctx.items)}
-    pins, everything = frozenset(number[n] for n in located.pins), frozenset(number.values())
-    alone = pins & {number[n] for n in located.alone}
+    atoms = Atoms.of(ctx.items, whole_within(located.inseparable, located.pins))
+    number = {name: i for i, name in enumerate(atoms.names)}
+    pins, everything = _numbers(number, atoms.within(located.pins)), frozenset(number.values())
+    alone = pins & _numbers(number, atoms.touching(located.alone))
     search = MinimalProtect(len(number), pins, alone, ctx.session.workers, max_trials=MAX_TRIALS)
     search.tell(everything - pins, "pass")
     search.tell(everything, "fail")
     for culprit in located.culprits:
         if culprit.proven and culprit.kind == "precision":
-            search.tell(frozenset(number[n] for n in culprit.nodes), "fail")
+            search.tell(_numbers(number, atoms.touching(culprit.nodes)), "fail")
 
     def job(low: Subset) -> Job:
-        return ctx.low_job({ctx.items[i] for i in low}, located.fast)
+        return ctx.low_job(_nodes(atoms, low), located.fast)
 
     def prepare(lows: Sequence[Subset]) -> None:
         left = min(len(everything - low) for low in lows)
@@ -61,9 +64,19 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
 
     answer = drive_ahead(search, test, prepare)
     if not answer.protect <= pins:  # builds that contradict each other: nothing more is known than before
-        return MinimalPins(located.pins, _names(ctx, pins - alone))
-    return MinimalPins(_names(ctx, answer.protect), _names(ctx, answer.unresolved & answer.protect))
+        return MinimalPins(located.pins, _names(ctx, atoms, pins - alone))
+    untested = _names(ctx, atoms, answer.unresolved & answer.protect)
+    return MinimalPins(_names(ctx, atoms, answer.protect), untested)
 
 
-def _names(ctx: Context, numbers: Subset) -> tuple[str, ...]:
-    return tuple(ctx.items[i] for i in sorted(numbers))
+def _numbers(number: Mapping[str, int], atoms: Iterable[str]) -> Subset:
+    return frozenset(number[name] for name in atoms)
+
+
+def _nodes(atoms: Atoms, numbers: Subset) -> frozenset[str]:
+    return atoms.nodes(atoms.names[i] for i in numbers)
+
+
+def _names(ctx: Context, atoms: Atoms, numbers: Subset) -> tuple[str, ...]:
+    nodes = _nodes(atoms, numbers)
+    return tuple(name for name in ctx.items if name in nodes)

@@ -112,7 +112,7 @@ def _clear(layer: EngineLayer, info: LayerInfo, asked: Mapping[str, Precision]) 
 
 
 def _only_type(layer: EngineLayer, info: LayerInfo) -> str | None:
-    """The float type of all that a layer of several nodes reads and writes; None where it has more, or does not show."""
+    """The float type of all that a layer of several nodes reads and writes; None where it has more or shows none."""
     tensors = (*layer.inputs, *layer.outputs)
     if layer.in_myelin or len(info.nodes) < 2 or any(t.precision is None for t in tensors):
         return None
