@@ -13,6 +13,7 @@ from trtdebug.backends.tensorrt.outputs import (
     apply_marks,
     check_marks,
     convert_bool_outputs,
+    mark_tensors,
     markable,
     marks_note,
     plan_marks,
@@ -63,6 +64,10 @@ class Network:
     @property
     def num_outputs(self) -> int:
         return len(self.marked)
+
+    @property
+    def num_inputs(self) -> int:
+        return 0
 
     @property
     def num_layers(self) -> int:
@@ -126,3 +131,17 @@ def test_a_converted_mark_keeps_its_name() -> None:
     apply_marks(network, plan_marks(layers, ["p", "h"], [], [], bool_outputs=False))
     assert [(t.name, t.dtype.name) for t in network.marked] == [("p", "INT32"), ("h", "FLOAT")]
     assert network.marked[0].of.name == "p__bool"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "marked"), [(["h", "folded"], ["y", "h"]), ([EVERY_TENSOR], ["y", "h", "k"])]
+)
+def test_tensors_of_a_network_are_marked_beside_its_outputs(wanted: list[str], marked: list[str]) -> None:
+    names = ("y", "h", "k")
+    layers = [
+        LayerFacts(i, "ELEMENTWISE", n, outputs=(TensorFacts(n, "FLOAT"),)) for i, n in enumerate(names)
+    ]
+    network = Network(*(tensor(n, "FLOAT") for n in names))
+    skipped = mark_tensors(network, layers, wanted, bool_outputs=True)
+    assert [t.name for t in network.marked] == marked
+    assert set(skipped) == {"folded"} & set(wanted)

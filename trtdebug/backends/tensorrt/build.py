@@ -33,7 +33,7 @@ from trtdebug.backends.tensorrt.tactic_replay import TACTICS_FILE, write_replay
 from trtdebug.backends.tensorrt.tactics import TacticChoice, TacticRules, is_pair
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.errors import NotHonoured
-from trtdebug.core.intervention import EVERY_TENSOR, MarkOutputs
+from trtdebug.core.intervention import MarkOutputs
 from trtdebug.core.outcome import EngineInfo
 
 
@@ -123,14 +123,11 @@ def _mark(
     layers: tuple[LayerFacts, ...],
     version: str,
 ) -> str:
-    network, borders = parsed.network, _Borders.of(parsed.network, version)
     asked = [t for t in plan.marks if t not in model.marked]
     known = {*model.index.tensors, *model.index.inputs, *model.index.initializers, *model.index.outputs}
     marking.check_marks(asked, known, layers, plan.model.name)
-    wanted = borders.markable(layers) if EVERY_TENSOR in asked else asked
-    marks = marking.plan_marks(layers, wanted, borders.outputs, borders.inputs, borders.bool_outputs)
-    marking.apply_marks(network, marks)
-    return marking.marks_note(marks.skipped)
+    native = marking.supports_bool_outputs(version)
+    return marking.marks_note(marking.mark_tensors(parsed.network, layers, asked, native))
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,29 @@ def markable(
     return tuple(plan_marks(known, every, outputs, inputs, bool_outputs).marks)
 
 
+def mark_tensors(
+    network: Any, layers: Iterable[LayerFacts], wanted: Iterable[str], bool_outputs: bool
+) -> Mapping[str, str]:
+    """Makes these tensors outputs of a trt.INetworkDefinition.
+
+    Args:
+        layers: of the network.
+        wanted: tensors, of the ONNX model or of the network, or `EVERY_TENSOR`.
+        bool_outputs: as in `plan_marks`.
+
+    Returns:
+        Why the others cannot be outputs, by tensor.
+    """
+    known, asked = tuple(layers), tuple(wanted)
+    outputs = [network.get_output(i).name for i in range(network.num_outputs)]
+    inputs = [network.get_input(i).name for i in range(network.num_inputs)]
+    if EVERY_TENSOR in asked:
+        asked = markable(known, outputs, inputs, bool_outputs)
+    plan = plan_marks(known, asked, outputs, inputs, bool_outputs)
+    apply_marks(network, plan)
+    return plan.skipped
+
+
 def apply_marks(network: Any, plan: MarkPlan) -> None:
     """Marks outputs on a trt.INetworkDefinition."""
     for name, (layer, index) in plan.marks.items():

@@ -28,8 +28,9 @@ from trtdebug.backends.tensorrt.precision import skipped_note
 from trtdebug.core.errors import BuildFailure, TrtdebugError, UserError
 from trtdebug.export.layer_flags import layer_flags
 from trtdebug.export.scripts.config import choice_of, make_config, tactic_notes
-from trtdebug.export.scripts.network import Log, Network, before_10
+from trtdebug.export.scripts.network import Log, Network
 from trtdebug.export.scripts.order import Order, make_order
+from trtdebug.scripts.versions import before_10
 from trtdebug.scripts.words import printable
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from trtdebug.backends.tensorrt.constraints import OutOfGpuMemory
 from trtdebug.backends.tensorrt.layers import owners, read_layers
-from trtdebug.backends.tensorrt.outputs import apply_marks, markable, plan_marks
+from trtdebug.backends.tensorrt.outputs import mark_tensors
 from trtdebug.backends.tensorrt.precision import PrecisionPlan, apply_precision, plan_precision
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.gpu_memory import OUT_OF_GPU_MEMORY
-from trtdebug.core.intervention import EVERY_TENSOR
 from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.scripts.order import Order
 from trtdebug.scripts.plugin_libraries import load_plugins
+from trtdebug.scripts.versions import before_10
 
 
 class Log:
@@ -67,14 +67,9 @@ class Network:
 
     def mark(self) -> None:
         """Makes outputs of the tensors that the fix wants as such. Raises `UserError` where one cannot be."""
-        network = self.network
-        already = [network.get_output(i).name for i in range(network.num_outputs)]
-        inputs = [network.get_input(i).name for i in range(network.num_inputs)]
-        wanted, bool_outputs = self.order.wanted.marks, not before_10(self.trt)
-        if EVERY_TENSOR in wanted:
-            wanted = markable(self.layers, already, inputs, bool_outputs)
-        marks = plan_marks(self.layers, wanted, already, inputs, bool_outputs)
-        for tensor, reason in marks.skipped.items():
+        wanted, native = self.order.wanted.marks, not before_10(self.trt)
+        skipped = mark_tensors(self.network, self.layers, wanted, native)
+        for tensor, reason in skipped.items():
             if tensor in self.order.options.get(
                 "marks", ()
             ):  # the user's own: the session went on without it
@@ -82,7 +77,6 @@ class Network:
             raise UserError(
                 f"{tensor!r}, which the fix makes an output of the engine, cannot be one: {reason}."
             )
-        apply_marks(network, marks)
 
     def pin(self) -> None:
         """Sets the precision of the layers of the pinned nodes. Raises `UserError` where none is left to set."""
@@ -122,7 +116,3 @@ class Network:
             layer.reset_precision()
             for output in range(layer.num_outputs):
                 layer.reset_output_type(output)
-
-
-def before_10(trt: Any) -> bool:
-    return str(trt.__version__).startswith(("8.", "9."))
