@@ -2,69 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from several_workers import Counting, Threads
-from unbuildable_graphs import Refusing, Registers, planted_model, write
+from marked_graphs import RefusesMarks, opened
+from several_workers import with_workers
+from unbuildable_graphs import planted_model, write
 
-from trtdebug.backends.base import BuildRequest, Engine
-from trtdebug.backends.onnxruntime import OrtEngine
-from trtdebug.core.build_error import BuildError
-from trtdebug.core.case import BuildOptions
 from trtdebug.core.diagnosis import Diagnosis
-from trtdebug.core.errors import BuildFailure
-from trtdebug.core.intervention import EVERY_TENSOR, MarkOutputs
+from trtdebug.core.intervention import EVERY_TENSOR
 from trtdebug.debugger import Debugger
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
-from trtdebug.plugins.builtin import BUILTINS
-from trtdebug.plugins.manager import PluginManager
 from trtdebug.report.build import build_report
 from trtdebug.report.text import render_text
-from trtdebug.session.executor import InProcess
-from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
-
-
-@dataclass
-class RefusesMarks(Refusing):
-    """onnxruntime, but for builds in which all tensors of a set are marked.
-
-    Attributes:
-        marks: the sets.
-        invalid: a tensor that cannot be marked without the others of its set, for another reason.
-    """
-
-    marks: frozenset[frozenset[str]] = frozenset()
-    invalid: str = ""
-
-    def build(self, request: BuildRequest) -> Engine:
-        model = load_model(request.model)
-        asked = {t for i in request.interventions if isinstance(i, MarkOutputs) for t in i.tensors}
-        marked = set(GraphIndex(model).tensors) if EVERY_TENSOR in asked else asked
-        if any(marks <= marked for marks in self.marks):
-            said = (
-                f"Could not find any implementation for node {{ForeignNode[{min(marked)}...{max(marked)}]}}."
-            )
-            raise BuildFailure(said, errors=(BuildError("build", said, "10: Internal Error"),))
-        if self.invalid in marked:
-            raise BuildFailure("no such output", errors=(BuildError("build", "no such output"),))
-        return OrtEngine(model, request.outputs, request.workdir, self.name)
 
 
 def diagnosed(
     backend: RefusesMarks, marks: tuple[str, ...], model: Path, folder: Path, workers: int = 1
 ) -> tuple[Diagnosis, int]:
     """What is said, and in how many rounds of builds."""
-    plugins = PluginManager.load(builtins=[*BUILTINS, Registers(backend)], third_party=False)
-    request = CaseRequest(model, BuildOptions(marks=marks), candidate=backend.name, builds=1)
-    prepared = prepare(request, plugins)
-    session = Counting(folder, Threads(InProcess(folder, plugins.backends()), workers))
-    store_samples(prepared, session.tensors)
-    diagnosis = Debugger(Context(session, prepared.case, plugins), until="localise").run()
-    assert "cannot build this model with these marks" in render_text(build_report(prepared.case, diagnosis))
+    ctx = opened(backend, marks, model, folder)
+    session = with_workers(ctx, workers)
+    diagnosis = Debugger(ctx, until="localise").run()
+    assert "cannot build this model with these marks" in render_text(build_report(ctx.case, diagnosis))
     return diagnosis, session.rounds
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import UserError
+from trtdebug.core.intervention import MarkOutputs
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.load import external_files, load_skeleton, save_model
 from trtdebug.graph.types import TensorType, value_type
@@ -66,16 +67,24 @@ class PieceBuilds:
         whole = self.ctx.candidate_job("the whole model, built only")
         return self.ctx.session.run(replace(whole, expected=None, build_only=True))
 
-    def build(self, piece: onnx.ModelProto, purpose: str) -> Outcome:
-        """Builds a piece at the user's options; dynamic inputs get the shapes that the case's own have."""
-        return self.ctx.session.run(self.job(piece, self._write(piece), purpose))
+    def build(self, piece: onnx.ModelProto, purpose: str, marks: Sequence[str] = ()) -> Outcome:
+        """Builds a piece at the user's options; dynamic inputs get the shapes that the case's own have.
 
-    def build_ahead(self, pieces: Sequence[tuple[onnx.ModelProto, str]]) -> None:
+        Args:
+            marks: tensors to make outputs beside the piece's own.
+        """
+        return self.ctx.session.run(self.job(piece, self._write(piece), purpose, marks))
+
+    def build_ahead(self, pieces: Sequence[tuple[onnx.ModelProto, str]], marks: Sequence[str] = ()) -> None:
         """Builds pieces, each with its purpose, that may be asked for next: see `Session.run_ahead`."""
-        jobs = [self.job(piece, self._write(piece, n), purpose) for n, (piece, purpose) in enumerate(pieces)]
-        self.ctx.session.run_ahead(jobs)
+        self.ctx.session.run_ahead(
+            [
+                self.job(piece, self._write(piece, n), purpose, marks)
+                for n, (piece, purpose) in enumerate(pieces)
+            ]
+        )
 
-    def job(self, piece: onnx.ModelProto, path: Path, purpose: str) -> Job:
+    def job(self, piece: onnx.ModelProto, path: Path, purpose: str, marks: Sequence[str] = ()) -> Job:
         """The trial of a piece that was written to `path`."""
         case = self.ctx.case
         digest = hashlib.sha256(path.read_bytes())
@@ -93,6 +102,7 @@ class PieceBuilds:
             samples=case.samples,
             options=replace(case.options, profiles=self.profiles(piece)),
             limits=self.ctx.limits,
+            interventions=(MarkOutputs(tuple(marks)),) if marks else (),
             feeds={n: TensorRef(n) for n in recorded},
             fast=self.fast,
             build_only=True,

@@ -42,6 +42,7 @@ class Unbuildable:
         needs: nodes that come along, since they compute constants or sizes that the others have to know.
         proven: it was shown to fail alone. Else the fault lies somewhere within `nodes`.
         piece: the model of `nodes` and `needs`; of the node that holds them where they cannot be had alone.
+        marks: tensors without which as outputs it is built.
     """
 
     nodes: tuple[str, ...]
@@ -50,6 +51,7 @@ class Unbuildable:
     inside: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     proven: bool = True
+    marks: tuple[str, ...] = ()
 
 
 @dataclass
