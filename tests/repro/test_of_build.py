@@ -18,7 +18,7 @@ from trtdebug.core.outcome import Signature
 from trtdebug.debugger import Debugger
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.repro.build_text import trtexec_build_command
+from trtdebug.repro.build_commands import trtexec_build_command
 from trtdebug.repro.manifest import Manifest
 from trtdebug.repro.scripts.build_repro import BACKENDS, reproduce
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE

@@ -12,7 +12,7 @@ from trtdebug.backends.onnxruntime import OrtEngine
 from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import BuildFailure
-from trtdebug.core.intervention import EVERY_TENSOR, MarkOutputs
+from trtdebug.core.intervention import EVERY_TENSOR, MarkOutputs, Precision
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
 from trtdebug.plugins.builtin import BUILTINS
@@ -58,10 +58,12 @@ def said_of(marked: set[str]) -> str:
     return f"10: {where} Error Code 10: Internal Error (Could not find any implementation for node {block}.)"
 
 
-def opened(backend: RefusesMarks, marks: tuple[str, ...], model: Path, folder: Path) -> Context:
+def opened(
+    backend: RefusesMarks, marks: tuple[str, ...], model: Path, folder: Path, precision: Precision = "fp32"
+) -> Context:
     """The case of a model that is built with these marks; its session is in `folder`."""
     plugins = PluginManager.load(builtins=[*BUILTINS, Registers(backend)], third_party=False)
-    request = CaseRequest(model, BuildOptions(marks=marks), candidate=backend.name, builds=1)
+    request = CaseRequest(model, BuildOptions(precision, marks=marks), candidate=backend.name, builds=1)
     prepared = prepare(request, plugins)
     session = Session(folder, InProcess(folder, plugins.backends()))
     store_samples(prepared, session.tensors)

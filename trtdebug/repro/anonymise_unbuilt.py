@@ -16,10 +16,12 @@ from trtdebug.graph.anonymous import Names, Spread, anonymous, random_like
 from trtdebug.graph.fresh import names_in
 from trtdebug.graph.load import save_model
 from trtdebug.repro.manifest import MANIFEST, Manifest
+from trtdebug.repro.marked_models import save_marked
 from trtdebug.repro.of_build import fill
 from trtdebug.repro.tensors import Tensor, store
 from trtdebug.repro.verify import verify
 from trtdebug.session.files import whole_folder
+from trtdebug.stages.marked_piece import is_of_model
 
 _SEEDS = 3
 
@@ -47,6 +49,8 @@ def unbuilt_anonymised(
     Raises:
         UserError: `target` cannot be written.
     """
+    if not is_of_model(model, manifest.options.marks):
+        return Anonymised("tensors of the builder's own are marked, whose names belong to it")
     versions = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
     for tried, (seed, spread) in enumerate(draws(), start=1):
         names, rng = Names(), np.random.default_rng(seed)
@@ -71,7 +75,12 @@ def _manifest(manifest: Manifest, model: onnx.ModelProto, names: Names) -> Manif
     profiles = {names("t", n): profile for n, profile in manifest.options.profiles.items()}
     libraries = tuple(Path(p).name for p in manifest.options.plugins)
     options = replace(
-        manifest.options, profiles=profiles, plugins=libraries, calibration_cache=None, contents={}, marks=()
+        manifest.options,
+        profiles=profiles,
+        plugins=libraries,
+        calibration_cache=None,
+        contents={},
+        marks=tuple(names("t", mark) for mark in manifest.options.marks),
     )
     return replace(
         manifest,
@@ -96,4 +105,8 @@ def _write(
     with whole_folder(folder, MANIFEST, "repro") as temporary:
         save_model(model, temporary / manifest.model)
         files = store(temporary, "inputs", feeds, raw=True) if feeds else ()
-        fill(temporary, replace(manifest, inputs=files), feeds, (), versions, len(feeds) == len(wanted))
+        manifest = replace(manifest, inputs=files)
+        if manifest.options.marks:
+            manifest = save_marked(model, manifest, temporary, manifest.marked is not None)
+        outputs = [value.name for value in model.graph.output]
+        fill(temporary, manifest, feeds, (), versions, outputs, len(feeds) == len(wanted))

@@ -62,7 +62,7 @@ def _parts(folder: Path, manifest: Manifest) -> list[tuple[str, list[str]]]:
     raw = [tensor.raw for tensor in manifest.inputs if tensor.raw]
     parts = [
         (POLYGRAPHY_SCRIPT, [POLYGRAPHY_SCRIPT, POLYGRAPHY_INPUTS, POLYGRAPHY_OUTPUTS]),
-        (TRTEXEC_SCRIPT, [TRTEXEC_SCRIPT, *raw]),
+        (TRTEXEC_SCRIPT, [TRTEXEC_SCRIPT, *raw, *([manifest.marked] if manifest.marked else [])]),
     ]
     parts = [part for part in parts if (folder / part[0]).exists()]
     models = [(manifest.typed, "tensorrt"), (manifest.emulated, "emulator")]
@@ -72,7 +72,7 @@ def _parts(folder: Path, manifest: Manifest) -> list[tuple[str, list[str]]]:
 def _without(manifest: Manifest, part: str) -> Manifest:
     manifest = replace(manifest, left_out=(*manifest.left_out, part))
     if part == TRTEXEC_SCRIPT:
-        return replace(manifest, inputs=tuple(replace(t, raw=None) for t in manifest.inputs))
+        return replace(manifest, inputs=tuple(replace(t, raw=None) for t in manifest.inputs), marked=None)
     if part == manifest.typed:
         return replace(manifest, typed=None)
     return replace(manifest, emulated=None) if part == manifest.emulated else manifest

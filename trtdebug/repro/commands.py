@@ -16,7 +16,7 @@ TRTEXEC_SCRIPT, POLYGRAPHY_SCRIPT = "trtexec.sh", "polygraphy.sh"
 TRTEXEC_MADE, POLYGRAPHY_MADE = "trtexec-outputs.json", "polygraphy-outputs.json"
 """What these scripts leave behind."""
 
-WEAK, _TYPED = "10.0", "11.0"
+WEAK, TYPED = "10.0", "11.0"
 """Versions that stand for those whose precisions are flags, and those that read them from the model."""
 
 _POLYGRAPHY_TYPES = {"fp16": "float16", "bf16": "bfloat16"}
@@ -41,7 +41,7 @@ def trtexec_typed_command(manifest: Manifest) -> str | None:
     """For TensorRT 11, which reads precisions from the model; None where there is no such model."""
     if manifest.typed is None:
         return None
-    return shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest, _TYPED)])
+    return shell("trtexec", [f"--onnx={manifest.typed}", *_trtexec_options(manifest, TYPED)])
 
 
 def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> str | None:

@@ -45,7 +45,10 @@ class Manifest:
         emulated: the piece with rounding by Cast pairs, for plain onnxruntime; None where that means nothing.
         signature: how it fails; None where it passes, and this is a unit test.
         options: the operators among them are named relative to the folder.
-        typed: the piece with the low precision written into it, for a strongly typed TensorRT; None likewise.
+        typed: the piece with the low precision written into it, for a strongly typed TensorRT; None likewise. Tensors
+            that are to be marked (`options.marks`) are outputs of it.
+        marked: the piece with these as outputs of its own, for what cannot mark; None where there are none, or it does
+            not fail so.
         limit: relative RMS error that an output may have.
         atol, rtol: the element rule |c - r| <= atol + rtol * |r|, in place of `limit` where one is given.
         build_errors: of a model that is not built: what was said of it; a build with any of them shows the failure.
@@ -76,6 +79,7 @@ class Manifest:
     operators: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     anonymised: bool = False
+    marked: str | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -14,16 +14,23 @@ from trtdebug.core.jsonable import dumps
 from trtdebug.core.outcome import Signature
 from trtdebug.graph.fresh import names_in
 from trtdebug.graph.load import external_files, load_model, save_model
+from trtdebug.repro.build_commands import polygraphy_build_script, trtexec_build_script
 from trtdebug.repro.build_text import build_readme
+from trtdebug.repro.commands import POLYGRAPHY_SCRIPT, TRTEXEC_SCRIPT
 from trtdebug.repro.manifest import MANIFEST, Manifest
+from trtdebug.repro.marked_models import save_marked
 from trtdebug.repro.script_files import write_scripts
 from trtdebug.repro.tensors import Tensor, store, store_for_polygraphy
 from trtdebug.repro.verify import verify
 from trtdebug.session.files import whole_folder
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context
+from trtdebug.stages.marked_piece import fails_as_outputs
 from trtdebug.stages.piece_builds import PieceBuilds, Tensors, link_weights
 from trtdebug.stages.unbuildable import Unbuildable
+
+_PATIENCE = 600
+"""Seconds that a fresh process may take: it may be a whole model that it builds."""
 
 
 def export_unbuilt(
@@ -32,7 +39,8 @@ def export_unbuilt(
     """Writes the piece to `folder`, at once or not at all, and verifies it.
 
     The folder holds model.onnx (the piece, weights in), repro.json, repro.py, README.md, versions.json and, where
-    the reference runs, inputs/ with what it computed for the piece's inputs.
+    the reference runs, inputs/ with what it computed for the piece's inputs. Of a piece with marks also trtexec.sh,
+    polygraphy.sh, and marked.onnx and typed.onnx, which have the marks as outputs of their own.
 
     Raises:
         UserError: `folder` exists and is no repro.
@@ -43,6 +51,7 @@ def export_unbuilt(
     inputs = [value.name for value in graph.input if value.name not in weights]
     recorded = {} if piece.inside else _recorded(ctx, builds, inputs)
     count = len(graph.node)
+    shown_by_outputs = fails_as_outputs(ctx, piece)
     with whole_folder(folder, MANIFEST, "repro") as temporary:
         _save(builds, piece, temporary / "model.onnx")
         manifest = Manifest(
@@ -54,16 +63,19 @@ def export_unbuilt(
             limit=ctx.limits.rms,
             inputs=store(temporary, "inputs", recorded, raw=True) if recorded else (),
             expected=(),
-            options=replace(ctx.case.options, profiles=builds.profiles(piece.piece), marks=()),
+            options=replace(ctx.case.options, profiles=builds.profiles(piece.piece), marks=piece.marks),
             command=command,
             build_errors=(piece.error,),
             names=tuple(sorted({*names_in(graph), *inputs} - {""})),
             operators=tuple(node.op_type for node in graph.node),
         )
-        fill(
-            temporary, manifest, recorded, piece.inside, versions, has_all_inputs=len(recorded) == len(inputs)
-        )
-    checked = verify(folder)
+        if piece.marks:
+            model = load_model(temporary / manifest.model)
+            manifest = save_marked(model, manifest, temporary, shown_by_outputs)
+        outputs = [value.name for value in graph.output]
+        has_all_inputs = len(recorded) == len(inputs)
+        fill(temporary, manifest, recorded, piece.inside, versions, outputs, has_all_inputs)
+    checked = verify(folder, _PATIENCE)
     note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
     return ReproResult(str(folder), count, checked.reproduced is True, note)
 
@@ -74,15 +86,20 @@ def fill(
     recorded: Mapping[str, Tensor],
     inside: Sequence[str],
     versions: Mapping[str, str],
+    outputs: Sequence[str],
     has_all_inputs: bool,
 ) -> None:
-    """Writes all but the model and the inputs of the repro of a model that is not built."""
+    """Writes all but the models and the inputs of the repro of a model that is not built. `outputs`: of the model."""
     if recorded:
         store_for_polygraphy(folder, recorded)
     (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
     (folder / "versions.json").write_text(dumps(dict(versions), indent=2) + "\n", encoding="utf-8")
     write_scripts(folder, "build_repro")
-    text = build_readme(manifest, inside, versions, has_all_inputs)
+    if manifest.options.marks:
+        (folder / TRTEXEC_SCRIPT).write_text(trtexec_build_script(manifest), encoding="utf-8")
+        script = polygraphy_build_script(manifest, outputs)
+        (folder / POLYGRAPHY_SCRIPT).write_text(script, encoding="utf-8")
+    text = build_readme(manifest, inside, versions, outputs, has_all_inputs)
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 

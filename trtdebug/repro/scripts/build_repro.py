@@ -2,10 +2,11 @@
 
     python repro.py                       # the backend with which the failure was found
     python repro.py --backend tensorrt    # or tensorrt-rtx, onnxruntime
+    python repro.py --log FILE            # builds nothing: judges what trtexec or Polygraphy said
     python repro.py --json                # one line of JSON
 
-Builds the model with the options in repro.json; nothing is run. Exit code: 1 it fails as it did, 0 it is built, 125
-it can't be tested here, or fails otherwise (the reason is printed).
+Builds the model with the options in repro.json, the tensors that it names there marked as outputs; nothing is run. Exit
+code: 1 it fails as it did, 0 it is built, 125 it can't be tested here, or fails otherwise (the reason is printed).
 """
 
 # trtdebug puts this file together of small ones, so that it needs no trtdebug; those of this script come last.
@@ -16,14 +17,15 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trtdebug.core.build_error import BuildError, failure_keys
 from trtdebug.core.errors import UserError
 from trtdebug.repro.scripts.cuda import cuda_runtime
+from trtdebug.repro.scripts.marking import mark
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE, Untestable
 from trtdebug.scripts.plugin_libraries import load_plugins
 from trtdebug.scripts.tactic_sources import set_tactic_sources
@@ -56,6 +58,8 @@ def build_onnxruntime(model: Path, manifest: Mapping[str, Any]) -> Built:
         import onnxruntime as ort
     except ImportError as error:
         raise Untestable(f"onnxruntime is not installed ({error}): pip install onnxruntime") from None
+    if manifest["options"].get("marks"):
+        raise Untestable("onnxruntime builds with any tensor as an output")
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only
     try:
@@ -104,10 +108,13 @@ def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
     explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
     network = builder.create_network(0 if explicit is None else 1 << int(explicit))
     parser = trt.OnnxParser(network, logger)
+    if manifest.get("typed") and not hasattr(trt.BuilderFlag, precision.upper()):
+        model = model.with_name(manifest["typed"])
     if not parser.parse_from_file(str(model)):
         found = [parser.get_error(i) for i in range(parser.num_errors)]
         unsaid = BuildError("parse", one_line(said[0] if said else "it does not say why"))
         return trt.__version__, tuple(_parser_error(e, manifest) for e in found) or (unsaid,)
+    mark(trt, network, options.get("marks", []))
     config = builder.create_builder_config()
     if not options.get("tf32", True):
         config.clear_flag(trt.BuilderFlag.TF32)
@@ -156,6 +163,32 @@ def _builder_error(message: str) -> BuildError:
     return BuildError("build", one_line(message), f"{numbered[1]}: {numbered[2]}" if numbered else "")
 
 
+# --- what others said ---------------------------------------------------------------------------------------
+
+_NUMBERED = re.compile(r"Error Code (?:\d+|\*): .*")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def logged_errors(log: Path) -> tuple[BuildError, ...]:
+    """The builder's errors in what trtexec or Polygraphy said. Raises `Untestable` where there are none."""
+    text = _COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace"))
+    errors = tuple(_builder_error(found[0]) for found in _NUMBERED.finditer(text))
+    if not errors:
+        last = text.strip().rpartition("\n")[2]
+        raise Untestable(f"{log.name} holds no error of a builder" + (f" ({one_line(last)})" if last else ""))
+    return errors
+
+
+def _keys(errors: Iterable[BuildError], names: frozenset[str]) -> frozenset[str]:
+    """What errors have in common wherever they were said: what stands before their number is the speaker's."""
+
+    def bare(error: BuildError) -> BuildError:
+        numbered = _NUMBERED.search(error.message)
+        return replace(error, message=numbered[0]) if numbered else error
+
+    return failure_keys(map(bare, errors), names)
+
+
 # --- the command --------------------------------------------------------------------------------------------
 
 BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], Built]] = {
@@ -170,15 +203,25 @@ RETOLD = ("emulator", "onnxruntime")
 """Backends whose errors repro.json has in other words, so that any error of theirs counts."""
 
 
-def reproduce(folder: Path, backend: str | None = None) -> BuildResult:
-    """Builds the model in `folder`; `backend` None = the one with which the failure was found."""
-    chosen = backend or "?"
+def reproduce(folder: Path, backend: str | None = None, log: Path | None = None) -> BuildResult:
+    """Builds the model in `folder`.
+
+    Args:
+        backend: None = the one with which the failure was found.
+        log: what trtexec or Polygraphy said, to be judged; then nothing is built.
+    """
+    chosen = log.name if log is not None else backend or "?"
     try:
         manifest = json.loads((folder / "repro.json").read_text(encoding="utf-8"))
-        chosen = backend or manifest["candidate"]
-        if chosen not in BACKENDS:
-            raise Untestable(f"backend {chosen!r} can't run by itself; choose one of {', '.join(BACKENDS)}")
-        version, errors = BACKENDS[chosen](folder / manifest["model"], manifest)
+        if log is not None:
+            version, errors = "", logged_errors(log)
+        else:
+            chosen = backend or manifest["candidate"]
+            if chosen not in BACKENDS:
+                raise Untestable(
+                    f"backend {chosen!r} can't run by itself; choose one of {', '.join(BACKENDS)}"
+                )
+            version, errors = BACKENDS[chosen](folder / manifest["model"], manifest)
     except (Untestable, UserError) as why:
         return BuildResult(UNTESTABLE, chosen, reason=str(why))
     except Exception as error:  # noqa: BLE001 - Python would exit 1, and that means: it shows
@@ -186,10 +229,10 @@ def reproduce(folder: Path, backend: str | None = None) -> BuildResult:
     if not errors:
         return BuildResult(GONE, chosen, version=version)
     names = frozenset(manifest["names"])
-    wanted = failure_keys((BuildError(**error) for error in manifest["build_errors"]), names)
+    wanted = _keys((BuildError(**error) for error in manifest["build_errors"]), names)
     said = "; ".join(filter(None, (f"{e.operator} {e.code}".strip() for e in errors[:1])))
     reason = f"{said}: {errors[0].message}" if said else errors[0].message
-    if chosen in RETOLD or wanted & failure_keys(errors, names):
+    if chosen in RETOLD or wanted & _keys(errors, names):
         return BuildResult(SHOWS, chosen, BUILD_FAILURE, reason, version, errors)
     return BuildResult(
         UNTESTABLE, chosen, reason=f"it fails otherwise: {reason}", version=version, errors=errors
@@ -202,9 +245,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--backend", choices=sorted(BACKENDS), help="default: where the failure was found")
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="judge what trtexec or Polygraphy said, and build nothing"
+    )
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()
-    result = reproduce(Path(__file__).resolve().parent, arguments.backend)
+    result = reproduce(Path(__file__).resolve().parent, arguments.backend, arguments.log)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names may hold what the terminal can't show
@@ -212,7 +258,10 @@ def main() -> int:
         print(json.dumps(asdict(result)))
         return result.exit
     told = {SHOWS: "it is not built", GONE: "it is built", UNTESTABLE: "can't be tested"}[result.exit]
-    text = f"{result.backend} {result.version}\n{told}{': ' if result.reason else ''}{result.reason}"
+    text = (
+        f"{result.backend} {result.version}".rstrip()
+        + f"\n{told}{': ' if result.reason else ''}{result.reason}"
+    )
     print("\n".join(map(printable, text.split("\n"))))
     return result.exit
 
