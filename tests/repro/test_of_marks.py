@@ -97,7 +97,7 @@ def test_marks_that_no_onnx_model_has_need_the_python_api_and_scripts_say_so(
     assert len(manifest.nodes) == 7
     assert not list(folder.glob("marked.onnx"))
     readme = (folder / "README.md").read_text()
-    assert f"trtexec cannot show it: it marks no tensors, and {OWN} is TensorRT's own" in readme
+    assert f"trtexec cannot show it: it marks no tensors, and `{OWN}` is TensorRT's own" in readme
     assert "Polygraphy cannot show it: it takes names with * ? [ ] for patterns" in readme
     for script in ("trtexec.sh", "polygraphy.sh"):
         code, said = by_script(folder, script)

@@ -12,6 +12,7 @@ from trtdebug.debugger.fixing import fixes_of
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.open_questions import say_what_was_not_tested
 from trtdebug.debugger.types import Answer
+from trtdebug.fixes.fewer_marks import fewer_marks
 from trtdebug.fixes.ladder.helpless import helpless
 from trtdebug.stages.localise import Located
 from trtdebug.stages.refused import Refused, refused, why_refused
@@ -33,6 +34,7 @@ def not_built(notes: Notes, sane: Sanity, errors: tuple[BuildError, ...]) -> Ans
     fixes = fixes_of(notes, sane, sane.signature, located)
     if notes.until != "localise" and not any(f.verified for f in fixes):
         notes.findings += tuple(helpless(ctx.model, found.culprits, ctx.case.options.operators))
+        notes.findings += tuple(fewer_marks(found.culprits))
     return Answer(sane, located, fixes, unbuilt=found.pieces)
 
 

@@ -9,7 +9,8 @@ from trtdebug.core.case import Shape
 from trtdebug.graph.shapes import format_polygraphy, format_trtexec
 from trtdebug.repro.commands import TYPED, WEAK, shell, trtexec_source_flags
 from trtdebug.repro.manifest import Manifest
-from trtdebug.scripts.words import printable, shell_word
+from trtdebug.repro.text import code
+from trtdebug.scripts.words import shell_word
 
 TRTEXEC_LOG, POLYGRAPHY_LOG = "trtexec.log", "polygraphy.log"
 """What the scripts leave behind."""
@@ -59,20 +60,20 @@ def polygraphy_build_command(manifest: Manifest, outputs: Sequence[str]) -> str:
 
 
 def beyond_trtexec(manifest: Manifest) -> str:
-    """Why trtexec cannot show that the marks are not built; empty where it can."""
+    """Why trtexec cannot show that the marks are not built, in Markdown; empty where it can."""
     own = [t for t in manifest.options.marks if t not in manifest.names]
     if own:
-        return f"it marks no tensors, and {printable(own[0])} is TensorRT's own: no ONNX model can have it as an output"
+        return f"it marks no tensors, and {code(own[0])} is TensorRT's own: no ONNX model can have it as an output"
     if manifest.options.marks and manifest.marked is None:
         return "it marks no tensors, and with the marks as outputs of the ONNX model the failure is another, or none"
     return ""
 
 
 def beyond_polygraphy(manifest: Manifest, outputs: Sequence[str]) -> str:
-    """Why Polygraphy cannot mark these tensors, or build as the user does; empty where it can."""
+    """Why Polygraphy cannot mark these tensors, or build as the user does, likewise."""
     pattern = next((t for t in (*outputs, *manifest.options.marks) if set(_PATTERNS) & set(t)), None)
     if pattern is not None:
-        return f"it takes names with {' '.join(_PATTERNS)} for patterns, such as {printable(pattern)}"
+        return f"it takes names with {' '.join(_PATTERNS)} for patterns, such as {code(pattern)}"
     sources = manifest.options.tactic_sources
     if sources is not None and polygraphy_sources(sources) is None:
         return "its --tactic-sources lists those to use, and which are on by default differs by version"

@@ -85,8 +85,11 @@ def refused(context: FixContext) -> Refused | None:
 
 
 def refused_of(model: onnx.ModelProto, culprits: Iterable[Culprit]) -> Refused | None:
-    """Of these culprits, those that were shown to be refused; None where none was."""
-    proven = [culprit for culprit in culprits if culprit.proven]
+    """Of these culprits, those that were shown to be refused; None where none was.
+
+    Nodes whose results are not built as outputs are built all the same, and not refused.
+    """
+    proven = [culprit for culprit in culprits if culprit.proven and not culprit.tensors]
     if not proven:
         return None
     local = {(f.domain, f.name) for f in model.functions}
