@@ -8,7 +8,9 @@ from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.finding import Finding
 
 _ALONE = "Leave it out, or mark a tensor before or behind it in its place (--mark TENSOR)."
-_TOGETHER = "Leave one of them out. To read all, build more than once, each time with some of them marked (--mark TENSOR)."
+_TOGETHER = (
+    "Leave one of them out. To read all, build more than once, each time with some marked (--mark TENSOR)."
+)
 
 
 def fewer_marks(culprits: Iterable[Culprit]) -> Iterator[Finding]:
