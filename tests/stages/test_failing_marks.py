@@ -11,11 +11,13 @@ from unbuildable_graphs import planted_model, write
 
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.intervention import EVERY_TENSOR
+from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.debugger import Debugger
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
 from trtdebug.report.build import build_report
 from trtdebug.report.text import render_text
+from trtdebug.stages.refused import why_refused
 
 
 def diagnosed(
@@ -86,3 +88,12 @@ def test_where_nearly_any_mark_will_do_one_is_named_and_the_others_are_told_of(t
     assert len(culprit.tensors) == 1
     assert "there may be more such sets" in diagnosis.unknown[-1]
     assert diagnosis.trials.total <= 14
+
+
+def test_where_a_worker_dies_of_marks_the_build_alone_is_tried_again_with_them(tmp_path: Path) -> None:
+    model = write(planted_model(5, 40, 1).model, tmp_path)
+    tensors = GraphIndex(load_model(model)).tensors[:2]
+    backend = RefusesMarks(frozenset(), marks=frozenset({frozenset(tensors)}))
+    ctx = opened(backend, tensors, model, tmp_path / "session")
+    [error] = why_refused(ctx, [Outcome("untestable", Signature("crash"), "the worker died")])
+    assert "ForeignNode" in error.message

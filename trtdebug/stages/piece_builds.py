@@ -64,7 +64,7 @@ class PieceBuilds:
 
     def whole(self) -> Outcome:
         """Builds the candidate as the user does, and runs nothing."""
-        whole = self.ctx.candidate_job("the whole model, built only")
+        whole = self.ctx.candidate_job("the whole model, built only", self.ctx.as_built())
         return self.ctx.session.run(replace(whole, expected=None, build_only=True))
 
     def build(self, piece: onnx.ModelProto, purpose: str, marks: Sequence[str] = ()) -> Outcome:
