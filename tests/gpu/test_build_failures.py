@@ -143,9 +143,11 @@ def test_a_smallest_set_of_marks_that_is_not_built_is_found(tmp_path: Path) -> N
     assert len(smallest) < 100
     # in fresh sessions, with these marks alone and with one of them fewer
     words = [w for tensor in smallest for w in ("--mark", tensor)]
-    lines = [("bisect", model, "--fp16", *words, "--session", tmp_path / "again")]
+    lines = [("run", model, "--fp16", *words, "--builds", 1, "--session", tmp_path / "again")]
     lines.append(("bisect", model, "--fp16", *words[2:], "--session", tmp_path / "fewer"))
     with ThreadPoolExecutor(2) as pool:
         again, fewer = pool.map(lambda line: trtdebug(*line), lines)
     assert again.code == 4, again.told
+    assert again.report["repro"]["verified"], again.told
+    assert again.report["repro"]["nodes"] <= done.report["model"]["nodes"]
     assert (fewer.report["signature"] or {}).get("kind") != "build-failure", fewer.told

@@ -12,14 +12,10 @@ import onnx.parser
 import pytest
 
 from trtdebug.core.build_error import BuildError
-from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.diagnosis import Diagnosis
-from trtdebug.core.outcome import Signature
 from trtdebug.debugger import Debugger
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.repro.build_commands import trtexec_build_command
-from trtdebug.repro.manifest import Manifest
 from trtdebug.repro.scripts.build_repro import BACKENDS, reproduce
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
 from trtdebug.session.executor import InProcess
@@ -81,26 +77,6 @@ def test_another_error_than_that_of_the_search_is_no_proof(
     result = reproduce(folder, "tensorrt")
     assert result.exit == exit_code
     assert ("fails otherwise" in result.reason) == (exit_code == UNTESTABLE)
-
-
-def test_trtexec_builds_it_as_the_user_does() -> None:
-    profile = Profile((1, 4), (2, 4), (8, 4))
-    options = BuildOptions(
-        "fp16",
-        tf32=False,
-        profiles={"x": profile},
-        optimization_level=1,
-        plugins=("lib.so",),
-        tactic_sources="-CUBLAS",
-    )
-    manifest = Manifest(
-        ("a",), (), "fp16", "tensorrt", Signature("build-failure"), 1e-2, (), (), options=options
-    )
-    command = trtexec_build_command(manifest).replace(" \\\n    ", " ")
-    assert command == (
-        "trtexec --onnx=model.onnx --fp16 --minShapes=x:1x4 --optShapes=x:2x4 --maxShapes=x:8x4 --noTF32 "
-        "--builderOptimizationLevel=1 --tacticSources=-CUBLAS --staticPlugins=lib.so --skipInference"
-    )
 
 
 def test_recorded_inputs_lie_beside_it(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def marked_piece(ctx: Context, marks: Sequence[str], error: BuildError) -> Unbui
 
 def fails_as_outputs(ctx: Context, found: Unbuildable) -> bool:
     """Whether a piece fails in the same way where its marks are outputs of the ONNX model itself."""
-    if not is_of_model(found.piece, found.marks):
+    if not found.marks or not is_of_model(found.piece, found.marks):
         return False
     builds, names = PieceBuilds(ctx), frozenset({*names_in(found.piece.graph)} - {""})
     outcome = builds.build(with_outputs(found.piece, found.marks), "the marks as outputs of the model")
