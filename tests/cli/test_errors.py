@@ -30,6 +30,12 @@ def test_a_place_that_cannot_be_used_is_bad_input(number: int, capsys: pytest.Ca
     assert text.splitlines()[1].startswith("hint: Check the folder's permissions")
 
 
+def test_a_folder_in_the_place_of_a_file_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = told(IsADirectoryError(errno.EISDIR, "Is a directory", "s/values.json"), capsys)
+    assert (code, text.splitlines()[0]) == (2, "error: s/values.json: Is a directory.")
+    assert text.splitlines()[1].startswith("hint: A file belongs there")
+
+
 @pytest.mark.parametrize("error", [OSError(errno.EBADF, "bad", "f"), PermissionError(), ValueError("x")])
 def test_all_else_is_an_internal_error(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = told(error, capsys)

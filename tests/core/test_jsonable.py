@@ -158,3 +158,8 @@ def test_digest_of_nan_is_one_and_the_same():
 def test_digest_is_the_same_in_every_process():
     """Names of trials outlive the process: this one must never change by accident."""
     assert digest(PinPrecision(("a",))) == "96807c0df1749ba8d24d12a24d639c5313d6f434704c1124d322be35ea1fbc0c"
+
+
+def test_a_list_is_no_dataclass_whose_fields_all_have_defaults():
+    with pytest.raises(ValueError, match="it holds list, not an object"):
+        loads("[3]", BuildOptions)

@@ -90,3 +90,9 @@ def test_a_damaged_report_is_refused(text: str, said: str, tmp_path: Path) -> No
 def test_a_session_without_a_report(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no report\.json: the session is not finished"):
         read_report(tmp_path)
+
+
+def test_a_file_for_a_session_is_said(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").touch()
+    with pytest.raises(UserError, match=r"m\.onnx has no report\.json: .* or is none"):
+        read_report(tmp_path / "m.onnx")

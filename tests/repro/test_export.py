@@ -127,8 +127,13 @@ def test_a_damaged_manifest_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="damaged"):
         read_manifest(tmp_path)
     (tmp_path / "repro.json").write_text("[]")
-    with pytest.raises(UserError, match=r"damaged: .*expected .* more"):
+    with pytest.raises(UserError, match="damaged: it holds list, not an object"):
         read_manifest(tmp_path)
+    (tmp_path / "repro.json").write_text("{}")
+    with pytest.raises(UserError, match=r"damaged: required field missing .* more"):
+        read_manifest(tmp_path)
+    with pytest.raises(UserError, match="is no repro"):
+        read_manifest(tmp_path / "repro.json")
 
 
 def test_the_command_lines_force_the_precision_and_keep_the_pins(layernorm, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -124,9 +125,27 @@ def test_what_is_no_session_is_refused(content: bytes, tmp_path: Path) -> None:
         import_session(tmp_path / "f.zip", None, tmp_path)
     with zipfile.ZipFile(tmp_path / "g.zip", "w") as archive:
         archive.writestr("s/case.json", "{}")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"case\.json is damaged"):
         import_session(tmp_path / "g.zip", None, tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"f.zip", "g.zip"}
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = session.folder / "trials" / "aa" / "log.txt"
+    real = Path.read_text
+
+    def read_text(path: Path, *given: str, **named: str) -> str:
+        if path == lost:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *given, **named)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    with pytest.raises(UserError) as error:
+        export_session(session.folder, tmp_path / "s.zip")
+    assert error.value.message == f"{lost} cannot be read: Permission denied."
+    assert not list(tmp_path.glob("*.zip*"))
 
 
 def test_paths_that_are_here_go_and_names_of_nodes_stay(tmp_path: Path) -> None:

@@ -68,3 +68,10 @@ def test_an_empty_folder_may_be_taken(tmp_path):
         (folder / "mark").write_text("")
     assert (tmp_path / "out" / "mark").is_file()
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_of_that_name_is_told_and_nothing_is_left_beside_it(tmp_path):
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"report\.json"):
+        write_text(tmp_path / "report.json", "{}")
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]

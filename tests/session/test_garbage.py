@@ -25,7 +25,7 @@ def session(root: Path, name: str, *events: str, days: float = 0.0) -> Path:
     write_text(folder / "trials" / "t" / "engine.plan", "x" * 10000)
     write_text(folder / "trials" / "t" / "outcome.json", "{}")
     for event in events:
-        Session(folder).journal.write(event)
+        Session(folder).journal.write(event, verdict="matches")
     then = time.time() - days * 86400
     os.utime(folder / "journal.jsonl", (then, then))
     return folder
@@ -81,5 +81,5 @@ def test_finished_is_what_the_last_command_ended(
     events: tuple[str, ...], finished: bool, tmp_path: Path
 ) -> None:
     for event in events:
-        Session(tmp_path).journal.write(event)
+        Session(tmp_path).journal.write(event, verdict="matches")
     assert is_finished(Session(tmp_path)) == finished

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from trtdebug.core.errors import UserError
 from trtdebug.session.journal import Journal
 
 
@@ -87,3 +88,33 @@ def test_a_line_that_is_no_event_is_left_out(journal, line):
         file.write(line + "\n")
     journal.write("two")
     assert events(journal) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"event": "opened"}', "'time' of the event 'opened' is None"),
+        ('{"event": "started", "time": "t"}', "'until' of the event 'started' is None"),
+        ('{"event": "finished", "time": "t", "verdict": 3}', "'verdict' of the event 'finished' is 3"),
+        (
+            '{"event": "trial_finished", "time": "t", "trial": "ab", "purpose": "p", "status": "good"}',
+            "'status' of the event 'trial_finished' is 'good'",
+        ),
+    ],
+)
+def test_an_event_that_lacks_what_belongs_to_it_is_named(journal, line, said):
+    journal.write("one")
+    with journal.path.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(UserError) as error:
+        list(journal.read())
+    assert error.value.message == f"line 2 of {journal.path} is damaged: {said}."
+    assert error.value.hint.startswith("Delete that line")
+
+
+def test_a_folder_in_its_place_is_named(journal):
+    journal.path.mkdir()
+    with pytest.raises(UserError, match=r"journal\.jsonl cannot be read: Is a directory"):
+        list(journal.read())
+    with pytest.raises(UserError, match=r"journal\.jsonl cannot be written: Is a directory"):
+        journal.write("one")

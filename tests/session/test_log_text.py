@@ -31,7 +31,9 @@ def test_verdicts_and_nodes_come_back(
         told = ("pass", "fail", "untestable")[status]
         trial = f"{number:016x}" * 4
         session.journal.write("trial_started", trial=trial, purpose=reason)
-        session.journal.write("trial_finished", trial=trial, purpose=reason, status=told, reason=reason)
+        session.journal.write(
+            "trial_finished", trial=trial, purpose=reason, status=told, reason=reason, seconds=0.0
+        )
     store_skips(folder, Skips(nodes=tuple(nodes)))
     text = log_text(session)
     assert all(line.isprintable() for line in text.split("\n"))
@@ -46,14 +48,18 @@ def test_verdicts_and_nodes_come_back(
 def test_of_a_trial_that_was_done_again_the_last_verdict_counts(tmp_path: Path) -> None:
     session = Session(tmp_path)
     for status in ("untestable", "fail"):
-        session.journal.write("trial_finished", trial="ab" * 32, purpose="p", status=status, reason="")
+        session.journal.write(
+            "trial_finished", trial="ab" * 32, purpose="p", status=status, reason="", seconds=0.0
+        )
     (tmp_path / "log").write_text(log_text(session))
     assert read_log(tmp_path / "log").verdicts == {"ab" * 8: "fail"}
 
 
 def test_a_skipped_trial_is_written_as_one(tmp_path: Path) -> None:
     session = Session(tmp_path)
-    session.journal.write("trial_finished", trial="ab" * 32, purpose="p", status="fail", reason="")
+    session.journal.write(
+        "trial_finished", trial="ab" * 32, purpose="p", status="fail", reason="", seconds=0.0
+    )
     store_skips(tmp_path, Skips(trials=("ab" * 32,)))
     (tmp_path / "log").write_text(log_text(session) + "\n# a comment\n\n")
     assert read_log(tmp_path / "log").verdicts == {"ab" * 8: "skip"}

@@ -129,7 +129,10 @@ def test_a_folder_that_is_no_session_is_said(tmp_path):
     with pytest.raises(UserError, match=r"case\.json cannot be read"):
         Session(tmp_path).case()
     (tmp_path / "case.json").write_text("[]")
-    with pytest.raises(UserError, match=r"expected .* @ \$\..* more\)"):
+    with pytest.raises(UserError, match=r"it holds list, not an object"):
+        Session(tmp_path).case()
+    (tmp_path / "case.json").write_text("{}")
+    with pytest.raises(UserError, match=r"required field missing @ \$\..* more\)"):
         Session(tmp_path).case()
 
 

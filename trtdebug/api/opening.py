@@ -87,6 +87,7 @@ def opened_request(
     request: CaseRequest, session: Session, plugins: PluginManager, watch: Watch | None = None
 ) -> Iterator[Opened]:
     """Opens the case of a request in a session that has its executor already, and that the caller closes."""
+    from trtdebug.session.findings import store_findings
     from trtdebug.session.lock import locked
     from trtdebug.session.session import create_folder
     from trtdebug.stages.preflight import prepare, store_samples
@@ -97,7 +98,7 @@ def opened_request(
     create_folder(session.folder)
     with locked(session.folder):
         refuse_other_case(session.folder, prepared.case)
-        _store_findings(session, prepared.findings)
+        store_findings(session.folder, prepared.findings)
         store_samples(prepared, session.tensors)
         session.store_case(prepared.case)
         with _running(session, prepared.case, plugins, watch) as ctx:
@@ -123,6 +124,7 @@ def reopened(
         UserError: one of its files is not the same any more, or not to be found.
     """
     from trtdebug.graph.load import content_sha256
+    from trtdebug.session.findings import read_findings
     from trtdebug.session.lock import locked
     from trtdebug.session.places import located
     from trtdebug.session.replaying import take_recorded
@@ -132,7 +134,7 @@ def reopened(
     folder = place.folder
     session = Session(folder)
     refuse_half_made(folder)
-    stored = session.case()
+    stored, findings = session.case(), read_findings(folder)
     case = located(stored, folder, model)
     refuse_engine(Path(case.candidate_model) if case.candidate_model else None)
     if not Path(case.model).is_file():
@@ -158,7 +160,7 @@ def reopened(
             session.store_case(case)
         with _running(session, case, plugins, watch) as ctx:
             ctx.recorded_maker = maker
-            yield Opened(ctx, _stored_findings(session))
+            yield Opened(ctx, findings)
 
 
 @contextmanager
@@ -190,18 +192,3 @@ def _start_workers(session: Session, reference: str, candidate: str) -> None:
 
     if isinstance(session.executor, Startable):
         session.executor.start(reference, candidate)
-
-
-def _store_findings(session: Session, findings: tuple[Finding, ...]) -> None:
-    from trtdebug.core.jsonable import dumps
-    from trtdebug.session.files import write_text
-
-    write_text(session.folder / "preflight.json", dumps(list(findings), indent=2))
-
-
-def _stored_findings(session: Session) -> tuple[Finding, ...]:
-    from trtdebug.core.finding import Finding
-    from trtdebug.core.jsonable import loads
-
-    path = session.folder / "preflight.json"
-    return tuple(loads(path.read_text(encoding="utf-8"), list[Finding])) if path.exists() else ()

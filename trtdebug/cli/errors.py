@@ -20,9 +20,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # typer carried click inside from 0.2x on, and the class moved: so it is taken from where both have it.
 CliException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-_OF_THE_PLACE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT))
-"""What the system says where a file may not be read or written, or the disk is full: no error of ours."""
 _PLACE_HINT = "Check the folder's permissions and the room on its disk, or choose another folder."
+_OF_THE_PLACE = dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT), _PLACE_HINT
+) | {errno.EISDIR: "A file belongs there: move the folder away, or choose another place."}
+"""What the system says where a file may not be read or written, or the disk is full, no error of ours; and a hint."""
 USAGE, INTERNAL, UNTESTABLE, INTERRUPTED = 2, 3, 4, 130
 
 
@@ -53,7 +55,7 @@ def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
                 and error.errno in _OF_THE_PLACE
                 and isinstance(error.filename, str)
             ):
-                show(UserError(f"{error.filename}: {error.strerror}.", _PLACE_HINT))
+                show(UserError(f"{error.filename}: {error.strerror}.", _OF_THE_PLACE[error.errno]))
                 raise typer.Exit(USAGE) from None
             line = _one_line(f"{type(error).__name__}: {error}")
             where = f" in {whose}" if whose else ""

@@ -39,11 +39,14 @@ def resume(
 
     No finished trial is repeated.
     """
+    from trtdebug.session.session import Session
+
     chosen = chosen_session(folder)
     if model is not None:
         _same_model(chosen, model)
+    last = until(Session(chosen))
     with reopened(options.place(chosen), options.quiet, model=model) as case:
-        code = diagnose(case, until(case.ctx.session), options.json)
+        code = diagnose(case, last, options.json)
     raise typer.Exit(code)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -30,7 +32,9 @@ def to_data(value: Any, kind: Any = None) -> Any:
 
 
 def from_data(data: Any, kind: type[T]) -> T:
-    """The inverse of `to_data`. Raises cattrs' errors on data of another shape."""
+    """The inverse of `to_data`. Raises cattrs' errors, or ValueError, on data of another shape."""
+    if is_dataclass(kind) and not isinstance(data, Mapping):  # cattrs takes a list for one without its fields
+        raise ValueError(f"it holds {type(data).__name__}, not an object")
     return _converter().structure(data, kind)
 
 

@@ -40,7 +40,7 @@ def read_report(session: Path) -> dict[str, Any]:
     path = session / FILENAME
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{session} has no {FILENAME}: the session is not finished, or is none.",
             "`trtdebug resume` it; `trtdebug status` lists sessions.",

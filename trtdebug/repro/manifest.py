@@ -91,7 +91,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         return loads(path.read_text(encoding="utf-8"), Manifest)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{folder} is no repro: it has no {MANIFEST}.", "Name the folder of a repro."
         ) from None

@@ -40,7 +40,7 @@ def export_session(folder: Path, out: Path, model: bool = True, tensors: bool = 
         tensors: with what trials kept; inputs and the reference's tensors are always there.
 
     Raises:
-        UserError: it is no session, or `out` cannot be written.
+        UserError: it is no session, one of its files cannot be read, or `out` cannot be written.
     """
     case = located(Session(folder).case(), folder)
     inside = _names(case) if model else {}
@@ -61,9 +61,10 @@ def export_session(folder: Path, out: Path, model: bool = True, tensors: bool = 
                     archive.write(part, f"{name}/{PurePosixPath(target).parent}/{beside}")
         temporary.replace(out)
     except OSError as error:
-        raise UserError(
-            f"{out} cannot be written: {error.strerror or error}.", "Name another file."
-        ) from error
+        why = error.strerror or error
+        if str(error.filename or temporary) != str(temporary):
+            raise UserError(f"{error.filename} cannot be read: {why}.", "Check its permissions.") from error
+        raise UserError(f"{out} cannot be written: {why}.", "Name another file.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return out

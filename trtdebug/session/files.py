@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -18,7 +19,13 @@ WORK_VARIABLE = "TRTDEBUG_WORK"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` so that a reader, at any instant, sees the old file or the new one."""
+    """Writes `text` so that a reader, at any instant, sees the old file or the new one.
+
+    Raises:
+        IsADirectoryError: there is a folder of that name.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")  # hosts may share the folder
     with temporary.open("w", encoding="utf-8") as file:

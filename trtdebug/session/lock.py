@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from trtdebug.core.errors import UserError
 
@@ -19,9 +20,9 @@ def locked(folder: Path) -> Iterator[None]:
     """Holds the session's lock. The system frees it when this process ends, however it ends.
 
     Raises:
-        UserError: another process holds it, or the file system has no locks.
+        UserError: another process holds it, its file cannot be written, or the file system has no locks.
     """
-    with (folder / LOCK).open("a+", encoding="utf-8") as file:
+    with _opened(folder / LOCK) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -39,3 +40,13 @@ def locked(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"the lock {path} cannot be written: {error.strerror}.",
+            "Remove it; or, where that is not allowed, work on a copy of the session.",
+        ) from error

@@ -17,6 +17,7 @@ from trtdebug.graph.load import load_model
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import Executor
 from trtdebug.session.files import write_text
+from trtdebug.session.findings import read_findings, store_findings
 from trtdebug.session.job import Job
 from trtdebug.session.log_text import Log, Verdict
 from trtdebug.session.places import located
@@ -45,10 +46,10 @@ def replayed(log: Log, source: Path, target: Path, model: Path | None = None) ->
     trials = {t.name: t for t in stored_trials(old)}
     chosen = {_one(trials, start, source).name: verdict for start, verdict in log.verdicts.items()}
     _check_nodes(log.nodes, case.model)
+    findings = read_findings(source)
     new = Session(target)
     target.mkdir(parents=True, exist_ok=True)
-    if (source / "preflight.json").exists():
-        shutil.copyfile(source / "preflight.json", target / "preflight.json")
+    store_findings(target, findings)
     if (source / "tensors" / "samples").is_dir():
         _copy(source / "tensors" / "samples", target / "tensors" / "samples")
     changed = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trtdebug.core.case import Case
 from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import dumps, fault, loads
+from trtdebug.core.jsonable import dumps
 from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.types import Executor
 from trtdebug.session.at_once import do_all, workers_of
@@ -20,6 +20,7 @@ from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.journal import Journal
 from trtdebug.session.places import note_places
 from trtdebug.session.skips import SKIPPED, Skips, read_skips
+from trtdebug.session.stored import read_stored
 from trtdebug.session.tensors import TensorStore
 from trtdebug.session.timing import ENGINE_FILE
 from trtdebug.session.trial_files import read_outcome
@@ -79,10 +80,7 @@ class Session:
             raise UserError(
                 f"{self.folder} is not a session: {lacks}.", "`trtdebug list` shows those in .trtdebug."
             )
-        try:
-            return loads(path.read_text(encoding="utf-8"), Case)
-        except Exception as error:
-            raise UserError(f"{path} cannot be read: {fault(error)}.", "Start a new session.") from error
+        return read_stored(path, Case, "Start a new session.")
 
     def store_case(self, case: Case) -> None:
         note_places(case, self.folder)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import dumps, loads
+from trtdebug.core.jsonable import dumps
 from trtdebug.core.outcome import Outcome
 from trtdebug.session.files import write_text
+from trtdebug.session.stored import read_stored
 
 FILE = "skips.json"
 SKIPPED = Outcome("untestable", reason="skipped by the user (trtdebug skip)")
@@ -39,10 +39,7 @@ def read_skips(folder: Path) -> Skips:
     path = folder / FILE
     if not path.exists():
         return Skips()
-    try:
-        return loads(path.read_text(encoding="utf-8"), Skips)
-    except Exception as error:
-        raise UserError(f"{path} is damaged: {error}.", "Delete it, and skip again.") from error
+    return read_stored(path, Skips, "Delete it, and skip again.")
 
 
 def store_skips(folder: Path, skips: Skips) -> None:

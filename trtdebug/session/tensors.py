@@ -55,7 +55,7 @@ class TensorStore:
         """A stored tensor, read-only, and memory-mapped unless it is small.
 
         Raises:
-            UserError: its file is not there, or is no .npy file.
+            UserError: its file is not there, cannot be read, or is no .npy file.
         """
         known = self._remembered.get((sample, ref))
         if known is not None:
@@ -66,6 +66,10 @@ class TensorStore:
             tensor: Tensor = np.load(path, allow_pickle=False, mmap_mode=None if small else "r")
         except FileNotFoundError as error:
             raise UserError(f"the session's tensor {path} is missing.", _remedy(ref)) from error
+        except OSError as error:
+            raise UserError(
+                f"the session's tensor {path} cannot be read: {error.strerror}.", _remedy(ref)
+            ) from error
         except (ValueError, EOFError) as error:
             raise UserError(
                 f"the session's tensor {path} is no .npy file of numbers, or a damaged one.", _remedy(ref)

@@ -10,10 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trtdebug.core.jsonable import loads
 from trtdebug.core.outcome import EngineInfo
 from trtdebug.session.journal import Journal
-from trtdebug.session.trial_files import naming, read_job, read_outcome
+from trtdebug.session.trial_files import read_engine, read_job, read_outcome
 
 
 @dataclass(frozen=True)
@@ -49,18 +48,14 @@ class Trial:
     @property
     def engine(self) -> EngineInfo | None:
         """What was built; None where nothing was."""
-        path = self.folder / "engine.json"
-        if not path.is_file():
-            return None
-        with naming(self.folder):
-            return loads(path.read_text(encoding="utf-8"), EngineInfo)
+        return read_engine(self.folder)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Raises `UserError` where what is done with the trial fails, and its files turn out to be damaged."""
         try:
             yield
-        except (AttributeError, LookupError, TypeError, ValueError):
+        except (AttributeError, LookupError, OSError, TypeError, ValueError):
             read_job(self.folder)
             read_outcome(self.folder)
             raise
@@ -80,7 +75,7 @@ def read_trials(session: Path) -> Iterator[Trial]:
             continue
         seen.add(event["trial"])
         folder = session / "trials" / str(event["trial"])
-        if (folder / "trial.json").is_file() and (folder / "outcome.json").is_file():
+        if (folder / "trial.json").exists() and (folder / "outcome.json").exists():
             yield Trial(
                 folder,
                 str(event["purpose"]),
