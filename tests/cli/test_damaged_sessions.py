@@ -37,6 +37,8 @@ FILES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "the lock": ("session.lock", PLACE, (RESUME,)),
     "the report": ("report.json", JSON, (REPORT, PAGE, SHOW, DIFF)),
+    "the graph": ("graph.json", JSON, (PAGE,)),
+    "the values": ("values.json", JSON, (PAGE,)),
     "what trials asked": ("trials/*/trial.json", JSON, (SHOW, DIFF, REVERDICT, REPLAY, PAGE)),
     "what came of trials": ("trials/*/outcome.json", JSON, (RESUME, SHOW, DIFF, REVERDICT, REPLAY, PAGE)),
     "engines": ("trials/*/engine.json", JSON, (PAGE,)),

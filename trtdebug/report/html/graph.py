@@ -8,13 +8,16 @@ from functools import cached_property
 from pathlib import Path
 
 from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import dumps, loads
+from trtdebug.core.jsonable import dumps
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_skeleton
 from trtdebug.graph.types import TensorType
 from trtdebug.session.files import write_text
+from trtdebug.session.stored import read_stored
 
 FILENAME = "graph.json"
+REMEDY = "Delete it; `trtdebug resume` of the session writes it anew."
+"""For a damaged file of those that only the page reads."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,14 @@ def store_graph(folder: Path, sha256: str, graph: Graph) -> None:
 
 
 def read_graph(folder: Path, model: Path, sha256: str) -> Graph | None:
-    """The graph of the session's model: as stored, else from the model's file; None where neither is there."""
+    """The graph of the session's model: as stored, else from the model's file; None where neither is there.
+
+    Raises:
+        UserError: the stored one is damaged.
+    """
     path = folder / FILENAME
-    if path.is_file():
-        stored = loads(path.read_text(encoding="utf-8"), _Stored)
+    if path.exists():
+        stored = read_stored(path, _Stored, REMEDY)
         if stored.sha256 == sha256:
             return stored.graph
     try:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import dumps, loads
+from trtdebug.core.jsonable import dumps
 from trtdebug.report.html.errors import Errors, SeenError
-from trtdebug.report.html.graph import Graph
+from trtdebug.report.html.graph import REMEDY, Graph
 from trtdebug.report.html.histogram import Histogram, histogram
 from trtdebug.session.files import write_text
 from trtdebug.session.job import TensorRef
+from trtdebug.session.stored import read_stored
 from trtdebug.session.tensors import TensorStore
 
 FILENAME = "values.json"
@@ -49,9 +50,9 @@ def store_values(folder: Path, values: Sequence[Values]) -> None:
 
 
 def stored_values(folder: Path) -> tuple[Values, ...] | None:
-    """What `store_values` kept; None where it did not."""
+    """What `store_values` kept; None where it did not. Raises `UserError` where the file is damaged."""
     path = folder / FILENAME
-    return tuple(loads(path.read_text(encoding="utf-8"), list[Values])) if path.is_file() else None
+    return tuple(read_stored(path, list[Values], REMEDY)) if path.exists() else None
 
 
 def count_values(
