@@ -85,6 +85,33 @@ def test_pip_is_heard_only_where_it_fails(pip: Path, capfd: pytest.CaptureFixtur
     assert len(stderr.splitlines()) == 20
 
 
+def test_an_environment_is_there_whole_or_not_at_all(pip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = str(pip / "{version}" / "bin" / "python")
+    for _ in range(2):  # the second call does not take what the first one left for an environment
+        with pytest.raises(OSError, match="tensorrt==bad ended with exit code 1"):
+            environment(template, "tensorrt=={version}", "bad")
+        assert not (pip / "bad").exists()
+    run = subprocess.run
+
+    def interrupted(command: list[str], **options: object) -> object:
+        if "pip" in command:
+            raise KeyboardInterrupt
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        environment(template, "tensorrt=={version}", "good")
+    assert not (pip / "good").exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(pip: Path) -> None:
+    (pip / "mine").mkdir()
+    (pip / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(OSError, match=r"mine is there, and .*python is not: remove the folder"):
+        environment(str(pip / "{version}" / "bin" / "python"), "tensorrt=={version}", "mine")
+    assert [p.name for p in (pip / "mine").iterdir()] == ["thesis.txt"]
+
+
 def bisect(folder: Path, *words: str) -> tuple[int, list[str]]:
     line = [sys.executable, "-I", str(folder / "bisect_tensorrt.py"), *words]
     done = subprocess.run(line, capture_output=True, text=True, check=False)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -105,7 +106,7 @@ def first_bad(count: int, test: Callable[[int], int]) -> tuple[int, int] | None:
 
 
 def environment(template: str, packages: str, version: str) -> str:
-    """The Python of a version's environment; one that is not there is made by pip.
+    """The Python of a version's environment; one that is not there is made by pip, whole or not at all.
 
     Raises:
         OSError: it cannot be made; how that was told last stands on stderr.
@@ -114,9 +115,20 @@ def environment(template: str, packages: str, version: str) -> str:
     if python.exists():
         return str(python)
     folder = python.parent.parent
+    if folder.exists():
+        raise OSError(f"{folder} is there, and {python} is not: remove the folder, or name another")
+    try:
+        _make(folder, python, packages.format(version=version).split())
+    except BaseException:  # also Ctrl-C: the next call would take for an environment what is there of it
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return str(python)
+
+
+def _make(folder: Path, python: Path, packages: Sequence[str]) -> None:
     for command in (
         [sys.executable, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", *packages.format(version=version).split()],
+        [str(python), "-m", "pip", "install", "--quiet", *packages],
     ):
         done = subprocess.run(
             command,
@@ -130,7 +142,6 @@ def environment(template: str, packages: str, version: str) -> str:
             for line in done.stdout.splitlines()[-_LAST_LINES:]:
                 print(f"  {printable(line)}", file=sys.stderr)
             raise OSError(f"{' '.join(command)} ended with exit code {done.returncode}")
-    return str(python)
 
 
 def search(arguments: argparse.Namespace) -> int:
