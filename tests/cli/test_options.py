@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from trtdebug.api.place import Place
+from trtdebug.cli import options
 from trtdebug.cli.app import app
 from trtdebug.cli.options import CaseOptions, RunningOptions, with_options
 
@@ -27,6 +28,12 @@ def shared(command: str) -> list[tuple[Any, ...]]:
 def test_commands_that_run_trials_have_the_same_options(command: str) -> None:
     assert [name for name, *_ in shared(command)] == RUNNING
     assert shared(command) == shared("resume")
+
+
+def test_json_is_declared_once() -> None:
+    sources = Path(options.__file__).parent.glob("*.py")
+    declared = {p.name for p in sources if '"--json"' in p.read_text(encoding="utf-8")}
+    assert declared == {"options.py"}
 
 
 def test_a_commands_own_parameters_stay_around_them() -> None:

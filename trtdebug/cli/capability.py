@@ -10,6 +10,7 @@ import typer
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import UNTESTABLE, user_errors
 from trtdebug.cli.limits import WorkerMemory
+from trtdebug.cli.options import Json
 from trtdebug.cli.plugins import load
 
 _EXIT = {"supported": 0, "unsupported": 1, "unknown": UNTESTABLE}
@@ -48,7 +49,7 @@ def capability(
     seed: Annotated[int, typer.Option(help="Seed of the inputs for --run.", min=0)] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds for each question to the parser.", min=0.1)] = 300.0,
     worker_memory: WorkerMemory = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Which parts of a model TensorRT's parser takes.
 

@@ -10,6 +10,7 @@ import typer
 
 from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.options import Json
 from trtdebug.cli.plugins import load
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def check(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of random inputs.", min=0)] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """All checks on a model, without a candidate.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from trtdebug import __version__
 from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.options import Json
 from trtdebug.cli.plugins import load
 
 _PACKAGES = (
@@ -25,7 +24,7 @@ _PACKAGES = (
 
 
 @user_errors
-def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(json: Json = False) -> None:
     """What works on this machine: GPU, backends, extensions. And why not."""
     data = _examine()
     if json:

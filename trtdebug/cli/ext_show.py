@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.options import Json
 from trtdebug.cli.plugins import load
-
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 
 @user_errors

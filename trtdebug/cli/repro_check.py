@@ -9,6 +9,7 @@ import typer
 
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import UNTESTABLE, user_errors
+from trtdebug.cli.options import Json
 
 CHECK = "check"
 
@@ -17,7 +18,7 @@ CHECK = "check"
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Repro folder.", show_default=False)],
     timeout: Annotated[float, typer.Option(help="Seconds that it may take.", min=1, max=1e7)] = 1800.0,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Runs a repro again in a fresh process, and tells whether it does what it was written for.
 

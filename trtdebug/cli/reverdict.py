@@ -9,6 +9,7 @@ import typer
 from trtdebug.cli import tolerances
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.options import Json
 from trtdebug.cli.plugins import load
 from trtdebug.cli.sessions import SessionFolder, chosen_session
 
@@ -44,7 +45,7 @@ def reverdict(
     quantiles: Annotated[
         bool, typer.Option("--quantiles", help="Print quantiles of the errors, too (slow on large outputs).")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Other tolerances on a stored session; nothing runs.
 

@@ -9,6 +9,7 @@ import typer
 
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import user_errors
+from trtdebug.cli.options import Json
 from trtdebug.cli.sessions import SessionFolder, chosen_session
 
 _Path = Optional[Path]  # noqa: UP045 - typer evaluates this on Python 3.10
@@ -28,7 +29,7 @@ def gc(
         bool, typer.Option("--sessions", help="The finished sessions as a whole, not only their tensors.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete it. Without this it is only told.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Frees disk space that sessions take.
 
