@@ -57,7 +57,9 @@ def inspect(
         show_model(options.model, nodes, options.json)
         return
     if nodes:
-        raise UserError("--nodes lists the nodes of a model, not of an engine.", "Leave it out.")
+        raise UserError(
+            f"--nodes lists the nodes of a model, and {options.model} is shown as an engine.", "Leave it out."
+        )
     first, *rest = _engines(options, other, runs)
     if rest:
         _show_difference(first, rest[0], options.json)
@@ -87,20 +89,22 @@ def _is_engine(path: Path) -> bool:
 
 
 def _engines(options: CaseOptions, other: Path | None, runs: int) -> list[EngineInfo]:
-    """One engine, or two. Two of the same model are two builds of it."""
+    """One engine, or two. Two of the same model are two builds of it. None is built before both can be read."""
     from dataclasses import replace
 
     from trtdebug.cli.inspect_engine import built, existing, refuse_build_options
+    from trtdebug.graph.load import load_model
 
     paths = [options.model] if other is None else [options.model, other]
     if all(path == options.model and not _is_engine(path) for path in paths):
         return built(options, len(paths), runs)
     if all(_is_engine(path) for path in paths):
         refuse_build_options(options.model, options)
-    return [
-        existing(path, options, runs) if _is_engine(path) else built(replace(options, model=path), 1, runs)[0]
-        for path in paths
-    ]
+    for path in paths:
+        if not _is_engine(path):
+            load_model(path)
+    found = {path: existing(path, options, runs) for path in paths if _is_engine(path)}
+    return [found.get(path) or built(replace(options, model=path), 1, runs)[0] for path in paths]
 
 
 def _show_engine(info: EngineInfo, as_json: bool) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from trtdebug.cli.console import say
 from trtdebug.cli.errors import user_errors
 from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @user_errors
@@ -50,7 +53,7 @@ def view(
         f", around {', '.join(places[:5])}" if places else ""
     )
     if output is not None:
-        save_model(model, output)
+        _write(model, output)
         say(f"written: {output} ({told})")
         return
     netron = _netron()
@@ -60,6 +63,17 @@ def view(
         say(told)
         netron.start(str(shown), ("localhost", port) if port else None)
         netron.wait()
+
+
+def _write(model: onnx.ModelProto, path: Path) -> None:
+    from trtdebug.graph.load import save_model
+
+    try:
+        save_model(model, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}.", "Name another file with --output."
+        ) from error
 
 
 def _netron() -> Any:
