@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from typing_extensions import TypedDict
 
+from trtdebug.api import values
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def as_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments, but for `inputs`, as `request_of` takes them: by the command line's names, as its texts.
 
     Raises:
-        UserError: an argument that is not known, or one of a type that is not taken.
+        UserError: an argument that is not known, or one of a type or a value that is not taken.
     """
     options: dict[str, Any] = {}
     for name, value in arguments.items():
@@ -123,93 +124,27 @@ def as_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
         if name == "inputs" or value is None:
             continue
         if name == "tf32":
-            options["no_tf32"] = not value
-        elif name == "mark" and value == "all":
+            options["no_tf32"] = not values.FLAG.taken(name, value)
+        elif name == "mark" and isinstance(value, str) and value == "all":
             options["mark_all"] = True
         else:
-            options[name] = _converted(name, value)
+            options[name] = KINDS[name].taken(name, value)
     return options
 
 
-def _converted(name: str, value: Any) -> Any:
-    try:
-        return _CONVERTERS.get(name, _same)(value)
-    except (TypeError, ValueError, AttributeError) as error:
-        expected = CaseArguments.__annotations__[name]
-        expected = getattr(expected, "__forward_arg__", expected)
-        raise UserError(f"{name}={value!r} is not understood: {error}.", f"Expected: {expected}.") from None
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _shapes(shapes: Shapes) -> list[str]:
-    return [f"{name}:[{','.join(str(int(size)) for size in shape)}]" for name, shape in shapes.items()]
-
-
-def _ranges(ranges: Range | Mapping[str, Range]) -> list[str]:
-    named = ranges if isinstance(ranges, Mapping) else {"": ranges}
-    texts = []
-    for name, (low, high) in named.items():
-        texts.append(
-            f"{name}:[{float(low)!r},{float(high)!r}]" if name else f"[{float(low)!r},{float(high)!r}]"
-        )
-    return texts
-
-
-def _tolerances(values: Tolerances) -> list[str]:
-    named = values if isinstance(values, Mapping) else {"": values}
-    return [f"{name}:{float(value)!r}" if name else repr(float(value)) for name, value in named.items()]
-
-
-def _paths(paths: Sequence[FilePath]) -> list[Path]:
-    if isinstance(paths, (str, os.PathLike)):
-        raise TypeError("it takes several paths, in a list")
-    return [Path(path) for path in paths]
-
-
-def _names(names: Sequence[str]) -> list[str]:
-    if isinstance(names, str):
-        raise TypeError("it takes several names, in a list")
-    return [str(name) for name in names]
-
-
-def _gpus(numbers: Sequence[int] | str) -> str:
-    return numbers if isinstance(numbers, str) else ",".join(str(int(n)) for n in numbers)
-
-
-def _count(least: int) -> Callable[[Any], int]:
-    def whole(value: Any) -> int:
-        number = int(value)
-        if number != value or number < least:
-            raise ValueError(f"it takes a whole number of {least} or more")
-        return number
-
-    return whole
-
-
-_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
-    "candidate_model": Path,
-    "good_tactics": Path,
-    "calibration_cache": Path,
-    "plugins": _paths,
-    "operators": _paths,
-    "input_shapes": _shapes,
-    "min_shapes": _shapes,
-    "opt_shapes": _shapes,
-    "max_shapes": _shapes,
-    "val_range": _ranges,
-    "atol": _tolerances,
-    "rtol": _tolerances,
-    "rms": _tolerances,
-    "mark": _names,
-    "seed": _count(0),
-    "builds": _count(1),
-    "fix_builds": _count(1),
-    "opt_level": _count(0),
-    "max_memory": _count(1),
-    "worker_memory": _count(1),
-    "workers": _count(1),
-    "gpus": _gpus,
+KINDS: Mapping[str, values.Kind] = {
+    **dict.fromkeys(("fp16", "bf16", "int8", "tf32"), values.FLAG),
+    **dict.fromkeys(("reference", "candidate", "localizer", "tactic_sources", "executor"), values.TEXT),
+    **dict.fromkeys(("candidate_model", "good_tactics", "calibration_cache"), values.PATH),
+    **dict.fromkeys(("plugins", "operators"), values.PATHS),
+    **dict.fromkeys(("input_shapes", "min_shapes", "opt_shapes", "max_shapes"), values.SHAPES),
+    **dict.fromkeys(("atol", "rtol", "rms"), values.TOLERANCES),
+    **dict.fromkeys(("builds", "fix_builds", "max_memory", "worker_memory", "workers"), values.whole(1)),
+    "val_range": values.RANGES,
+    "mark": values.NAMES,
+    "seed": values.whole(0),
+    "opt_level": values.whole(0, 5),
+    "timeout": values.SECONDS,
+    "gpus": values.GPUS,
 }
+"""What each argument may be; `inputs` are looked at where they are stored."""

@@ -10,6 +10,7 @@ from typing_extensions import Unpack
 from trtdebug.api.arguments import CaseArguments, FilePath
 from trtdebug.api.debug import debug
 from trtdebug.api.result import DebugResult
+from trtdebug.api.values import FLAG
 from trtdebug.debugger import Until
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def assert_matches(
         UserError: something that was given does not exist, can't be read or does not fit.
     """
     __tracebackhide__ = True
+    FLAG.taken("fragile", fragile)
     result = debug(model, until=until, session=session, **case)
     if result.matches or (fragile and result.verdict == "fragile"):
         return result

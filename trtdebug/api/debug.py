@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from typing_extensions import Unpack
 
 from trtdebug.api.arguments import CaseArguments, FilePath, path_of
 from trtdebug.api.diagnosing import diagnose
 from trtdebug.api.opened_case import TellProgress, opened_case
+from trtdebug.api.refusals import refuse_unwritable
 from trtdebug.api.result import DebugResult
+from trtdebug.api.values import one_of
 from trtdebug.debugger import Until
 
 if TYPE_CHECKING:
@@ -46,7 +48,10 @@ def debug(
     Raises:
         UserError: something that was given does not exist, can't be read or does not fit; one sentence and a hint.
     """
+    one_of(get_args(Until)).taken("until", until)
     fix = path_of("fix_folder", fix_folder) if fix_folder is not None else None
+    if fix is not None:
+        refuse_unwritable(fix, "fix", "fix_folder")
     with opened_case(model, session, progress, case) as opened:
         done = diagnose(opened, until, fix)
         return DebugResult(done.diagnosis, opened.folder, done.report)

@@ -17,6 +17,7 @@ from trtdebug.api.opening import Opened, opened, wants_tensorrt
 from trtdebug.api.place import Place
 from trtdebug.api.refusals import refuse_engine, refuse_foreign
 from trtdebug.api.request import RUNNING, request_of
+from trtdebug.api.values import FUNCTION
 from trtdebug.core.errors import UserError
 from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.builtin import load_plugins
@@ -59,6 +60,7 @@ def opened_case(
     named = model.graph.name or "model" if isinstance(model, onnx.ModelProto) else model
     path = path_of("model", named, _MODELS)
     folder = path_of("session", session) if session is not None else new_folder(path)
+    watch = _Teller(FUNCTION.taken("progress", progress)) if progress is not None else None
     options = as_options(arguments)
     if not engines:
         refuse_engine(options.get("candidate_model"))
@@ -76,7 +78,6 @@ def opened_case(
         place = Place(folder, **given)
         known = path.is_file() and wants_tensorrt(options.get("candidate", "auto"))
         ahead = options.get("reference", "onnxruntime") if known else None
-        watch = _Teller(progress) if progress is not None else None
         with opened(lambda: request_of(path, options), place, load_plugins(), watch, ahead) as case:
             begun()
             yield case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,14 @@ def refuse_foreign(folder: Path) -> None:
         raise UserError(
             f"the folder {folder} is not empty and no session.", "Choose another --session folder."
         )
+
+
+def refuse_unwritable(output: Path, what: str, option: str) -> None:
+    """Raises `UserError` where a folder for `what` could not be made: better before the search than after it."""
+    there = next(p for p in (output, *output.absolute().parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        reason = "cannot be written" if there.is_dir() else "is no folder"
+        raise UserError(f"the {what} cannot go to {output}: {there} {reason}.", f"Choose another {option}.")
 
 
 def refuse_half_made(folder: Path) -> None:

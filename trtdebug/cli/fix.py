@@ -7,9 +7,10 @@ from typing import Annotated, Optional
 
 import typer
 
+from trtdebug.api.refusals import refuse_unwritable
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
-from trtdebug.cli.opening import check_writable, opened
+from trtdebug.cli.opening import opened
 from trtdebug.cli.options import CaseOptions, with_options
 
 
@@ -24,7 +25,7 @@ def fix(
 ) -> None:
     """The cause and a verified fix, without a repro."""
     if output is not None:
-        check_writable(output, "fix")
+        refuse_unwritable(output, "fix", "--output")
     with opened(options) as case:
         code = diagnose(case, "fix", options.json, output)
     raise typer.Exit(code)

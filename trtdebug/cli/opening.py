@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -96,11 +95,3 @@ def need_reference(case: Opened) -> None:
     except UserError as error:
         show(error)
         raise typer.Exit(UNTESTABLE) from None
-
-
-def check_writable(output: Path, what: str) -> None:
-    """Raises `UserError` where a folder for `what` could not be made: better before the search than after it."""
-    there = next(p for p in (output, *output.absolute().parents) if p.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        reason = "cannot be written" if there.is_dir() else "is no folder"
-        raise UserError(f"the {what} cannot go to {output}: {there} {reason}.", "Choose another --output.")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from trtdebug.api.refusals import refuse_unwritable
 from trtdebug.cli.commands import Command
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import UNTESTABLE, user_errors
 from trtdebug.cli.limits import size_of
-from trtdebug.cli.opening import check_writable, need_reference, opened
+from trtdebug.cli.opening import need_reference, opened
 from trtdebug.cli.options import CaseOptions, with_options
 from trtdebug.cli.repro_check import CHECK, check
 from trtdebug.core.errors import UserError
@@ -71,7 +72,7 @@ def repro(
     """
     names = _nodes(options.model, nodes or [], around or [])
     if output is not None:
-        check_writable(output, "repro")
+        refuse_unwritable(output, "repro", "--output")
         _refuse_others(output)
     with opened(options) as case:
         target = output or case.folder / ("repro-anonymised" if anonymise else "repro")
