@@ -43,8 +43,10 @@ ALL = {
 
 
 def parsed(command: str) -> CaseOptions:
-    """The options of a command line of `trtdebug run`."""
-    _, _, *words = shlex.split(command)
+    """The options of a command line of `trtdebug --no-config run`."""
+    *before, word = shlex.split(command)[:3]
+    assert (before, word) == (["trtdebug", "--no-config"], "run")
+    words = shlex.split(command)[3:]
     root = typer.main.get_command(app)
     context = root.make_context("trtdebug", [], resilient_parsing=True)
     given = root.commands["run"].make_context("run", words, parent=context).params
@@ -55,7 +57,7 @@ def parsed(command: str) -> CaseOptions:
     "arguments", [{}, ALL, {"bf16": True, "mark": "all"}, {"int8": True, "val_range": (0, 2), "atol": 1}]
 )
 def test_the_command_line_of_a_case_is_the_same_case(arguments: dict[str, object]) -> None:
-    request = request_of(MODEL, as_options(arguments))
+    request = request_of(MODEL, as_options(arguments), no_config=True)
     assert replace(parsed(request.command).request(), command=request.command) == request
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from in_process import trtdebug as command
 from seed_models import clamped_gemm
 
 import trtdebug
+from trtdebug.session.session import Session
 
 CULPRITS = [("norm_pow",), ("norm_var",), ("norm_eps",), ("norm_sqrt",)]
 
@@ -77,7 +79,7 @@ def test_inputs_in_memory_are_those_of_the_case(tmp_path: Path) -> None:
         result = trtdebug.debug(clamped_gemm(), inputs=samples, candidate="emulator", session=tmp_path / "s")
     assert result.report["samples"] == 2
     words = result.report["command"].split()
-    assert words[:2] == ["trtdebug", "run"]
+    assert words[:3] == ["trtdebug", "--no-config", "run"]
     with jobs_run_here():
         done = command(*words[1:], "--session", tmp_path / "again", "--json", "--quiet")
     assert json.loads(done.stdout)["outputs"] == result.report["outputs"]
@@ -142,6 +144,20 @@ def test_no_config_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert "trtdebug-nowhere" in command("run", "m.onnx", "--session", "by-command").stderr
         result = trtdebug.debug("m.onnx", candidate="emulator", session="s")
     assert result.report["candidate"]["options"]["precision"] == "fp32"
+
+
+def test_the_command_that_it_tells_repeats_the_case_whatever_a_config_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx.save(clamped_gemm(), tmp_path / "m.onnx")
+    monkeypatch.chdir(tmp_path)
+    with jobs_run_here():
+        result = trtdebug.debug("m.onnx", candidate="emulator", session="s", rtol=0.125)
+        (tmp_path / "trtdebug.toml").write_text("fp16 = true\nseed = 7\nrtol = 0.5\n")
+        done = command(*shlex.split(result.report["command"])[1:], "--session", "again", "--quiet")
+    assert done.code == 0, done
+    first, again = (Session(tmp_path / name).case() for name in ("s", "again"))
+    assert again == first
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import onnx.parser
 import pytest
 from in_process import Done, trtdebug
 
-from trtdebug.cli.config import load_config, user_file
+from trtdebug.cli.config import ignore, load_config, user_file
+from trtdebug.cli.options import CaseOptions
 from trtdebug.graph.load import save_model
 
 TEXT = """<ir_version: 8, opset_import: ["" : 17]> g (float[1,4] x) => (float[1,4] y)
@@ -65,6 +66,16 @@ def test_the_command_line_goes_first(project: Path) -> None:
     assert in_fp16(checked(project, "--val-range", "[0,1]"))
     assert not in_fp16(checked(project, "--bf16"))
     assert not in_fp16(trtdebug("--no-config", "check", project / "model.onnx"))
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_command_that_a_session_tells_reads_none_where_it_did_not(wanted: bool) -> None:
+    ignore(wanted)
+    try:
+        told = CaseOptions(Path("m.onnx"), fp16=True).request().command
+    finally:
+        ignore(False)
+    assert told == f"trtdebug {'--no-config ' if wanted else ''}run m.onnx --fp16"
 
 
 def test_the_projects_file_goes_before_the_users(project: Path) -> None:

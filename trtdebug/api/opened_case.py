@@ -78,7 +78,9 @@ def opened_case(
         place = Place(folder, **given)
         known = path.is_file() and wants_tensorrt(options.get("candidate", "auto"))
         ahead = options.get("reference", "onnxruntime") if known else None
-        with opened(lambda: request_of(path, options), place, load_plugins(), watch, ahead) as case:
+        with opened(
+            lambda: request_of(path, options, no_config=True), place, load_plugins(), watch, ahead
+        ) as case:
             begun()
             yield case
 

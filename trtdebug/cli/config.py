@@ -50,6 +50,11 @@ def ignore(wanted: bool) -> None:
     _ignored = wanted
 
 
+def ignored() -> bool:
+    """Whether `--no-config` was given."""
+    return _ignored
+
+
 def load_config() -> Config:
     """What the files say that count here. Raises `UserError` for one that cannot be read."""
     options: dict[str, Setting] = {}
