@@ -85,6 +85,17 @@ def test_inputs_in_memory_are_those_of_the_case(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["outputs"] == result.report["outputs"]
 
 
+def test_inputs_may_be_several_paths_and_the_command_repeats_them(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.npz" for name in "ba"]
+    for path, value in zip(paths, (0.5, 1.5), strict=True):
+        np.savez(path, tensor0=np.full((64, 64), value, np.float32))
+    with jobs_run_here():
+        result = trtdebug.debug(clamped_gemm(), inputs=paths, candidate="emulator", session=tmp_path / "s")
+    assert result.report["samples"] == 2
+    words = result.report["command"].split()
+    assert [words[at + 1] for at, word in enumerate(words) if word == "--inputs"] == [str(p) for p in paths]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,4 +1,4 @@
-"""Commands of extensions: by entry point, shown in the help without an import, or by the hook."""
+"""What all commands do, and extensions' own: by entry point, shown in the help without an import, or by the hook."""
 
 from __future__ import annotations
 
@@ -55,6 +55,12 @@ def installed(tmp_path: Path) -> Path:
     (info / "entry_points.txt").write_text(POINTS)
     (tmp_path / "trtdebug_greeting.py").write_text(MODULE)
     return tmp_path
+
+
+def test_an_option_of_one_value_is_refused_where_it_is_given_twice(tmp_path: Path) -> None:
+    done = trtdebug("run", "m.onnx", "--seed", "1", "--quiet", "--quiet", "--seed=2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Invalid value for '--seed': it is given twice")
 
 
 def test_help_shows_them_and_imports_none(installed: Path) -> None:

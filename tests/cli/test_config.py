@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx.parser
 import pytest
 from in_process import Done, trtdebug
@@ -102,6 +103,14 @@ def test_paths_are_seen_from_the_files_folder(project: Path) -> None:
     said = failing(trtdebug("check", project / "model.onnx"))
     assert f"there is no file or folder {project / 'missing.npz'}" in said
     assert trtdebug("check", project / "model.onnx", "--val-range", "[0,1]").code == 0
+
+
+def test_inputs_may_be_a_list(project: Path) -> None:
+    np.savez(project / "one.npz", x=np.zeros((1, 4), np.float32))
+    (project / "trtdebug.toml").write_text('inputs = ["one.npz", "missing.npz"]\n')
+    said = failing(checked(project))
+    assert f"there is no file or folder {project / 'missing.npz'}" in said
+    assert checked(project, "--inputs", project / "one.npz").code == 0
 
 
 @pytest.mark.parametrize(

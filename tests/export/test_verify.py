@@ -105,6 +105,8 @@ def test_other_samples(folder: Path, tmp_path: Path) -> None:
     assert "a new run of the reference" in done.stdout
     np.save(tmp_path / "inputs" / "2" / "x.npy", np.full((8, 64), 1e30, np.float32))
     assert verify(folder, "--inputs", tmp_path / "inputs").code == 1
+    one_by_one = [word for number in (2, 0) for word in ("--inputs", tmp_path / "inputs" / str(number))]
+    assert verify(folder, *one_by_one).code == 1
 
 
 def test_elsewhere_without_the_model(folder: Path, fixed) -> None:

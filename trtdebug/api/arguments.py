@@ -38,7 +38,8 @@ class CaseArguments(TypedDict, total=False):
         candidate: name of the backend under test: `"auto"` (default: TensorRT where it works, else the emulator),
             `"tensorrt"`, `"emulator"`, `"onnxruntime"` or an extension's.
         candidate_model: another ONNX file for the candidate.
-        inputs: one sample (arrays by input name), several of them, or a path as `--inputs` takes it. Default: random.
+        inputs: one sample (arrays by input name) or several of them; or a path as `--inputs` takes it, or several
+            of these. Default: random.
         input_shapes: shapes of random inputs, by input name.
         min_shapes: smallest shapes of the optimisation profile, by input name.
         opt_shapes: shapes that it is tuned for.

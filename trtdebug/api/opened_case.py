@@ -66,14 +66,14 @@ def opened_case(
         refuse_engine(options.get("candidate_model"))
     with _removed_where_nothing_came_of_it(folder) as begun:
         inputs = arguments.get("inputs")
-        if in_memory or not isinstance(inputs, (str, os.PathLike, type(None))):
+        paths = _paths(inputs)
+        if in_memory or not (inputs is None or paths):
             refuse_foreign(folder)
             create_folder(folder)
         if isinstance(model, onnx.ModelProto):
             path = stored_model(model, folder)
         if inputs is not None:
-            is_path = isinstance(inputs, (str, os.PathLike))
-            options["inputs"] = Path(inputs) if is_path else stored_inputs(inputs, folder)
+            options["inputs"] = paths or [stored_inputs(inputs, folder)]
         given = {name: options[name] for name in RUNNING if name in options}
         place = Place(folder, **given)
         known = path.is_file() and wants_tensorrt(options.get("candidate", "auto"))
@@ -83,6 +83,12 @@ def opened_case(
         ) as case:
             begun()
             yield case
+
+
+def _paths(inputs: Any) -> list[Path]:
+    """The paths that were given as inputs; none where it is anything else."""
+    several = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    return [Path(i) for i in several] if all(isinstance(i, (str, os.PathLike)) for i in several) else []
 
 
 @contextmanager

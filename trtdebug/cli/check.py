@@ -23,7 +23,10 @@ def check(
     fp16: Annotated[bool, typer.Option("--fp16", help="Check for a build in FP16.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Check for a build in BF16.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="Check for a build in INT8.")] = False,
-    inputs: Annotated[Optional[Path], typer.Option(metavar="FILE|DIR", help="Real inputs.")] = None,  # noqa: UP045
+    inputs: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(metavar="FILE|DIR", help="Real inputs; repeatable."),
+    ] = None,
     input_shapes: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(metavar="NAME:SHAPE", help="x:[1,3,8,8] or x:1x3x8x8; repeatable."),

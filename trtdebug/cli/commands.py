@@ -39,6 +39,7 @@ class Command(TyperCommand):
         """With defaults from the config file."""
         ctx.default_map = defaults(_options(self, ctx), args, _known_options(ctx))
         try:
+            _refuse_repeated(self, ctx, args)
             return super().parse_args(ctx, args)
         except CliException as error:
             option = getattr(error, "param", None)
@@ -125,6 +126,15 @@ def _options(command: Any, ctx: Any) -> list[Any]:
     """A command's options, but for --help."""
     found = command.get_params(ctx)
     return [p for p in found if p.param_type_name == "option" and p.name != "help"]
+
+
+def _refuse_repeated(command: Any, ctx: Any, args: list[str]) -> None:
+    """Raises typer.BadParameter for an option of one value that is given twice: the first would be lost."""
+    _, _, order = command.make_parser(ctx).parse_args(args=list(args))
+    for option in _options(command, ctx):
+        single = not (option.is_flag or option.multiple or option.count)
+        if single and order.count(option) > 1:
+            raise typer.BadParameter("it is given twice, and takes one value.", ctx=ctx, param=option)
 
 
 def _usage_error(error: Any) -> int:

@@ -70,10 +70,10 @@ class CaseOptions(RunningOptions):
         typer.Option(metavar="FILE", help="Another model for the candidate.", rich_help_panel=_CASE),
     ] = None
     inputs: Annotated[
-        Optional[Path],  # noqa: UP045
+        Optional[list[Path]],  # noqa: UP045
         typer.Option(
             metavar="FILE|DIR",
-            help="Inputs: .npz, folder of .npy, polygraphy JSON. Default: random.",
+            help="Inputs: .npz, folder of .npy, polygraphy JSON; repeatable. Default: random.",
             rich_help_panel=_INPUTS,
         ),
     ] = None

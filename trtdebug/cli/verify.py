@@ -34,8 +34,8 @@ def verify(
         typer.Option(metavar="FILE", help="Another export of the model. Default: that of the fix."),
     ] = None,
     inputs: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE|DIR", help="Other inputs. Default: those in the folder."),
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(metavar="FILE|DIR", help="Other inputs; repeatable. Default: those in the folder."),
     ] = None,
     builds: Annotated[
         Optional[int],  # noqa: UP045

@@ -36,7 +36,7 @@ class VerifyOptions:
     """
 
     model: Path | None = None
-    inputs: Path | None = None
+    inputs: Sequence[Path] | None = None
     builds: int | None = None
     candidate: str | None = None
     plugins: tuple[str, ...] | None = None

@@ -37,12 +37,17 @@ def trtdebug_inputs() -> Iterable[InputSource]:
     )
 
 
-def read_samples(path: Path, plugins: PluginManager) -> Samples:
-    """The samples of a file or folder, by the first reader that knows it.
+def read_samples(given: Path | Sequence[Path], plugins: PluginManager) -> Samples:
+    """The samples of a file or folder, or of several in their order: each by the first reader that knows it.
 
     Raises:
         UserError: no reader knows it, or it can't be read.
     """
+    paths = [given] if isinstance(given, Path) else given
+    return [sample for path in paths for sample in _read(path, plugins)]
+
+
+def _read(path: Path, plugins: PluginManager) -> Samples:
     if not path.exists():
         raise UserError(f"there is no file or folder {path}.", "Check --inputs.")
     for found in plugins.collect("inputs"):

@@ -49,6 +49,7 @@ class CaseRequest:
     """What the user asked for, as text and paths; see the options of `trtdebug run`.
 
     Attributes:
+        inputs: files and folders, each as `--inputs` takes it; their samples in this order.
         samples: read already, in place of `inputs`.
         good_tactics: a recording of the tactics of a good build, Polygraphy's or a trial's.
         operators: files that implement custom operators for the reference, see trtdebug.plugins.operators.
@@ -60,7 +61,7 @@ class CaseRequest:
     reference: str = "onnxruntime"
     candidate: str = "auto"
     candidate_model: Path | None = None
-    inputs: Path | None = None
+    inputs: Path | Sequence[Path] | None = None
     input_shapes: Sequence[str] = ()
     min_shapes: Sequence[str] = ()
     opt_shapes: Sequence[str] = ()

@@ -31,8 +31,8 @@ def quant(
         typer.Option("--float", metavar="FILE", help="The float model it was made from: its weights count."),
     ] = None,
     inputs: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE|DIR", help="Real inputs. Default: random ones."),
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(metavar="FILE|DIR", help="Real inputs; repeatable. Default: random ones."),
     ] = None,
     input_shapes: Annotated[Optional[list[str]], typer.Option(metavar="NAME:SHAPE")] = None,  # noqa: UP045
     val_range: Annotated[Optional[list[str]], typer.Option(metavar="[NAME:][LOW,HIGH]")] = None,  # noqa: UP045

@@ -1,0 +1,32 @@
+"""Samples from files: those of each, in the order given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trtdebug.core.errors import UserError
+from trtdebug.plugins.builtin import load_plugins
+from trtdebug.stages.inputs import read_samples
+
+PLUGINS = load_plugins(third_party=False)
+
+
+def write(path: Path, value: float) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    np.savez(path, x=np.full(2, value, np.float32))
+    return path
+
+
+def test_several_files_and_folders_give_all_their_samples_in_order(tmp_path: Path) -> None:
+    write(tmp_path / "more" / "0.npz", 3)
+    write(tmp_path / "more" / "1.npz", 4)
+    paths = [write(tmp_path / "b.npz", 1), tmp_path / "more", write(tmp_path / "a.npz", 2)]
+    assert [float(sample["x"][0]) for sample in read_samples(paths, PLUGINS)] == [1, 3, 4, 2]
+
+
+def test_one_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no file or folder .*missing"):
+        read_samples([write(tmp_path / "a.npz", 1), tmp_path / "missing.npz"], PLUGINS)
