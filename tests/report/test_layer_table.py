@@ -33,6 +33,14 @@ def test_the_largest_error_comes_first(by: str, order: str) -> None:
     assert "".join(row.tensor for row in sorted_rows(ROWS, by)) == order
 
 
+def test_an_error_of_nothing_is_no_number() -> None:
+    error = TensorError("y", "fail", nonfinite=8, elements=8, kind="nonfinite", compared=0)
+    [row] = csv.DictReader(io.StringIO(layer_csv([Row("y", "n", "Exp", error, error)])))
+    assert [row[key] for key in ("propagated_rms", "local_rms", "max_abs", "nonfinite")] == ["n/a"] * 3 + [
+        "8"
+    ]
+
+
 @pytest.mark.parametrize(
     "name", [*EVIL_NAMES, "=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", " =1", '",\n"']
 )

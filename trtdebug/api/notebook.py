@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trtdebug.api.plot import error_by_depth
+from trtdebug.core.told import error_text
 from trtdebug.report.text import printable
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def layers_page(table: LayerTable) -> str:
                 (
                     row.tensor,
                     row.op,
-                    f"{row.propagated.rms_rel:.3g}",
-                    f"{row.local.rms_rel:.3g}" if row.local else "-",
+                    error_text(row.propagated, row.propagated.rms_rel),
+                    error_text(row.local, row.local.rms_rel) if row.local else "-",
                     str(max(row.propagated.nonfinite, row.local.nonfinite if row.local else 0)),
                 )
                 for row in rows[:_MOST_ROWS]

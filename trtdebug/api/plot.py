@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from trtdebug.core.outcome import TensorError
+from trtdebug.core.told import error_text
 from trtdebug.report.text import printable
 from trtdebug.stages.table import Row
 
@@ -62,7 +63,7 @@ def _points(
         x = _LEFT + 6 + (_WIDTH - _LEFT - 12) * column / max(columns - 1, 1)
         ring = ' stroke="#cf222e" stroke-width="2"' if error.status == "fail" else ""
         nonfinite = f", {error.nonfinite} NaN or Inf" if error.nonfinite else ""
-        title = escape(printable(f"{tensor}: {name} {error.rms_rel:.3g}{nonfinite}"))
+        title = escape(printable(f"{tensor}: {name} {error_text(error, error.rms_rel)}{nonfinite}"))
         yield (
             f'<circle cx="{x:.1f}" cy="{_y(_height(error)):.1f}" r="3" fill="{colour}"{ring}>'
             f"<title>{title}</title></circle>"

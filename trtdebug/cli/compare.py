@@ -127,16 +127,17 @@ def _print(table: Table, failing: bool, rule: str, engine: bool) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     """The row in words; the last cell is empty where nothing is wrong."""
+    from trtdebug.core.told import error_text
     from trtdebug.report.layer_table import nonfinite
 
     error, local = row.propagated, row.local
     wrong = next((e for e in (local, error) if e is not None and e.status == "fail"), None)
-    own = f"{local.rms_rel:.3g}" if local else "-"
+    own = error_text(local, local.rms_rel) if local else "-"
     reason = wrong.reason if wrong else ""
     return (
-        f"{error.rms_rel:.3g}",
+        error_text(error, error.rms_rel),
         own,
-        f"{error.max_abs:.3g}",
+        error_text(error, error.max_abs),
         str(nonfinite(row)),
         row.op,
         row.tensor,
@@ -159,6 +160,7 @@ def _because(reason: str) -> str:
 
 def _data(table: Table, rule: str) -> dict[str, Any]:
     from trtdebug.core.jsonable import to_data
+    from trtdebug.core.told import told_data
 
     return {
         "status": table.plain.status,
@@ -166,6 +168,6 @@ def _data(table: Table, rule: str) -> dict[str, Any]:
         "reason": table.plain.reason,
         "rule": rule,
         "marked": table.outcome.status,
-        "rows": [to_data(row) for row in table.rows],
+        "rows": [told_data(row) for row in table.rows],
         "unmatched": list(table.unmatched),
     }

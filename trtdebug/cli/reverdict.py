@@ -81,6 +81,8 @@ def _quantiles(session: Session, result: Reverdict) -> Quantiles:
 
 
 def _print(result: Reverdict, measured: Quantiles) -> None:
+    from trtdebug.core.told import error_text
+
     say(f"{result.verdict} (before: {result.before})" + (f": {result.reason}" if result.reason else ""))
     say(f"rule: {result.rule}")
     for trial in result.trials:
@@ -88,8 +90,8 @@ def _print(result: Reverdict, measured: Quantiles) -> None:
         for error in trial.after.tensors:
             reason = f" ({error.reason})" if error.reason else ""
             say(
-                f"  {error.status:10} {error.tensor}: relative RMS {error.rms_rel:.3g}, "
-                f"max abs {error.max_abs:.3g}, {error.nonfinite} NaN or Inf{reason}"
+                f"  {error.status:10} {error.tensor}: relative RMS {error_text(error, error.rms_rel)}, "
+                f"max abs {error_text(error, error.max_abs)}, {error.nonfinite} NaN or Inf{reason}"
             )
             for sample, found in measured.get((trial.name, error.tensor), {}).items():
                 shown = ", ".join(f"{q.at:.1%} within {q.abs:.3g} ({q.rel:.3g} of |r|)" for q in found)
@@ -105,6 +107,7 @@ def _trial(trial: Rejudged) -> str:
 
 def _data(result: Reverdict, measured: Quantiles) -> dict[str, Any]:
     from trtdebug.core.jsonable import to_data
+    from trtdebug.core.told import told_data
 
     return {
         "verdict": result.verdict,
@@ -119,7 +122,7 @@ def _data(result: Reverdict, measured: Quantiles) -> dict[str, Any]:
                 "before": t.before.status,
                 "after": t.after.status,
                 "reason": t.after.reason,
-                "tensors": [to_data(e) for e in t.after.tensors],
+                "tensors": [told_data(e) for e in t.after.tensors],
                 "quantiles": {
                     e.tensor: to_data(measured[t.name, e.tensor]) for e in t.after.tensors if measured
                 },

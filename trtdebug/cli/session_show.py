@@ -65,13 +65,14 @@ def show(
 ) -> None:
     """One session: its case, what came of it, its trials."""
     from trtdebug.core.jsonable import to_data
+    from trtdebug.core.told import told_data
     from trtdebug.report.session_facts import session_facts, trial_of
     from trtdebug.report.session_text import render_session, render_trial
 
     facts = session_facts(chosen_session(folder))
     if trial is not None:
         found = trial_of(facts.trials, trial)
-        say_json(to_data(found)) if json else say(render_trial(found))
+        say_json(told_data(found)) if json else say(render_trial(found))
         return
     if not json:
         say(render_session(facts))
@@ -97,14 +98,14 @@ def diff(
     Of two versions of TensorRT, say, or two exports of a model: in verdict, culprits, errors and engine layers.
     Exit code 1 where the verdicts do, else 0.
     """
-    from trtdebug.core.jsonable import to_data
+    from trtdebug.core.told import told_data
     from trtdebug.report.session_diff import diff_sessions
     from trtdebug.report.session_facts import session_facts
     from trtdebug.report.session_text import render_session_diff
 
     found = diff_sessions(session_facts(first), session_facts(second))
     if json:
-        say_json(to_data(found) | {"first": str(first), "second": str(second)})
+        say_json(told_data(found) | {"first": str(first), "second": str(second)})
     else:
         say(render_session_diff(found))
     raise typer.Exit(1 if found.verdict_changed else 0)

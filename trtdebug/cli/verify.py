@@ -19,6 +19,7 @@ from trtdebug.cli.plugins import load
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
+    from trtdebug.core.outcome import TensorError
     from trtdebug.export.manifest import FixManifest
     from trtdebug.export.verify import Verified
 
@@ -130,7 +131,7 @@ def _print(manifest: FixManifest, found: Verified, rule: str) -> None:
     else:
         lines.append(f"DOES NOT HOLD: {where}{with_what} does not agree with {against}: {found.reason}")
     lines += [
-        f"  {error.tensor}: {error.status}, relative RMS error {error.rms_rel:.3g}, max abs {error.max_abs:.3g}"
+        f"  {error.tensor}: {error.status}, {_errors(error)}"
         for error in found.outputs
         if error.status != "pass" or found.holds
     ]
@@ -141,8 +142,16 @@ def _print(manifest: FixManifest, found: Verified, rule: str) -> None:
         say(printable(line))
 
 
-def _data(manifest: FixManifest, found: Verified, model: Path, rule: str) -> dict[str, Any]:
-    from trtdebug.core.jsonable import to_data
+def _errors(error: TensorError) -> str:
+    from trtdebug.core.told import error_text
 
-    data: dict[str, Any] = to_data(found)
+    largest = error_text(error, error.max_abs)
+    odd = f", {error.nonfinite} NaN or Inf on one side only" if error.nonfinite else ""
+    return f"relative RMS error {error_text(error, error.rms_rel)}, max abs {largest}{odd}"
+
+
+def _data(manifest: FixManifest, found: Verified, model: Path, rule: str) -> dict[str, Any]:
+    from trtdebug.core.told import told_data
+
+    data: dict[str, Any] = told_data(found)
     return {"fix": manifest.summary, "model": str(model), "rule": rule} | data

@@ -48,16 +48,18 @@ class Divergence:
     """The first tensor, in the model's order, that goes wrong by itself.
 
     Attributes:
-        local_error: relative RMS error of the node alone, fed with the reference's inputs; None = not observed.
-        propagated_error: relative RMS error in the whole candidate; None = not observed.
+        max_abs, max_rel: None = no element could be compared.
+        local_error: relative RMS error of the node alone, fed with the reference's inputs; None = not observed, or
+            no element could be compared.
+        propagated_error: relative RMS error in the whole candidate; None as of `local_error`.
         nonfinite: elements that are NaN or Inf on one side only.
     """
 
     tensor: str
     node: str | None
     op: str | None
-    max_abs: float
-    max_rel: float
+    max_abs: float | None
+    max_rel: float | None
     nonfinite: int
     local_error: float | None
     propagated_error: float | None

@@ -9,6 +9,7 @@ from trtdebug.core.case import Case
 from trtdebug.core.diagnosis import Diagnosis, OutputVerdict
 from trtdebug.core.intervention import Intervention
 from trtdebug.core.jsonable import to_data
+from trtdebug.core.told import told_data
 
 SCHEMA = 1
 
@@ -67,7 +68,7 @@ _OF_AN_OUTPUT = (
 
 
 def _output(output: OutputVerdict) -> dict[str, Any]:
-    error = to_data(output.error)
+    error = told_data(output.error)
     named = {"output": output.error.tensor, "sample": output.sample, "build": output.build}
     return named | {key: error[key] for key in _OF_AN_OUTPUT}
 

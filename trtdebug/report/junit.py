@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trtdebug.core.told import NOT_KNOWN
 from trtdebug.report.strings import plain
 
 _LONGEST = 8000  # characters of the details of a testcase
@@ -117,7 +118,8 @@ def _output(output: Mapping[str, Any]) -> _Testcase:
     sample = f"sample {output['sample']}" if output["sample"] else "worst of all samples"
     name = f"{output['output']} [{output['build']}, {sample}]"
     numbers = ", ".join(
-        f"{key} {output[key]}" for key in ("rms_rel", "max_abs", "max_rel", "nonfinite", "elements")
+        f"{key} {NOT_KNOWN if output[key] is None else output[key]}"
+        for key in ("rms_rel", "max_abs", "max_rel", "nonfinite", "elements")
     )
     state = {"pass": None, "fail": "failure"}.get(output["status"], "skipped")
     return _Testcase(

@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from trtdebug.core.outcome import TensorError
+from trtdebug.core.told import NOT_KNOWN, known
 from trtdebug.report.text import printable
 from trtdebug.stages.table import Row
 
@@ -56,16 +58,27 @@ def layer_csv(rows: Sequence[Row]) -> str:
     for row in rows:
         error, local = row.propagated, row.local
         bad = next((e for e in (local, error) if e is not None and e.status == "fail"), error)
-        own = local.rms_rel if local is not None else ""
+        own = _cell(local, local.rms_rel) if local is not None else ""
         writer.writerow(
             (
                 *map(csv_text, (row.tensor, row.node, row.op)),
                 bad.status,
-                *(error.rms_rel, own, error.max_abs, nonfinite(row), error.elements),
+                *(
+                    _cell(error, error.rms_rel),
+                    own,
+                    _cell(error, error.max_abs),
+                    nonfinite(row),
+                    error.elements,
+                ),
                 csv_text(bad.reason),
             )
         )
     return text.getvalue()
+
+
+def _cell(error: TensorError, value: float) -> float | str:
+    shown = known(error, value)
+    return NOT_KNOWN if shown is None else shown
 
 
 def csv_text(text: str) -> str:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trtdebug.core.told import number_text
 from trtdebug.report.strings import VERDICTS, plain, shortened
 
 _NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
@@ -75,7 +76,7 @@ def _cause(report: Report) -> Iterator[str]:
 def _errors(divergence: Mapping[str, Any]) -> str:
     nonfinite = divergence["nonfinite"]
     errors = [
-        f"{name} error {_number(divergence[f'{name}_error'])}"
+        f"{name} error {number_text(divergence[f'{name}_error'])}"
         for name in ("local", "propagated")
         # 0 beside NaN and Inf only says that no finite element differs.
         if divergence[f"{name}_error"] is not None and (divergence[f"{name}_error"] or not nonfinite)
@@ -117,7 +118,7 @@ def _fix(report: Report) -> Iterator[str]:
     fix = verified[-1]  # the last one is the one to take
     passed, tried = fix["builds_passed"]
     ratio = fix["latency_ratio"]
-    cost = f", {_number(ratio)} times the latency" if ratio is not None else ""
+    cost = f", {number_text(ratio)} times the latency" if ratio is not None else ""
     held = f"{passed} of {tried} fresh builds pass" if tried else "it was not built by itself"
     yield f"{_code(fix['summary'], _TEXT)}: {held}{cost}."
 
@@ -198,7 +199,3 @@ def _block(line: str) -> tuple[str, ...]:
 
 def _longest_run(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
-
-
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trtdebug.core.outcome import TensorError
+from trtdebug.core.told import error_text
 from trtdebug.report.engine_text import render_diff
 from trtdebug.report.session_diff import ErrorChange, SessionDiff
 from trtdebug.report.session_facts import SessionFacts
@@ -97,7 +98,7 @@ def _trial(trial: StoredTrial) -> Iterator[str]:
 def _error(error: TensorError | None) -> str:
     if error is None:
         return f"{'not there':10} {'':>9} {'':>8}"
-    return f"{error.status:10} {error.rms_rel:9.3g} {error.nonfinite:8d}"
+    return f"{error.status:10} {error_text(error, error.rms_rel):>9} {error.nonfinite:8d}"
 
 
 def _diff(diff: SessionDiff) -> Iterator[str]:

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trtdebug.core.told import number_text
+
 _VERDICTS = {
     "matches": "MATCHES: the candidate agrees with the reference",
     "fragile": "FRAGILE: your builds agree, but a build that takes low precision everywhere does not",
@@ -87,7 +89,7 @@ def _divergence(divergence: Mapping[str, Any] | None, is_culprit: bool) -> Itera
     yield f"  {_name(divergence['tensor'])}, written by {where}"
     nonfinite = divergence["nonfinite"]
     errors = [
-        f"{name} error {_number(divergence[f'{name}_error'])}"
+        f"{name} error {number_text(divergence[f'{name}_error'])}"
         for name in ("local", "propagated")
         # 0 beside NaN and Inf only says that no finite element differs.
         if divergence[f"{name}_error"] is not None and (divergence[f"{name}_error"] or not nonfinite)
@@ -140,9 +142,9 @@ def _fix(fix: Mapping[str, Any], last: bool, candidate: Mapping[str, Any]) -> It
     yield f"fix ({fix_state(fix, last)}): {cut_names(fix['summary'])}"
     detail = [f"{passed} of {tried} fresh builds pass"] if tried else []
     if fix["max_rel_after"] is not None:
-        detail.append(f"largest error then {_number(fix['max_rel_after'])} of the scale")
+        detail.append(f"largest error then {number_text(fix['max_rel_after'])} of the scale")
     if fix["latency_ratio"] is not None:
-        detail.append(f"{_number(fix['latency_ratio'])} times the latency")
+        detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
     if detail:
         yield f"  {', '.join(detail)}"
     if fix["latency_ms"] is not None:
@@ -174,7 +176,7 @@ def fix_state(fix: Mapping[str, Any], last: bool) -> str:
 def _latencies(latency: Mapping[str, Any]) -> str:
     what = (("fixed", "with the fix"), ("natural", "without it"), ("fp32", "in FP32"))
     told = (
-        f"{f'{_number(latency[key])} ms' if latency[key] is not None else 'not known'} {words}"
+        f"{f'{number_text(latency[key])} ms' if latency[key] is not None else 'not known'} {words}"
         for key, words in what
     )
     return f"latency: {', '.join(told)}"
@@ -247,10 +249,6 @@ def _name(name: str) -> str:
 def cut_names(text: str) -> str:
     """A message in which long names are cut."""
     return re.sub(rf"\S{{{_LONGEST_NAME + 1},}}", lambda found: _name(found[0]), text)
-
-
-def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"
 
 
 def printable(line: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trtdebug.core.diagnosis import Divergence
 from trtdebug.core.outcome import TensorError
+from trtdebug.core.told import known
 from trtdebug.stages.context import Context
 from trtdebug.stages.observe import Observation
 from trtdebug.stages.propagate import Propagated, first_failing
@@ -46,9 +47,9 @@ def _divergence(
         tensor=tensor,
         node=node,
         op=ctx.index.node(node).op if node else None,
-        max_abs=shown.max_abs,
-        max_rel=shown.max_rel,
+        max_abs=known(shown, shown.max_abs),
+        max_rel=known(shown, shown.max_rel),
         nonfinite=shown.nonfinite,
-        local_error=local.rms_rel if local else None,
-        propagated_error=propagated.rms_rel if propagated else None,
+        local_error=known(local, local.rms_rel) if local else None,
+        propagated_error=known(propagated, propagated.rms_rel) if propagated else None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +12,8 @@ from trtdebug.core.diagnosis import Fix, Latency
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import Intervention, PinPrecision, ReplaceGraph
-from trtdebug.core.outcome import Outcome, Signature
+from trtdebug.core.outcome import Outcome, Signature, TensorError
+from trtdebug.core.told import known
 from trtdebug.plugins import returned
 from trtdebug.plugins.lending import Loan
 from trtdebug.plugins.proposals import pin_nodes
@@ -188,12 +189,18 @@ def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
         fix,
         verified=passed == tries,
         builds_passed=(passed, len(outcomes)),
-        max_rel_after=max((e.max_rel for o in outcomes for e in o.tensors), default=None),
+        max_rel_after=_largest(e for outcome in outcomes for e in outcome.tensors),
         reason=outcomes[-1].reason,
         note="; ".join(filter(None, (proof.note, _note(proposal.interventions, outcomes)))),
         untestable=outcomes[-1].status == "untestable",
     )
     return _Tried(fix, outcomes[0])
+
+
+def _largest(errors: Iterable[TensorError]) -> float | None:
+    """Of the scale; None where nothing could be compared."""
+    found = (known(error, error.max_rel) for error in errors)
+    return max((error for error in found if error is not None), default=None)
 
 
 def _note(interventions: Sequence[Intervention], outcomes: Sequence[Outcome]) -> str:

@@ -32,8 +32,8 @@ def names(values: Sequence[str]) -> str:
 
 
 def number(value: float | str | None) -> str:
-    """Three digits; what is not finite stands in reports as a string."""
-    return "" if value is None else value if isinstance(value, str) else f"{value:.3g}"
+    """Three digits; what is not finite stands in reports as a string, and null where nothing was compared."""
+    return "n/a" if value is None else value if isinstance(value, str) else f"{value:.3g}"
 
 
 def fix_state(fix: Report) -> str:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trtdebug.core.told import number_text
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.values import Values
 from trtdebug.report.strings import VERDICTS, plain, shortened
@@ -62,9 +63,9 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def number(value: float | str) -> str:
-    """Three digits; what is not finite is a word in reports."""
-    return value if isinstance(value, str) else f"{value:.3g}"
+def number(value: float | str | None) -> str:
+    """Three digits; what is not finite is a word in reports, and null n/a."""
+    return number_text(value)
 
 
 def count(items: int, one: str) -> str:

@@ -29,7 +29,7 @@ def compare(
     if candidate.shape != reference.shape:
         return Row(name, "shape", math.inf, math.inf)
     if reference.size == 0:
-        return Row(name, None)
+        return Row(name, None, None, None)
     if not (_is_float(reference) and _is_float(candidate)):
         wrong = int(np.count_nonzero(reference != candidate))
         kind = "mismatch" if wrong or _is_float(reference) != _is_float(candidate) else None
@@ -38,6 +38,8 @@ def compare(
     both = np.isfinite(r) & np.isfinite(c)
     alike = both | (np.isnan(r) & np.isnan(c)) | (np.isinf(r) & (r == c))
     odd = int(np.count_nonzero(~alike))
+    if not both.any():
+        return Row(name, "nonfinite" if odd else None, None, None, odd, int(reference.size))
     r, c = r[both], c[both]
     gap = np.abs(c - r)
     max_abs = float(gap.max(initial=0.0))

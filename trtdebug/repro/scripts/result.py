@@ -28,12 +28,15 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One output. `kind` is None where it is right; `rms_rel` is ||c - r|| / ||r|| over finite elements."""
+    """One output. `kind` is None where it is right; `rms_rel` is ||c - r|| / ||r|| over finite elements.
+
+    Both errors are None where no element is finite on both sides.
+    """
 
     name: str
     kind: str | None
-    max_abs: float = 0.0
-    rms_rel: float = 0.0
+    max_abs: float | None = 0.0
+    rms_rel: float | None = 0.0
     nonfinite: int = 0
     elements: int = 0
 
@@ -60,6 +63,10 @@ class Run:
     notes: tuple[str, ...] = ()
 
 
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3g}"
+
+
 def table(result: Result) -> str:
     """The result for a reader."""
     lines = [f"{result.backend} ({result.version})" if result.version else result.backend]
@@ -69,7 +76,8 @@ def table(result: Result) -> str:
         name = printable(row.name)
         name = name if len(name) <= 40 else f"{name[:18]}...{name[-19:]}"
         wrong = f"{row.nonfinite}/{row.elements}"
-        lines.append(f"{name:<40} {row.max_abs:>10.3g} {row.rms_rel:>10.3g} {wrong:>10}  {row.kind or 'ok'}")
+        largest, rms = _number(row.max_abs), _number(row.rms_rel)
+        lines.append(f"{name:<40} {largest:>10} {rms:>10} {wrong:>10}  {row.kind or 'ok'}")
     lines += [f"note: {note}" for note in result.notes]
     verdict = {
         SHOWS: f"the failure shows: {result.signature}",
