@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trtdebug.core.told import number_text
-from trtdebug.report.strings import VERDICTS, plain, shortened
+from trtdebug.report.strings import plain, shortened
+from trtdebug.report.verdict_words import verdict_words
 
 _NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
 _MOST = 5  # culprits; nodes of one
@@ -30,7 +31,7 @@ def render_markdown(report: Report) -> str:
 def _verdict(report: Report) -> Iterator[str]:
     candidate = report["candidate"]
     precision = candidate["options"]["precision"].upper()
-    yield f"### {report['verdict'].upper()}: {VERDICTS[report['verdict']]}"
+    yield f"### {report['verdict'].upper()}: {verdict_words(report)}"
     yield ""
     yield f"Model {_code(_basename(report['model']['path']))} ({report['model']['nodes']} nodes), {precision}."
     if report["reason"]:

@@ -11,16 +11,17 @@ from urllib.parse import quote
 
 from trtdebug.report.build import exit_code
 from trtdebug.report.strings import plain
+from trtdebug.report.verdict_words import verdict_words
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _VERDICT = "verdict"
 # SARIF's kind and level of the verdict; a level other than "none" is for failures only.
 _VERDICTS = {
-    "matches": ("pass", "none", "The candidate agrees with the reference."),
-    "fragile": ("fail", "warning", "Builds agree, but one with low precision everywhere does not."),
-    "diverges": ("fail", "error", "The candidate does not agree with the reference."),
-    "untestable": ("open", "none", "Nothing could be compared."),
+    "matches": ("pass", "none"),
+    "fragile": ("fail", "warning"),
+    "diverges": ("fail", "error"),
+    "untestable": ("open", "none"),
 }
 _CULPRITS = {
     "precision": "Nodes that make the model fail in low precision.",
@@ -110,10 +111,11 @@ def _uri(path: str) -> str:
 
 
 def _verdict(report: Report) -> Json:
-    kind, level, words = _VERDICTS[report["verdict"]]
+    kind, level = _VERDICTS[report["verdict"]]
     divergence = report.get("first_divergence")
     places = [(divergence["tensor"], "tensor")] if divergence else []
-    text = f"{words} {report['reason']}".strip()
+    words = verdict_words(report)
+    text = f"{words[:1].upper()}{words[1:]}. {report['reason']}".strip()
     properties = {"verdict": report["verdict"], "first_divergence": divergence}
     return _result(_VERDICT, level, text, places, properties, report, kind)
 

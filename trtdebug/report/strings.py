@@ -6,14 +6,6 @@ import re
 
 from trtdebug.report.text import printable
 
-VERDICTS = {
-    "matches": "the candidate agrees with the reference",
-    "fragile": "builds agree, but one that takes low precision everywhere does not",
-    "diverges": "the candidate does not agree with the reference",
-    "untestable": "nothing could be compared",
-}
-"""Verdicts in words."""
-
 # ECMA-48: strings (titles, links) with their end, control sequences (colours, cursor), other escapes; 7 and 8 bits.
 _ANSI = re.compile(
     r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"

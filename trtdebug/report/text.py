@@ -8,16 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.report.verdict_words import verdict_words
 
-_VERDICTS = {
-    "matches": "MATCHES: the candidate agrees with the reference",
-    "fragile": "FRAGILE: your builds agree, but a build that takes low precision everywhere does not",
-    "diverges": "DIVERGES: the candidate does not agree with the reference",
-    "untestable": "UNTESTABLE: nothing could be compared",
-}
-_FRAGILE_UNBUILT = (
-    "FRAGILE: a build that takes low precision in the wrong place does not agree with the reference"
-)
 _MOST_NODES = 40
 _MOST_OF_A_RULE = 3
 _MOST_PINS = 20
@@ -39,8 +31,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"UNTESTABLE: {cut_names(report['reason'])}"
         report = {**report, "reason": ""}
     else:
-        unbuilt = report["verdict"] == "fragile" and not report["flaky"]["builds"]
-        yield _FRAGILE_UNBUILT if unbuilt else _VERDICTS[report["verdict"]]
+        yield f"{report['verdict'].upper()}: {verdict_words(report)}"
     if report["reason"]:
         yield f"  {cut_names(report['reason'])}"
     yield ""

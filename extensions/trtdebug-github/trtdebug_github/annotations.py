@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trtdebug_github.text import VERDICTS, Report, fix_state, names, plain
+from trtdebug_github.text import Report, fix_state, names, plain, verdict_words
 
 Level = Literal["error", "warning", "notice"]
 
@@ -48,7 +48,7 @@ def render_annotations(report: Report) -> str:
 
 def _annotations(report: Report) -> Iterator[Annotation]:
     verdict = report["verdict"]
-    said = report["reason"] or VERDICTS[verdict]
+    said = report["reason"] or verdict_words(report)
     precision = report["candidate"]["options"]["precision"].upper()
     yield Annotation(_VERDICTS[verdict], f"trtdebug: {verdict} in {precision}", said)
     for culprit in report["culprits"]:

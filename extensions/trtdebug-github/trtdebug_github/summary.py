@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from trtdebug_github.text import VERDICTS, Report, fix_state, names, number, plain
+from trtdebug_github.text import Report, fix_state, names, number, plain, verdict_words
 
 _MOST = 50  # rows of a table, lines of a list; GitHub takes 1 MiB of a step
 
@@ -25,7 +25,7 @@ def _lines(report: Report) -> Iterator[str]:
     precision = report["candidate"]["options"]["precision"].upper()
     model = re.split(r"[/\\]", report["model"]["path"])[-1]
     yield f"<h2>{verdict.upper()}: {_code(model)} in {precision}</h2>"
-    yield f"<p>{_text(report['reason'] or VERDICTS[verdict])}</p>"
+    yield f"<p>{_text(report['reason'] or verdict_words(report))}</p>"
     yield from _table((), _facts(report))
     yield from _section("Cause", (_culprit(culprit) for culprit in report["culprits"]))
     yield from _section("Fixes", (_fix(fix) for fix in report["fixes"]))

@@ -7,13 +7,20 @@ from typing import Any
 
 Report = Mapping[str, Any]
 
-VERDICTS = {
+_VERDICTS = {
     "matches": "the candidate agrees with the reference",
-    "fragile": "builds agree, but one that takes low precision everywhere does not",
+    "fragile": "your builds agree, but a build that takes low precision everywhere does not",
     "diverges": "the candidate does not agree with the reference",
     "untestable": "nothing could be compared",
 }
+_FRAGILE_UNBUILT = "a build that takes low precision in the wrong place does not agree with the reference"
 _NAMES, _LONGEST = 5, 500
+
+
+def verdict_words(report: Report) -> str:
+    """What the verdict says; of builds as the user makes them only where there were any."""
+    unbuilt = report["verdict"] == "fragile" and not report["flaky"]["builds"]
+    return _FRAGILE_UNBUILT if unbuilt else _VERDICTS[report["verdict"]]
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:

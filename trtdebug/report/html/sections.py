@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trtdebug.core.told import number_text
 from trtdebug.report.html.markup import Markup, join, tag
-from trtdebug.report.html.words import backend, command, count, name_of, number, sentence
+from trtdebug.report.html.words import backend, command, count, name_of, sentence
 from trtdebug.report.text import cut_names, fix_state
 
 Report = Mapping[str, Any]
@@ -44,8 +45,8 @@ def _output(row: Mapping[str, Any]) -> Sequence[str]:
         row["build"],
         row["sample"] or "worst of all",
         status(row["status"]),
-        number(row["rms_rel"]),
-        number(row["max_abs"]),
+        number_text(row["rms_rel"]),
+        number_text(row["max_abs"]),
         f"{row['nonfinite']:,} of {row['elements']:,}",
     )
 
@@ -77,8 +78,8 @@ def _fix(fix: Mapping[str, Any], is_last: bool) -> Sequence[str]:
         join(tag("span", sentence(cut_names(fix["summary"]))), *notes),
         tag("span", fix_state(fix, is_last), class_="pill good" if fix["verified"] else "pill"),
         f"{passed} of {tried} pass",
-        number(fix["max_rel_after"]) if fix["max_rel_after"] is not None else "not known",
-        f"{number(fix['latency_ratio'])} times" if fix["latency_ratio"] is not None else "not known",
+        number_text(fix["max_rel_after"]) if fix["max_rel_after"] is not None else "not known",
+        f"{number_text(fix['latency_ratio'])} times" if fix["latency_ratio"] is not None else "not known",
     )
 
 
@@ -104,7 +105,7 @@ def _bar(words: str, milliseconds: float | None, longest: float, key: str) -> Ma
         aria_hidden="true",
         class_=f"bar {key}",
     )
-    return tag("div", tag("dt", words), tag("dd", bar, f"{number(milliseconds)} ms"))
+    return tag("div", tag("dt", words), tag("dd", bar, f"{number_text(milliseconds)} ms"))
 
 
 def findings(report: Report) -> Markup | None:

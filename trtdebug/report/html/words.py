@@ -10,8 +10,9 @@ from typing import Any
 from trtdebug.core.told import number_text
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.values import Values
-from trtdebug.report.strings import VERDICTS, plain, shortened
+from trtdebug.report.strings import plain, shortened
 from trtdebug.report.text import cut_names, fix_state, trtexec_command
+from trtdebug.report.verdict_words import verdict_words
 
 Report = Mapping[str, Any]
 
@@ -63,11 +64,6 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def number(value: float | str | None) -> str:
-    """Three digits; what is not finite is a word in reports, and null n/a."""
-    return number_text(value)
-
-
 def count(items: int, one: str) -> str:
     """ "1 node", "2 nodes"."""
     return f"{items:,} {one}{'' if items == 1 else 's'}"
@@ -88,11 +84,9 @@ def backend(used: Mapping[str, Any]) -> str:
 
 
 def _verdict(report: Report) -> str:
-    if report["verdict"] == "fragile" and not report["flaky"]["builds"]:
-        return "a build that takes low precision in the wrong place does not agree with the reference"
     if report["verdict"] == "untestable" and (report["signature"] or {}).get("kind") == "build-failure":
         return "the candidate cannot build this model"
-    return VERDICTS[report["verdict"]]
+    return verdict_words(report)
 
 
 def _eyebrow(report: Report) -> Iterator[Markup]:
@@ -140,7 +134,11 @@ def _why(report: Report, values: Sequence[Values]) -> list[str]:
     if found or not names or counted is None or report["candidate"]["options"]["precision"] != "fp16":
         return found[:2]
     reach = max(abs(counted.lowest or 0.0), abs(counted.highest or 0.0))
-    return [f"Values of {tensor} reach {number(reach)}; FP16 ends at {FP16_MAX}."] if reach > FP16_MAX else []
+    return (
+        [f"Values of {tensor} reach {number_text(reach)}; FP16 ends at {FP16_MAX}."]
+        if reach > FP16_MAX
+        else []
+    )
 
 
 def _culprit(culprit: Mapping[str, Any], is_first: bool) -> Markup:
@@ -181,9 +179,9 @@ def _fix(report: Report) -> Markup:
     passed, tried = fix["builds_passed"]
     detail = [f"{passed} of {count(tried, 'fresh build')} {'passes' if tried == 1 else 'pass'}"]
     if fix["max_rel_after"] is not None:
-        detail.append(f"largest error then {number(fix['max_rel_after'])} of the scale")
+        detail.append(f"largest error then {number_text(fix['max_rel_after'])} of the scale")
     if fix["latency_ratio"] is not None:
-        detail.append(f"{number(fix['latency_ratio'])} times the latency")
+        detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
     how = trtexec_command(fix["interventions"], report["candidate"])
     folder = report.get("fix_folder")
     return _card(
@@ -229,7 +227,7 @@ def _agreement(report: Report) -> Markup:
         tag(
             "p",
             "Largest relative RMS error: ",
-            tag("b", number(worst["rms_rel"])),
+            tag("b", number_text(worst["rms_rel"])),
             ", of ",
             name_of(worst["output"]),
         ),
