@@ -61,7 +61,11 @@ def judged(*tensors: np.ndarray) -> tuple[str, Signature | None, str]:
 
 
 def test_empty_outputs_say_nothing():
-    assert judged(EMPTY, EMPTY) == ("untestable", None, "every output is empty")
+    assert judged(EMPTY, EMPTY) == (
+        "untestable",
+        None,
+        "every output is empty (other inputs may fill one: --inputs, --val-range)",
+    )
     assert judged(EMPTY.astype(np.int64))[0] == "untestable"
 
 

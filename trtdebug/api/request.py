@@ -84,7 +84,10 @@ def precision_of(**wanted: bool) -> Any:
     """The one precision that is wanted, "fp32" where none is. Raises `UserError` for two."""
     chosen = [name for name, given in wanted.items() if given]
     if len(chosen) > 1:
-        raise UserError(f"--{chosen[0]} and --{chosen[1]} exclude each other.", "Give one precision.")
+        raise UserError(
+            f"--{chosen[0]} and --{chosen[1]} exclude each other.",
+            f"Give one precision. For a build with both, debug --{chosen[1]} first, then --{chosen[0]}.",
+        )
     return chosen[0] if chosen else "fp32"
 
 

@@ -39,10 +39,11 @@ def run(context: CheckContext) -> Iterator[Finding]:
             partly.append((float((size < _NORMAL).mean()), name, readers[0]))
     if partly:
         share, name, node = max(partly)
+        weights = f"{len(partly)} weights have" if len(partly) > 1 else "1 weight has"
         yield Finding(
             "fp16-weight-subnormal",
             "info",
-            f"{len(partly)} weights have values below {_NORMAL:.3g}, which lose digits in FP16; most so "
+            f"{weights} values below {_NORMAL:.3g}, which lose digits in FP16; most so "
             f"{name!r} of {node!r}: {share:.2%}.",
             node,
             "Mostly harmless; where the outputs are wrong, scale these weights or keep their nodes in FP32.",

@@ -55,7 +55,7 @@ def capability(
 
     Of the others, why not. Saves each part as a model, the largest one that is taken, and plans to run them.
 
-    Exit code 0: the whole model is taken; 1: it is not; 4: the parser gave no answer.
+    Exit code 0: the whole model is taken; 1: it is not; 2: bad input, or no parser works here; 4: it gave no answer.
     """
     from trtdebug.core.jsonable import dumps
     from trtdebug.report.capability_text import capability_data, render_capability

@@ -10,7 +10,7 @@ import typer
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.options import Json
-from trtdebug.cli.sessions import SessionFolder, chosen_session
+from trtdebug.cli.sessions import SessionFolder, chosen_session, sessions_in
 
 _Path = Optional[Path]  # noqa: UP045 - typer evaluates this on Python 3.10
 
@@ -38,9 +38,8 @@ def gc(
     """
     from trtdebug.report.session_text import size_text
     from trtdebug.session.garbage import drop, garbage
-    from trtdebug.session.session import DEFAULT_ROOT, list_sessions
 
-    found = garbage(list_sessions(root or DEFAULT_ROOT), keep, older_than, sessions)
+    found = garbage(sessions_in(root), keep, older_than, sessions)
     gone, left = drop(found) if yes else ((), ())
     if json:
         told = [

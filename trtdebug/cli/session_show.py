@@ -10,7 +10,7 @@ import typer
 from trtdebug.cli.console import say, say_json, say_table
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.options import Json
-from trtdebug.cli.sessions import SessionFolder, chosen_session
+from trtdebug.cli.sessions import SessionFolder, chosen_session, sessions_in
 
 if TYPE_CHECKING:
     from trtdebug.report.session_facts import SessionFacts
@@ -27,9 +27,9 @@ def list_(
     """All sessions, the newest first."""
     from trtdebug.report.session_facts import facts_or_error
     from trtdebug.report.session_text import size_text
-    from trtdebug.session.session import DEFAULT_ROOT, list_sessions
+    from trtdebug.session.session import DEFAULT_ROOT
 
-    folders = list_sessions(root or DEFAULT_ROOT)
+    folders = sessions_in(root)
     found = [(folder, facts_or_error(folder)) for folder in folders]
     if json:
         say_json([_damaged(p, f) if isinstance(f, str) else _summary(f) for p, f in found])

@@ -68,11 +68,17 @@ def log(folder: SessionFolder = None, json: Json = False) -> None:
 
 
 @user_errors
-def status(folder: SessionFolder = None, json: Json = False) -> None:
+def status(
+    folder: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(
+            metavar="[DIR]", help="A session, or a folder of them. Default: .trtdebug.", show_default=False
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Sessions: finished or not, and what they found."""
-    from trtdebug.session.session import list_sessions
-
-    states = [_state(folder)] if folder is not None else [_state_or_error(f) for f in list_sessions()]
+    states = _states(folder)
     if json:
         say_json(states)
         return
@@ -83,6 +89,16 @@ def status(folder: SessionFolder = None, json: Json = False) -> None:
             f"{state['session']}: {state['state']}, {state['trials']} trials finished, "
             f"{Path(state['model'] or '?').name}" + (f", {state['verdict']}" if state["verdict"] else "")
         )
+
+
+def _states(folder: Path | None) -> list[dict[str, Any]]:
+    """Of a session, or of all in a folder. Raises `UserError` for a folder that is neither."""
+    from trtdebug.session.session import list_sessions
+
+    if folder is None:
+        return [_state_or_error(f) for f in list_sessions()]
+    inside = [] if (folder / "case.json").exists() else list_sessions(folder)
+    return [_state_or_error(f) for f in inside] or [_state(folder)]
 
 
 def _state(folder: Path) -> dict[str, Any]:
@@ -114,6 +130,15 @@ def until(session: Session) -> Until:
     """How far the interrupted command wanted to go; all the way for one that was no diagnosis."""
     wanted: list[Until] = [e["until"] for e in session.journal.read() if e["event"] == "started"]
     return wanted[-1] if wanted else "repro"
+
+
+def sessions_in(root: Path | None) -> list[Path]:
+    """The sessions in a folder, by default .trtdebug, the newest first. Raises `UserError` where one given is none."""
+    from trtdebug.session.session import DEFAULT_ROOT, list_sessions
+
+    if root is not None and not root.is_dir():
+        raise UserError(f"there is no folder {root}.", "Name a folder that holds sessions.")
+    return list_sessions(root or DEFAULT_ROOT)
 
 
 def chosen_session(folder: Path | None) -> Path:

@@ -49,6 +49,12 @@ def searched(notes: Notes, sane: Sanity, by_tactics: ByTactics) -> Answer:
     )
 
 
+def _unobserved(nodes: int) -> str:
+    if nodes == 1:
+        return "1 node could not be observed by itself"
+    return f"{nodes} nodes could not be observed by themselves"
+
+
 def _located(
     notes: Notes,
     sane: Sanity,
@@ -60,7 +66,7 @@ def _located(
 ) -> Answer:
     ctx = notes.ctx
     if observation.unobserved:
-        notes.unknown.append(f"{len(observation.unobserved)} nodes could not be observed by themselves")
+        notes.unknown.append(_unobserved(len(observation.unobserved)))
     layers = fused_layers(sane.forced.engine) if sane.forced is not None else ()
     located = notes.attempt("localise", lambda: localise(ctx, signature, observation, fast, healthy, layers))
     located = located or Located((), None)

@@ -42,7 +42,11 @@ def judge(errors: Sequence[TensorError]) -> tuple[Status, Signature | None, str]
         return "untestable", None, f"{unsure[0].tensor}: {unsure[0].reason}"
     if all(e.compared == 0 for e in errors):
         if all(e.elements == 0 for e in errors):
-            return "untestable", None, "every output is empty"
+            return (
+                "untestable",
+                None,
+                "every output is empty (other inputs may fill one: --inputs, --val-range)",
+            )
         return "untestable", None, "no output has a finite element on both sides"
     return "pass", None, ""
 

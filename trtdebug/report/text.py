@@ -133,7 +133,7 @@ def _fix(fix: Mapping[str, Any], last: bool, candidate: Mapping[str, Any]) -> It
     yield f"fix ({fix_state(fix, last)}): {cut_names(fix['summary'])}"
     detail = [f"{passed} of {tried} fresh builds pass"] if tried else []
     if fix["max_rel_after"] is not None:
-        detail.append(f"largest error then {number_text(fix['max_rel_after'])} of the scale")
+        detail.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
     if fix["latency_ratio"] is not None:
         detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
     if detail:

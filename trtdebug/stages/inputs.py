@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from trtdebug.backends.base import Tensor
@@ -20,6 +21,8 @@ from trtdebug.graph.input_files import (
     load_polygraphy_json,
 )
 from trtdebug.graph.inputs import check_sample, generate, input_types, open_dimensions
+from trtdebug.graph.ranges import EVERY_INPUT
+from trtdebug.oracle.compare import is_float
 from trtdebug.plugins import returned
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
@@ -144,7 +147,9 @@ def generated(
     seed: int,
     ranges: Mapping[str, tuple[float, float]],
 ) -> tuple[Samples, tuple[Finding, ...]]:
-    """One random sample, and a finding for each dimension whose size nobody gave.
+    """One random sample, and what was chosen for it.
+
+    That is a finding for each dimension whose size, and each integer or bool input whose range, nobody gave.
 
     Raises:
         UserError: a shape or a range does not fit the model, or the sample does not fit the memory.
@@ -160,8 +165,27 @@ def generated(
         for d in open_dimensions(model, shapes)
     )
     try:
-        return [generate(model, shapes=shapes, seed=seed, ranges=ranges)], findings
+        sample = generate(model, shapes=shapes, seed=seed, ranges=ranges)
+        return [sample], (*findings, *_made_up(sample, ranges))
     except (MemoryError, ValueError) as error:  # numpy raises both for what is too large
         raise UserError(
             f"inputs of these shapes cannot be made: {error}.", "Check --input-shapes."
         ) from error
+
+
+def _made_up(sample: Mapping[str, Tensor], ranges: Mapping[str, tuple[float, float]]) -> Iterator[Finding]:
+    """A finding for each integer or bool input: their values mean something, and random ones may not."""
+    for name, values in sample.items():
+        is_bool = values.dtype == np.bool_
+        chosen = not is_bool and (name in ranges or EVERY_INPUT in ranges)
+        if is_float(values) or chosen or not values.size:
+            continue
+        spans = "true and false" if is_bool else f"{int(values.min())} to {int(values.max())}"
+        more = "" if is_bool else f", or a range: --val-range {name}:[LOW,HIGH]"
+        yield Finding(
+            "input-values-random",
+            "info",
+            f"input {name!r} was not given: its {values.dtype.name} values are random, {spans}",
+            name,
+            f"Give real ones: --inputs{more}",
+        )

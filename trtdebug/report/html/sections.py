@@ -62,7 +62,10 @@ def fixes(report: Report) -> Markup | None:
         "fixes",
         "Fixes and latency",
         "What was tried, at your own build options.",
-        table(("Fix", "State", "Fresh builds", "Error after", "Latency"), map(_fix, found, _last(found))),
+        table(
+            ("Fix", "State", "Fresh builds", "max |c-r| / max |r| after", "Latency"),
+            map(_fix, found, _last(found)),
+        ),
         _latency(measured) if measured else note,
     )
 

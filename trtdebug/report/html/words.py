@@ -179,7 +179,7 @@ def _fix(report: Report) -> Markup:
     passed, tried = fix["builds_passed"]
     detail = [f"{passed} of {count(tried, 'fresh build')} {'passes' if tried == 1 else 'pass'}"]
     if fix["max_rel_after"] is not None:
-        detail.append(f"largest error then {number_text(fix['max_rel_after'])} of the scale")
+        detail.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
     if fix["latency_ratio"] is not None:
         detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
     how = trtexec_command(fix["interventions"], report["candidate"])
