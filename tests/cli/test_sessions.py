@@ -72,6 +72,8 @@ def test_list_and_show(home: Path) -> None:
     assert "m.onnx" in said
     shown = trtdebug("show", home / "root" / "s").stdout
     assert "cause      square" in shown
+    assert "s: finished" in trtdebug("status", home / "root").stdout
+    assert trtdebug("status", home / "root").stdout == trtdebug("status", home / "root" / "s").stdout
     [trial] = [line for line in shown.splitlines() if "forced" in line]
     one = trtdebug("show", home / "root" / "s", "--trial", trial[:12]).stdout
     assert "ForcePrecision" in one
@@ -83,6 +85,13 @@ def test_list_and_show(home: Path) -> None:
 
 def data_trials(session: Path) -> int:
     return len(list(session.glob("trials/*/outcome.json")))
+
+
+@pytest.mark.parametrize("command", ["gc", "list", "status"])
+def test_a_folder_that_is_not_there_is_refused(command: str, tmp_path: Path) -> None:
+    done = trtdebug(command, tmp_path / "nosuch")
+    assert done.code == 2
+    assert "there is no" in done.stderr
 
 
 def test_a_moved_session_is_judged_resumed_and_compared_as_before(moved: Path) -> None:

@@ -74,7 +74,7 @@ class CaseArguments(TypedDict, total=False):
     reference: str
     candidate: str
     candidate_model: FilePath
-    inputs: FilePath | Sample | Sequence[Sample]
+    inputs: FilePath | Sequence[FilePath] | Sample | Sequence[Sample]
     input_shapes: Shapes
     min_shapes: Shapes
     opt_shapes: Shapes
