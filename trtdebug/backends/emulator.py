@@ -7,7 +7,7 @@ no tactics and no accumulation in low precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -50,6 +50,7 @@ class EmulatorBackend:
 
     def build(self, request: BuildRequest) -> Engine:
         from trtdebug.backends.operators import implementations
+        from trtdebug.graph.inlined import inlined
         from trtdebug.graph.load import load_model
         from trtdebug.graph.rounding import rounded
         from trtdebug.graph.types import tensor_types
@@ -62,8 +63,10 @@ class EmulatorBackend:
         pinned = _pinned(request, model)
         if dtype is None:
             return open_engine(model, found, request, self.name)
-        low = {n.name for n in model.graph.node if n.op_type != "Constant"} - pinned
-        model = _with_casts_to(dtype, model)
+        flat = inlined(model, found.bodies)  # a function for a custom operator stands for one kernel
+        low = {n.name for n in flat.model.graph.node if n.op_type != "Constant"} - flat.of(pinned)
+        order = [n.name for n in model.graph.node]
+        model = _with_casts_to(dtype, flat.model)
         dtypes = {t: i.dtype for t, i in tensor_types(model).items()}
         if any(o and o not in dtypes for n in model.graph.node for o in n.output):
             dtypes |= _computed_dtypes(model, found, request, self.name)
@@ -75,15 +78,25 @@ class EmulatorBackend:
                 "Give the float32 model that it was made from, or use --candidate tensorrt.",
             )
         result = rounded(model, low, dtype, dtypes)
-        notes = [f"{len(wide & low)} of {len(wide) + len(narrow)} float nodes work in {dtype}"]
+        emulated, floats = ({flat.caller(n) for n in names} for names in (wide & low, {*wide, *narrow}))
+        notes = [f"{len(emulated)} of {len(floats)} float nodes work in {dtype}"]
         if inside := [inner for left in result.left_out.values() for inner in left]:
-            listed = ", ".join(inside[:5]) + (f" and {len(inside) - 5} more" if len(inside) > 5 else "")
             notes.append(
-                f"{len(inside)} nodes inside a body could not be emulated in low precision: {listed}"
+                f"{len(inside)} nodes inside a body could not be emulated in low precision: {_listed(inside)}"
             )
-        unverified = {*result.left_out, *(narrow.keys() & low)}
-        order = tuple(n.name for n in model.graph.node if n.name in unverified)
-        return _EmulatedEngine(open_engine(result.model, found, request, self.name), order, notes)
+        calls = [name for name in flat.left if name not in pinned]
+        if calls:
+            notes.append(
+                f"{_listed(calls)}: what the model's function computes could not be emulated in low precision, "
+                "since it can't be inlined"
+            )
+        unverified = {*calls, *(flat.caller(n) for n in (*result.left_out, *(narrow.keys() & low)))}
+        engine = open_engine(result.model, found, request, self.name)
+        return _EmulatedEngine(engine, [name for name in order if name in unverified], notes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 class _EmulatedEngine:

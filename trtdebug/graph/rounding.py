@@ -75,7 +75,8 @@ def rounded(
     given. Names of nodes, tensors, inputs and outputs stay, so results compare by name.
 
     If, Loop or Scan in `low` stand for their bodies too: every node in there is low, but Constant nodes, which
-    are weights. Functions of the model are not cut into: only what goes in and what comes out is rounded.
+    are weights. Calls of functions are not cut into: only what goes in and what comes out is rounded (see
+    trtdebug.graph.inlined).
 
     Args:
         model: nodes named, top-level graph in any order that onnxruntime takes.

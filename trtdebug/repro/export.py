@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +12,11 @@ import onnx
 from trtdebug.backends.onnxruntime import tensor_dtypes
 from trtdebug.core.case import OperatorSource
 from trtdebug.core.errors import UserError
+from trtdebug.core.intervention import LowPrecision
 from trtdebug.core.jsonable import dumps
 from trtdebug.graph.extract import extract
 from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.inlined import inlined
 from trtdebug.graph.load import load_model, save_model
 from trtdebug.graph.lowcast import lowerable, mixed_precision
 from trtdebug.graph.rounding import round_nodes
@@ -68,7 +70,7 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
     emulated = typed = None
     if spec.precision == "fp16" or spec.precision == "bf16":
         emulated, typed = "emulated.onnx", "typed.onnx"
-        save_model(round_nodes(piece, low, spec.precision, _dtypes(piece, folder)), folder / emulated)
+        save_model(_emulated(piece, low, spec.precision, folder), folder / emulated)
         save_model(mixed_precision(piece, low, spec.precision), folder / typed)
     manifest = Manifest(
         nodes=index.order,
@@ -148,6 +150,14 @@ def _cut(
     if missing:
         raise UserError(f"There is no recorded value for {missing[0]!r}, which the nodes read.", "Record it.")
     return piece
+
+
+def _emulated(
+    piece: onnx.ModelProto, low: Iterable[str], precision: LowPrecision, workdir: Path
+) -> onnx.ModelProto:
+    """The piece as the emulator runs it: within the functions that the nodes of `low` call, too."""
+    flat = inlined(piece)
+    return round_nodes(flat.model, flat.of(low), precision, _dtypes(flat.model, workdir))
 
 
 def _dtypes(piece: onnx.ModelProto, workdir: Path) -> dict[str, str]:
