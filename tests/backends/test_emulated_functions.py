@@ -6,9 +6,8 @@ import numpy as np
 import onnx
 import pytest
 from emulated import emulated, reference, request, saved
-from function_models import OPSETS, calling, fault_outside, nested, one_of_two, scaled
 from function_models import call as call_of
-from onnx import helper
+from function_models import calling, fault_outside, function, nested, old_function, one_of_two, scaled
 from seed_models import node
 
 from trtdebug.backends.emulator import EmulatorBackend
@@ -46,15 +45,8 @@ def test_calls_count_as_nodes_and_all_is_verified(tmp_path):
     assert info.unverified == ()
 
 
-def with_old_function() -> onnx.ModelProto:
-    old = scaled()
-    del old.opset_import[:]
-    old.opset_import.extend([helper.make_opsetid("", 16), OPSETS[1]])
-    return calling([call_of("Scaled", ["x"], ["h"], "old", s=2.0), node("Neg", ["h"], ["y"], "neg")], [old])
-
-
 def test_a_call_that_can_not_be_inlined_is_unverified(tmp_path):
-    path = saved(with_old_function(), tmp_path)
+    path = saved(old_function(), tmp_path)
     info = EmulatorBackend().build(request(path, tmp_path, "fp16")).info()
     assert info.unverified == ("old",)
     assert any(note.startswith("old: what the model's function computes") for note in info.notes)
@@ -63,8 +55,6 @@ def test_a_call_that_can_not_be_inlined_is_unverified(tmp_path):
 
 
 def test_a_node_of_a_function_that_is_narrow_already_makes_its_call_unverified(tmp_path):
-    from function_models import function
-
     narrow = function(
         "Narrow",
         [

@@ -351,3 +351,17 @@ def test_names_of_outputs_stay(tmp_path):
         path, tmp_path, {"tensor0": np.ones((1, 3, 64, 64), np.float32)}, outputs=written_by(path)
     )
     assert list(found) == ["tensor1", "tensor2", "tensor3"]
+
+
+def test_that_onnxruntime_refuses_the_model_that_rounds_is_said(add, tmp_path, monkeypatch):
+    """The reference may run the model that the user gave."""
+
+    def refuses(*_):
+        raise BuildFailure("onnxruntime cannot load the model: no", "Do.", node="add")
+
+    monkeypatch.setattr("trtdebug.backends.emulator.open_engine", refuses)
+    with pytest.raises(BuildFailure) as caught:
+        EmulatorBackend().build(request(add, tmp_path, "fp16"))
+    said = caught.value
+    assert said.message == "with fp16 rounding put in, onnxruntime cannot load the model: no"
+    assert (said.hint, said.node) == ("Do.", "add")

@@ -11,6 +11,7 @@ import onnx
 import onnx.parser
 import pytest
 
+from trtdebug.backends.onnxruntime import OnnxruntimeBackend
 from trtdebug.core.build_error import BuildError
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.debugger import Debugger
@@ -28,7 +29,8 @@ UNKNOWN = "g (float[2] x) => (float[2] y) <float[2] b> { a = Relu(x) b = my.Odd(
 
 
 @pytest.fixture
-def unbuilt(tmp_path: Path) -> Diagnosis:
+def unbuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diagnosis:
+    monkeypatch.setattr(OnnxruntimeBackend, "stands_in", False)  # here it is the builder
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17, "my" : 1]> {UNKNOWN}')
     onnx.save(model, tmp_path / "model.onnx")
     plugins = PluginManager.load(builtins=BUILTINS, third_party=False)

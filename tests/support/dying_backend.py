@@ -36,6 +36,7 @@ class DyingBackend(OnnxruntimeBackend):
     """onnxruntime, until it meets one of `FATAL`."""
 
     name = "dying"
+    stands_in = False
 
     def build(self, request: BuildRequest) -> Engine:
         for node in load_model(request.model).graph.node:

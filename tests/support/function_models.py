@@ -88,3 +88,11 @@ def nested() -> onnx.ModelProto:
     return calling(
         [call("Outer", ["x"], ["h"], "call"), node("Mul", ["h", "w"], ["y"], "half")], [scaled(), outer()]
     )
+
+
+def old_function() -> onnx.ModelProto:
+    """Its function is of an older opset than the model, so ONNX does not inline it."""
+    old = scaled()
+    del old.opset_import[:]
+    old.opset_import.extend([helper.make_opsetid("", 16), OPSETS[1]])
+    return calling([call("Scaled", ["x"], ["h"], "old", s=2.0), node("Neg", ["h"], ["y"], "neg")], [old])

@@ -38,6 +38,7 @@ class FusingBackend(EmulatorBackend):
     """
 
     name = "fusing"
+    stands_in = False
 
     def __init__(self, mixes: bool = False) -> None:
         super().__init__()

@@ -67,6 +67,7 @@ class KeepingBackend(EmulatorBackend):
     loaded: list[Path] = field(default_factory=list)
     name: str = "keeping"
     deterministic: bool = False
+    stands_in: bool = False
     keeps_engines: Literal[True] = True
 
     @hookimpl

@@ -55,6 +55,7 @@ class Miscompiling(OnnxruntimeBackend):
     unbuilt: Callable[[Collection[str], Knobs], bool] = lambda outputs, knobs: False
     builds: Counter[Knobs] = field(default_factory=Counter)
     name = "miscompiling"
+    stands_in = False
     realises = frozenset({"MarkOutputs", "Knob"})
     deterministic = False
 

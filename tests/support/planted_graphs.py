@@ -45,6 +45,7 @@ class BrokenKernels(EmulatorBackend):
     """The emulator, with kernels for some nodes that are wrong in low precision: their output comes out tripled."""
 
     name = "broken-kernels"
+    stands_in = False
 
     def __init__(self, wrong: frozenset[str]) -> None:
         self.wrong = wrong

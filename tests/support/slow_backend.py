@@ -39,6 +39,7 @@ def install(folder: Path) -> dict[str, str]:
 
 class SlowBackend(EmulatorBackend):
     name = "slow"
+    stands_in = False
 
     def build(self, request: BuildRequest) -> Engine:
         lethal = Path(os.environ.get(LETHAL, "/nowhere"))

@@ -71,6 +71,7 @@ class Tactical(OnnxruntimeBackend):
     broken: frozenset[int] = frozenset()
     builds: int = field(default=0)
     name = "tactical"
+    stands_in = False
     realises = frozenset({"PinPrecision", "ForcePrecision", "BanTactic", "UseTactic"})
     deterministic = False
 

@@ -180,6 +180,18 @@ class BoundsMemory(Protocol):
 
 
 @runtime_checkable
+class StandsIn(Protocol):
+    """A backend that may be none of the builders that models are made for: it imitates one, or runs models as written.
+
+    Attributes:
+        stands_in: whether it is so. What it can't build is then a limit of its own, and says nothing of any builder;
+            and nodes that its engines call unverified it did not imitate.
+    """
+
+    stands_in: bool
+
+
+@runtime_checkable
 class KeepsEngines(Protocol):
     """A backend that writes `BuildRequest.engine_file`, and loads what it wrote where it is given as the model."""
 
@@ -267,3 +279,8 @@ class TellsSupport(Protocol):
             BuildFailure: there is no parser to be had.
         """
         ...
+
+
+def stands_in(backend: Backend) -> bool:
+    """Whether this backend only stands for a builder (see `StandsIn`)."""
+    return isinstance(backend, StandsIn) and backend.stands_in

@@ -43,6 +43,7 @@ class EmulatorBackend:
     summary = "FP16/BF16 rounding emulated on onnxruntime (no GPU needed)"
     realises: frozenset[str] = frozenset({"PinPrecision", "ForcePrecision", "MarkOutputs", "ReplaceGraph"})
     deterministic = True
+    stands_in = True
     bounds_memory: Literal[True] = True
 
     def probe(self) -> Availability:
@@ -91,7 +92,12 @@ class EmulatorBackend:
                 "since it can't be inlined"
             )
         unverified = {*calls, *(flat.caller(n) for n in (*result.left_out, *(narrow.keys() & low)))}
-        engine = open_engine(result.model, found, request, self.name)
+        try:
+            engine = open_engine(result.model, found, request, self.name)
+        except BuildFailure as failure:
+            node = flat.caller(failure.node) if failure.node is not None else None
+            message = f"with {dtype} rounding put in, {failure.message}"
+            raise BuildFailure(message, failure.hint, node) from failure
         return _EmulatedEngine(engine, [name for name in order if name in unverified], notes)
 
 

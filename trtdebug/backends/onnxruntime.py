@@ -33,6 +33,7 @@ class OnnxruntimeBackend:
     summary = "onnxruntime, graph optimisation off (CUDA where it is there, else CPU)"
     realises: frozenset[str] = frozenset({"ReplaceGraph", "MarkOutputs"})
     deterministic = True
+    stands_in = True
     bounds_memory: Literal[True] = True
 
     def probe(self) -> Availability:

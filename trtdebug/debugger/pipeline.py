@@ -16,6 +16,7 @@ from trtdebug.debugger.not_built import not_built, without_reference
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.open_questions import say_that_it_was_not_built, say_what_was_not_tested
 from trtdebug.debugger.other_causes import other_causes
+from trtdebug.debugger.own_limits import beyond_candidate, say_what_was_not_imitated
 from trtdebug.debugger.result import diagnosis_of
 from trtdebug.debugger.types import Answer, Until
 from trtdebug.stages.context import Context
@@ -43,7 +44,9 @@ class Debugger:
         """The diagnosis. What could not be decided stands in `unknown`; it is never guessed."""
         notes = Notes(self.ctx, self.until, self.findings)
         self.ctx.session.listeners.append(lambda job, outcome, cached: notes.engine_of(outcome))
-        return diagnosis_of(notes, _answer(notes), self.fix_folder)
+        answer = _answer(notes)
+        say_what_was_not_imitated(notes, answer.sane)
+        return diagnosis_of(notes, answer, self.fix_folder)
 
 
 def _answer(notes: Notes) -> Answer:
@@ -57,6 +60,8 @@ def _answer(notes: Notes) -> Answer:
     check(notes, with_reference=True)
     if not sane.steady:
         return Answer(sane)
+    if beyond := beyond_candidate(notes, sane):
+        return beyond
     if sane.natural and (errors := why_refused(notes.ctx, sane.natural)):
         return not_built(notes, sane, errors)
     notes.findings += flaky_builds(sane.natural)

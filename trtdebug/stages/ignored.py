@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trtdebug.backends.base import Backend
+from trtdebug.backends.base import Backend, stands_in
 from trtdebug.core.finding import Finding
 
 if TYPE_CHECKING:
     from trtdebug.stages.preflight import CaseRequest
 
-_NOT_BUILDERS = ("emulator", "onnxruntime")
-"""Backends that run the model as it is: they load no plugin libraries, and choose nothing."""
-
 
 def ignored_options(candidate: Backend, request: CaseRequest) -> tuple[Finding, ...]:
-    """What the user gave that this candidate has no use for, as findings."""
-    if candidate.name not in _NOT_BUILDERS:
+    """What the user gave that this candidate has no use for, as findings.
+
+    One that only stands for a builder loads no plugin libraries, and chooses nothing.
+    """
+    if not stands_in(candidate):
         return ()
     options = request.options
     findings = []

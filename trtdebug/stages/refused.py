@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trtdebug.backends.base import stands_in
 from trtdebug.core.build_error import BuildError
 from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.outcome import Outcome
@@ -34,10 +35,12 @@ class Refused:
 def why_refused(ctx: Context, natural: Sequence[Outcome]) -> tuple[BuildError, ...]:
     """What the candidate says of a model that it does not build; empty where it builds it, or that is not known.
 
+    Empty, too, where it is no builder: what it can't do tells nothing of the model (see `StandsIn`).
+
     Args:
         natural: builds as the user makes them; where a worker broke, the build alone is tried again.
     """
-    if ctx.candidate_is_engine or any(o.status != "untestable" for o in natural):
+    if stands_in(ctx.candidate) or ctx.candidate_is_engine or any(o.status != "untestable" for o in natural):
         return ()
     told = next((o.build_errors for o in natural if o.build_errors), ())
     if told:

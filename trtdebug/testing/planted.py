@@ -46,6 +46,7 @@ class PlantedFaults(EmulatorBackend):
 
     name = "planted"
     summary = "faults where a test wants them"
+    stands_in = False  # it is the builder that a test is about
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
