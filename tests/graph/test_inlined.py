@@ -146,3 +146,33 @@ def test_unnamed_nodes_of_functions_get_names():
     name_nodes(model)
     found = inlined(model)
     assert names(found.model) == ["node_of_y/Neg"]
+
+
+def leaky(reads: str = "alpha") -> onnx.FunctionProto:
+    """b = LeakyRelu(a), by default with 0.25."""
+    relu = node("LeakyRelu", ["a"], ["b"], "relu")
+    relu.attribute.add(name="alpha", ref_attr_name=reads, type=onnx.AttributeProto.FLOAT)
+    made = function("Leaky", [relu])
+    made.attribute_proto.append(helper.make_attribute(reads, 0.25))
+    return made
+
+
+def test_what_a_call_does_not_give_has_the_functions_default():
+    nodes = [call("Leaky", ["x"], ["h"], "default"), call("Leaky", ["h"], ["y"], "given", slope=0.5)]
+    found = inlined(calling(nodes, [leaky("slope")]))
+    assert [n.attribute[0].f for n in found.model.graph.node] == [0.25, 0.5]
+
+
+def test_defaults_hold_in_functions_and_bodies_too():
+    around = function("Around", [call("Leaky", ["a"], ["b"], "within")])
+    found = inlined(calling([call("Around", ["x"], ["y"], "c")], [leaky(), around]))
+    assert [n.attribute[0].f for n in found.model.graph.node] == [0.25]
+
+
+def test_a_default_that_may_be_needed_where_an_attribute_is_handed_on_is_not_guessed():
+    """Around has no value for it in this call: then Leaky's own default holds, which ONNX's inliner forgets."""
+    within = call("Leaky", ["a"], ["b"], "within")
+    within.attribute.add(name="alpha", ref_attr_name="beta", type=onnx.AttributeProto.FLOAT)
+    around = function("Around", [within], attributes=["beta"])
+    found = inlined(calling([call("Around", ["x"], ["y"], "c")], [leaky(), around]))
+    assert found.left == ("c",)

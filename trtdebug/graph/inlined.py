@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import onnx
 from onnx import inliner
 
 from trtdebug.graph.custom import OperatorKind
 from trtdebug.graph.fresh import FreshNames, names_in
+from trtdebug.graph.function_calls import FunctionKey, called_by, give_defaults, key_of, with_open_defaults
 from trtdebug.graph.walk import all_nodes
-
-_Key: TypeAlias = tuple[str, str, str]  # domain, name, overload
 
 
 @dataclass(frozen=True)
@@ -45,39 +43,41 @@ def inlined(model: onnx.ModelProto, whole: Collection[OperatorKind] = ()) -> Inl
     """The model with the bodies of its functions in the place of calls, nested ones too.
 
     A call is left where its function needs another version of an operator set than the model, hands an input
-    straight to an output, or gives one tensor twice.
+    straight to an output, gives one tensor twice, or is called elsewhere with an attribute that may have no value.
 
     Args:
         model: nodes named. It stays as it is.
         whole: functions whose calls stay, and count as nodes like others.
     """
-    own = {_key(f): f for f in model.functions if (f.domain, f.name) not in whole}
+    own = {key_of(f): f for f in model.functions if (f.domain, f.name) not in whole}
     if not own:
         return Inlined(model)
     light = _without_initializers(model)
-    light.functions.extend(f for f in own.values() if _is_plain(f))
+    hard = with_open_defaults(model)
+    light.functions.extend(f for key, f in own.items() if key not in hard and _is_plain(f))
+    give_defaults(light)
     flat: onnx.ModelProto = inliner.inline_local_functions(light)
-    stay = {_key(f) for f in model.functions} - {_key(f) for f in light.functions}
-    stay |= {_key(f) for f in flat.functions}
+    stay = {key_of(f) for f in model.functions} - {key_of(f) for f in light.functions}
+    stay |= {key_of(f) for f in flat.functions}
     del flat.graph.initializer[:], flat.functions[:]
     flat.graph.initializer.extend(model.graph.initializer)
-    flat.functions.extend(f for f in model.functions if _key(f) in stay)
+    flat.functions.extend(f for f in model.functions if key_of(f) in stay)
     callers = _named(model, flat, {key: f for key, f in own.items() if key not in stay})
     left = {
         callers.get(node.name, node.name)
         for node in flat.graph.node
-        if any(_called(n) in own for n in all_nodes([node]))
+        if any(called_by(n) in own for n in all_nodes([node]))
     }
     return Inlined(flat, callers, tuple(n.name for n in model.graph.node if n.name in left))
 
 
 def _named(
-    model: onnx.ModelProto, flat: onnx.ModelProto, gone: Mapping[_Key, onnx.FunctionProto]
+    model: onnx.ModelProto, flat: onnx.ModelProto, gone: Mapping[FunctionKey, onnx.FunctionProto]
 ) -> dict[str, str]:
     """Names what comes of calls, in place; node -> call. The nodes of a call stand where it stood."""
     names = FreshNames({*names_in(model.graph), *names_in(flat.graph)})
     origins = (
-        call.name if _called(call) in gone else None for call in model.graph.node for _ in _flat(call, gone)
+        call.name if called_by(call) in gone else None for call in model.graph.node for _ in _flat(call, gone)
     )
     callers = {}
     for node, call in zip(flat.graph.node, origins, strict=True):
@@ -87,9 +87,9 @@ def _named(
     return callers
 
 
-def _flat(node: onnx.NodeProto, gone: Mapping[_Key, onnx.FunctionProto]) -> Iterable[onnx.NodeProto]:
+def _flat(node: onnx.NodeProto, gone: Mapping[FunctionKey, onnx.FunctionProto]) -> Iterable[onnx.NodeProto]:
     """The nodes that inlining makes of this one, as they stand in functions."""
-    function = gone.get(_called(node))
+    function = gone.get(called_by(node))
     if function is None:
         yield node
     else:
@@ -118,11 +118,3 @@ def _is_plain(function: onnx.FunctionProto) -> bool:
     """Whether each output is a tensor of its own, that a node writes; others ONNX inlines wrongly."""
     outputs = set(function.output)
     return len(outputs) == len(function.output) and outputs.isdisjoint(function.input)
-
-
-def _key(function: onnx.FunctionProto) -> _Key:
-    return function.domain, function.name, function.overload
-
-
-def _called(node: onnx.NodeProto) -> _Key:
-    return node.domain, node.op_type, node.overload
