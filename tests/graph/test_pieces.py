@@ -127,3 +127,14 @@ def test_a_called_function_is_inlined_with_its_attributes() -> None:
 def test_a_plain_node_holds_nothing() -> None:
     model = parsed(SHAPES)
     assert held_models(model, node("r"), tensor_types(model)) == ()
+
+
+def test_a_called_function_is_inlined_with_the_defaults_of_its_attributes() -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 17, "my" : 1]>
+        g (float[2] x) => (float[2] y) { y = my.leaky(x) }
+        <domain: "my", opset_import: ["" : 17]>
+        leaky <a: float = 0.25> (v) => (w) { w = LeakyRelu <alpha: float = @a> (v) }"""
+    )
+    (flat,) = held_models(model, node("y"), tensor_types(model))
+    assert [n.attribute[0].f for n in flat.graph.node] == [0.25]

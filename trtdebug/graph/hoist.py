@@ -9,6 +9,7 @@ from onnx import inliner
 
 from trtdebug.graph.constants import constant_tensors, renamed
 from trtdebug.graph.extract import extract, frame
+from trtdebug.graph.function_calls import give_defaults
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.names import name_nodes
 from trtdebug.graph.types import TensorType, infer, value_info
@@ -46,6 +47,8 @@ def held_models(
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Without calls; the model given is written to."""
+    give_defaults(model)
     flat: onnx.ModelProto = inliner.inline_local_functions(model)
     name_nodes(flat)
     return flat

@@ -136,6 +136,17 @@ def test_a_function_that_is_refused_as_such_is_only_inlined(tmp_path: Path) -> N
     assert list(found) == ["the model's functions inlined"]
 
 
+def test_functions_are_inlined_with_the_defaults_of_their_attributes(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 17, "my" : 1]> g (float[2] x) => (float[2] y)
+        { [call] y = my.leaky(x) }
+        <domain: "my", opset_import: ["" : 17]>
+        leaky <alpha: float = 0.25> (a) => (b) { b = LeakyRelu <alpha: float = @alpha> (a) }"""
+    )
+    [flat] = Ladder(tmp_path, model, culprit("call", "leaky")).proposals().values()
+    assert [n.attribute[0].f for n in flat.graph.node] == [0.25]
+
+
 def test_in_branches(tmp_path: Path) -> None:
     text = "y = If (c) <then_branch = a () => (float t) { t = Det(x) }, else_branch = b () => (float e) { e = Det(x) }>"
     model = model_of(text, [3, 3], inputs="bool c")

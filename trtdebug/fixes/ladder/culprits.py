@@ -11,6 +11,7 @@ from onnx import inliner
 from trtdebug.core.diagnosis import Culprit
 from trtdebug.fixes.ladder.equivalents import OF_BYTES
 from trtdebug.graph.expand import Call
+from trtdebug.graph.function_calls import give_defaults
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.names import name_nodes, node_names
 from trtdebug.plugins.types import FixContext
@@ -124,7 +125,10 @@ def _neighbours(model: onnx.ModelProto, refused: Iterable[str]) -> frozenset[str
 
 def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the bodies of its functions in the place of calls; nodes named."""
-    flat: onnx.ModelProto = inliner.inline_local_functions(model)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    give_defaults(copy)
+    flat: onnx.ModelProto = inliner.inline_local_functions(copy)
     name_nodes(flat)
     return flat
 
