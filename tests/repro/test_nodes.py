@@ -7,7 +7,7 @@ import pytest
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph.index import GraphIndex
-from trtdebug.repro.nodes import choose_nodes, connect_nodes
+from trtdebug.repro.nodes import choose_nodes, connect_nodes, with_readers
 
 
 def index_of(text: str) -> GraphIndex:
@@ -68,3 +68,9 @@ def test_no_culprits_and_unknown_culprits(choose) -> None:
         choose(CHAIN, [])
     with pytest.raises(UserError, match="nowhere"):
         choose(CHAIN, ["nowhere"])
+
+
+def test_readers_come_along_one_generation_at_a_time() -> None:
+    assert with_readers(DIAMOND, ["l2"]) == ("l2", "m")
+    assert with_readers(DIAMOND, with_readers(DIAMOND, ["l2"])) == ("l2", "m", "c", "end")
+    assert with_readers(DIAMOND, ["end"]) == ("end",)

@@ -48,11 +48,12 @@ class Divergence:
     """The first tensor, in the model's order, that goes wrong by itself.
 
     Attributes:
-        max_abs, max_rel: None = no element could be compared.
+        max_abs, max_rel: of the node alone where a culprit is known, else in the whole candidate; None = no element
+            could be compared.
         local_error: relative RMS error of the node alone, fed with the reference's inputs; None = not observed, or
             no element could be compared.
         propagated_error: relative RMS error in the whole candidate; None as of `local_error`.
-        nonfinite: elements that are NaN or Inf on one side only.
+        nonfinite: elements that are NaN or Inf on one side only; of the same error as `max_abs`.
     """
 
     tensor: str

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import LowPrecision
+from trtdebug.graph.digits import split, split_nodes
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.lowtypes import NUMPY_TYPE, ONNX_TYPE
 from trtdebug.graph.types import (
@@ -66,6 +67,8 @@ def rounded(
     low: Iterable[str],
     dtype: LowPrecision,
     dtypes: Mapping[str, str] | None = None,
+    *,
+    any_size: bool = False,
 ) -> Rounded:
     """A copy of `model` in which the nodes of `low` work as a kernel of precision `dtype` would.
 
@@ -82,6 +85,8 @@ def rounded(
         model: nodes named, top-level graph in any order that onnxruntime takes.
         low: node names. Names that are not in the graph raise KeyError.
         dtypes: numpy dtype name per top-level tensor; by default from ONNX shape inference.
+        any_size: rounds to the digits of `dtype` only: nothing overflows, and nothing is too small for it. Before
+            opset 9 what is not finite then becomes NaN.
 
     Raises:
         KeyError: a name of `low` is no node of the graph.
@@ -100,17 +105,22 @@ def rounded(
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     names = FreshNames({*known, *names_in(copy.graph)})
+    digits_in = _opset(model) if any_size else None
     left_out: dict[str, tuple[str, ...]] = {}
     holders = [n for n in copy.graph.node if n.name in chosen and any(bodies(n))]
     if holders:
         typed = {n.name: n for n in _inferred(model, known).graph.node}
         for node in holders:
-            full = tuple(_round_bodies(node, typed[node.name], known, dtype, names))
+            full = tuple(_round_bodies(node, typed[node.name], known, dtype, names, digits_in))
             if full:
                 left_out[node.name] = full
     positions = {i for i, n in enumerate(copy.graph.node) if n.name in chosen}
-    _Rounder(copy.graph, positions, dtype, known, names).run()
+    _Rounder(copy.graph, positions, dtype, known, names, digits_in).run()
     return Rounded(copy, left_out)
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
 
 
 def _inferred(model: onnx.ModelProto, dtypes: Mapping[str, str]) -> onnx.ModelProto:
@@ -130,24 +140,29 @@ def _round_bodies(
     outer: Mapping[str, str],
     dtype: LowPrecision,
     names: FreshNames,
+    digits_in: int | None,
 ) -> Iterator[str]:
     """Rounds in the bodies of `node`; gives what it had to leave out. `typed` is the node after inference."""
     for body, inferred in zip(bodies(node), bodies(typed), strict=True):
         known = {**outer, **{t: i.dtype for t, i in graph_types(inferred).items()}}
         low = set()
         for i, (inner, counterpart) in enumerate(zip(body.node, inferred.node, strict=True)):
-            yield from _round_bodies(inner, counterpart, known, dtype, names)
+            yield from _round_bodies(inner, counterpart, known, dtype, names, digits_in)
             if inner.op_type == "Constant":
                 continue
             if all(t in known for t in (*inner.input, *inner.output) if t):
                 low.add(i)
             else:
                 yield inner.name or f"{inner.op_type} of {next(iter(inner.output), '')!r}"
-        _Rounder(body, low, dtype, known, names).run()
+        _Rounder(body, low, dtype, known, names, digits_in).run()
 
 
 class _Rounder:
-    """Rounds around the nodes at the positions `low` of one graph. `dtypes` knows all that they read and write."""
+    """Rounds around the nodes at the positions `low` of one graph. `dtypes` knows all that they read and write.
+
+    Args:
+        digits_in: opset of the graph, where only digits are to be lost.
+    """
 
     def __init__(
         self,
@@ -156,8 +171,10 @@ class _Rounder:
         dtype: LowPrecision,
         dtypes: Mapping[str, str],
         names: FreshNames,
+        digits_in: int | None,
     ) -> None:
         self.graph, self.low, self.dtype, self.dtypes, self.names = graph, low, dtype, dtypes, names
+        self.digits_in = digits_in
         fed = {i.name for i in graph.input}  # an initialiser that is an input too is but a default
         self.weights = {i.name: i for i in graph.initializer if i.name not in fed}
         self.stored_low = {o for i in low for o in graph.node[i].output}
@@ -190,7 +207,8 @@ class _Rounder:
         if tensor not in self.variants:
             name = self.names.fresh(f"{tensor}__{self.dtype}")
             if tensor in self.weights:
-                self.graph.initializer.append(_rounded(self.weights[tensor], name, self.dtype))
+                weight = _rounded(self.weights[tensor], name, self.dtype, self.digits_in is not None)
+                self.graph.initializer.append(weight)
             else:
                 self.nodes.extend(self.casts(tensor, name, WIDE[self.dtypes[tensor]]))
             self.variants[tensor] = name
@@ -203,6 +221,8 @@ class _Rounder:
         return self.casts(node.output[index], name, WIDE[self.dtypes[name]])
 
     def casts(self, source: str, target: str, wide: int) -> list[onnx.NodeProto]:
+        if self.digits_in is not None:
+            return split_nodes(source, target, wide, self.dtype, self.names, self.digits_in)
         fresh = self.names.fresh
         middle = fresh(f"{target}__stored")
         return [
@@ -211,7 +231,9 @@ class _Rounder:
         ]
 
 
-def _rounded(weight: onnx.TensorProto, name: str, dtype: LowPrecision) -> onnx.TensorProto:
+def _rounded(weight: onnx.TensorProto, name: str, dtype: LowPrecision, any_size: bool) -> onnx.TensorProto:
     values = numpy_helper.to_array(weight)
+    if any_size:
+        return numpy_helper.from_array(split(values, dtype), name)
     with np.errstate(over="ignore"):
         return numpy_helper.from_array(values.astype(NUMPY_TYPE[dtype]).astype(values.dtype), name)

@@ -55,6 +55,12 @@ def connect_nodes(index: GraphIndex, culprits: Sequence[str]) -> tuple[str, ...]
     return _ordered(index, piece)
 
 
+def with_readers(index: GraphIndex, nodes: Iterable[str]) -> tuple[str, ...]:
+    """These nodes and all that read what they write, in topological order."""
+    kept = tuple(nodes)
+    return _ordered(index, {*kept, *(reader for name in kept for reader in index.successors(name))})
+
+
 def _direct(index: GraphIndex, piece: set[str], left: set[str]) -> Iterator[tuple[str, ...]]:
     """Culprits that touch the piece."""
     for name in _ordered(index, piece):

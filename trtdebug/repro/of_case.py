@@ -11,20 +11,41 @@ from trtdebug.core.intervention import ForcePrecision
 from trtdebug.graph.extract import extract
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.repro.export import export
-from trtdebug.repro.nodes import choose_nodes, connect_nodes
+from trtdebug.repro.nodes import choose_nodes, connect_nodes, with_readers
 from trtdebug.repro.spec import ReproSpec
 from trtdebug.repro.verify import verify
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
 
+_MOST_GENERATIONS = 4
+
 
 def export_repro(
     ctx: Context, culprits: Sequence[Culprit], command: str, versions: Mapping[str, str]
 ) -> ReproResult:
-    """Exports the first cluster of culprits into the session's repro/ folder and verifies it."""
+    """Exports the first cluster of culprits into the session's repro/ folder and verifies it.
+
+    Where that shows nothing, as where an epsilon vanishes by which something further down divides, with what reads it.
+    """
     alone = [c.nodes[0] for c in culprits if len(c.nodes) == 1]
     nodes = choose_nodes(ctx.index, alone) if alone else connect_nodes(ctx.index, culprits[0].nodes)
-    return export_nodes(ctx, nodes, ctx.session.folder / "repro", command, versions, only_failing=True)
+    return export_nodes(
+        ctx, _shown(ctx, nodes), ctx.session.folder / "repro", command, versions, only_failing=True
+    )
+
+
+def _shown(ctx: Context, nodes: tuple[str, ...]) -> tuple[str, ...]:
+    """These nodes with as many generations of readers as it takes to fail; just these where a few are not enough."""
+    piece = nodes
+    for _ in range(_MOST_GENERATIONS + 1):
+        outcome = ctx.session.run(_piece(ctx, piece)[2])
+        if outcome.status == "fail":
+            return piece
+        larger = with_readers(ctx.index, piece)
+        if outcome.status != "pass" or larger == piece:
+            break
+        piece = larger
+    return nodes
 
 
 def export_nodes(

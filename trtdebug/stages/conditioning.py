@@ -9,23 +9,23 @@ culprit, nor are the healthy nodes before it whose rounding it amplifies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import LowPrecision
+from trtdebug.core.outcome import Outcome
 from trtdebug.graph.isolate import isolate
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.conditioning import ROUNDOFF, explains, leaves_range, perturbed
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.digits import digits_explain
 from trtdebug.stages.observe import LocalError, Observation
 
 _DRAWS = 2
-_ROUNDS = 8
-"""Own errors up to this many unit roundoffs are what a healthy kernel makes."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,22 @@ def ill_conditioned(ctx: Context, suspects: Iterable[LocalError]) -> dict[str, S
     return found
 
 
-def amplified(ctx: Context, nodes: Iterable[str], ill: Mapping[str, Sensitivity], seen: Observation) -> bool:
-    """Whether each of these nodes is ill-conditioned, or a healthy one whose rounding such a node amplifies."""
-    return all(
-        n in ill or (_only_rounds(ctx, n, seen) and ctx.index.descendants([n]) & ill.keys()) for n in nodes
-    )
+def amplified(
+    ctx: Context, nodes: Sequence[str], ill: Mapping[str, Sensitivity], seen: Observation, failure: Outcome
+) -> bool:
+    """Whether these nodes are ill-conditioned, or healthy ones whose rounding such a node amplifies.
+
+    Not each of a set needs to feed such a node: where the digits that they lose explain the failure, what the others
+    add is rounding, too.
+
+    Args:
+        failure: of these nodes alone in low precision.
+    """
+    healthy = [n for n in nodes if n not in ill]
+    if not healthy:
+        return True
+    feeds = len(healthy) < len(nodes) or bool(ctx.index.descendants(healthy) & ill.keys())
+    return feeds and digits_explain(ctx, nodes, seen, failure)
 
 
 def finding(ctx: Context, found: Sensitivity) -> Finding:
@@ -93,13 +104,6 @@ def _leaves_range(ctx: Context, node: str, low: LowPrecision) -> bool:
     fed = [t for t in ctx.index.node(node).reads if t in ctx.index.inputs or t in ctx.index.producer]
     values = (v for sample in ctx.case.samples for v in ctx.reference(fed, sample).values())
     return any(leaves_range(v, low) for v in values)
-
-
-def _only_rounds(ctx: Context, node: str, seen: Observation) -> bool:
-    local = seen.local.get(node)
-    if local is None or ctx.low is None:
-        return False
-    return not local.error.nonfinite and local.error.rms_rel <= _ROUNDS * ROUNDOFF[ctx.low]
 
 
 def _rounded_errors(ctx: Context, nodes: list[str]) -> dict[str, float]:

@@ -18,11 +18,14 @@ def first_divergence(
     if ordered:
         local = observation.local.get(ordered[0]) if observation else None
         tensor = local.error.tensor if local else ctx.index.node(ordered[0]).writes[0]
-        return _divergence(ctx, tensor, local.error if local else None, _of(propagated, tensor))
+        own, whole = local.error if local else None, _of(propagated, tensor)
+        return _divergence(ctx, tensor, own or whole, own, whole)
     if propagated is None:
         return None
     error = first_failing(propagated)
-    return _divergence(ctx, error.tensor, _own(ctx, observation, error.tensor), error) if error else None
+    if error is None:
+        return None
+    return _divergence(ctx, error.tensor, error, _own(ctx, observation, error.tensor), error)
 
 
 def _own(ctx: Context, observation: Observation | None, tensor: str) -> TensorError | None:
@@ -37,9 +40,13 @@ def _of(propagated: Propagated | None, tensor: str) -> TensorError | None:
 
 
 def _divergence(
-    ctx: Context, tensor: str, local: TensorError | None, propagated: TensorError | None
+    ctx: Context,
+    tensor: str,
+    shown: TensorError | None,
+    local: TensorError | None,
+    propagated: TensorError | None,
 ) -> Divergence | None:
-    shown = local or propagated
+    """All numbers but the two RMS errors are those of `shown`, the one of them that is in question."""
     if shown is None:
         return None
     node = ctx.index.producer.get(tensor)

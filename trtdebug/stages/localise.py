@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.errors import TrtdebugError
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import BanTactic, Knob
-from trtdebug.core.outcome import Signature
+from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
 from trtdebug.plugins.types import Localisation
 from trtdebug.search.topology import branchwise
@@ -17,6 +17,7 @@ from trtdebug.search.types import Verdict
 from trtdebug.stages.atoms import Atoms
 from trtdebug.stages.conditioning import amplified, finding, ill_conditioned
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.digits import digits_explain, only_round
 from trtdebug.stages.lent_test import LentTest, tested
 from trtdebug.stages.observe import LocalError, Observation
 from trtdebug.stages.substitute import substitute
@@ -27,8 +28,7 @@ _MOST_UNTESTABLE = 24
 NOISY_LOCALIZER = "bayesian"
 """Takes over when a trial, repeated in a fresh build, contradicts itself."""
 _BASE_WEIGHT = 1e-6
-_ROUNDING = {"fp16": 8 * 2.0**-11, "bf16": 8 * 2.0**-8}
-"""Relative RMS errors up to this are what a healthy kernel makes: eight times the unit roundoff."""
+_Failure = Callable[[tuple[str, ...]], Outcome]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def localise(
         healthy: nodes that were seen to pass together in low precision, all others pinned.
         layers: nodes that one layer of the engine computes; no node is of two.
     """
-    judged = {s.node: (s, evidence_on(substitute(ctx, s), signature)) for s in observation.suspects}
+    substituted = {s.node: substitute(ctx, s) for s in observation.suspects}
+    judged = {s.node: (s, evidence_on(substituted[s.node], signature)) for s in observation.suspects}
     evidence = {node: _words(suspect) for node, (suspect, verdict) in judged.items() if verdict == "fail"}
     unjudged = sum(verdict == "untestable" for _, verdict in judged.values())
     atoms = Atoms.of(_branchwise(ctx), layers)
@@ -100,8 +101,15 @@ def localise(
         return Located((), None, (f"the localizer {name} broke; see `trtdebug ext list`",))
     answer, inseparable = _told_apart(answer, test)
     located = _located(ctx, answer, evidence, inseparable)
-    located = _without_ill_conditioned(ctx, located, observation, evidence)
-    if _is_drift(ctx, located, observation):
+
+    def failure(nodes: tuple[str, ...]) -> Outcome:
+        """Of these nodes alone in low precision, as it was seen."""
+        if len(nodes) == 1 and nodes[0] in evidence:
+            return substituted[nodes[0]]
+        return ctx.session.run(ctx.low_job(nodes, fast))
+
+    located = _without_ill_conditioned(ctx, located, observation, evidence, failure)
+    if _is_drift(ctx, located, observation, failure):
         located = _drifting(ctx, located, observation)
     if broken:
         line = f"the localizer {broken} broke, and {name} took its place; see `trtdebug ext list`"
@@ -324,13 +332,17 @@ def _ordered(answer: Localisation, position: Mapping[str, int]) -> Localisation:
 
 
 def _without_ill_conditioned(
-    ctx: Context, located: Located, observation: Observation, evidence: Collection[str]
+    ctx: Context, located: Located, observation: Observation, evidence: Collection[str], failure: _Failure
 ) -> Located:
     """Nodes that only answer to rounding as the mathematics does are no culprits: they are findings."""
     ill = ill_conditioned(ctx, [s for s in observation.suspects if s.node in evidence])
     if not ill:
         return located
-    excused = [c for c in located.culprits if c.proven and amplified(ctx, c.nodes, ill, observation)]
+    excused = [
+        c
+        for c in located.culprits
+        if c.proven and amplified(ctx, c.nodes, ill, observation, failure(c.nodes))
+    ]
     are = "node is" if len(ill) == 1 else "nodes are"
     line = f"{len(ill)} {are} ill-conditioned (see the findings): rounding before that is enough to fail"
     return replace(
@@ -341,12 +353,16 @@ def _without_ill_conditioned(
     )
 
 
-def _is_drift(ctx: Context, located: Located, observation: Observation) -> bool:
-    """Whether no culprit does more by itself than the precision rounds; what was not observed is no drift."""
-    errors = [observation.local[n].error for n in _nodes(located) if n in observation.local]
-    unseen = [n for n in _nodes(located) if n not in observation.local]
-    rounding = _ROUNDING[ctx.low or "fp16"]
-    return bool(errors) and not unseen and all(not e.nonfinite and e.rms_rel <= rounding for e in errors)
+def _is_drift(ctx: Context, located: Located, observation: Observation, failure: _Failure) -> bool:
+    """Whether no culprit does more than round, and rounding explains how each set of them that was seen to fail fails.
+
+    What was not observed is no drift.
+    """
+    nodes = _nodes(located)
+    if not nodes or not only_round(ctx, nodes, observation):
+        return False
+    proven = (c.nodes for c in located.culprits if c.proven)
+    return all(digits_explain(ctx, nodes, observation, failure(nodes)) for nodes in proven)
 
 
 def _drifting(ctx: Context, located: Located, observation: Observation) -> Located:

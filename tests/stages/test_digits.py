@@ -1,0 +1,69 @@
+"""A failure that lost digits do not explain is no drift, however little a node rounds by itself."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import onnx
+from cases import diagnose, open_case
+from seed_models import model_of, node, value, weight
+
+from trtdebug.core.case import Tolerance
+from trtdebug.debugger import Debugger
+
+
+def norm(eps: float, add: str = "Add") -> onnx.ModelProto:
+    """x / sqrt(mean(x^2) + eps): where a row is zero, all hangs on eps."""
+    return model_of(
+        [
+            node("Mul", ["x", "x"], ["xx"], "square"),
+            node("ReduceMean", ["xx"], ["ms"], "mean", axes=[-1]),
+            node(add, ["ms", "eps"], ["ve"], "eps"),
+            node("Sqrt", ["ve"], ["sd"], "sqrt"),
+            node("Div", ["x", "sd"], ["y"], "div"),
+        ],
+        [value("x", [8, 64])],
+        [value("y", [8, 64])],
+        [weight("eps", np.float32(eps))],
+    )
+
+
+def rows(folder: Path, zero: int) -> Path:
+    x = np.random.default_rng(0).standard_normal((8, 64)).astype(np.float32)
+    x[:zero] = 0
+    np.savez(folder / "x.npz", x=x)
+    return folder / "x.npz"
+
+
+def test_an_epsilon_that_vanishes_is_a_culprit(tmp_path: Path) -> None:
+    diagnosis = diagnose(open_case(norm(1e-12), tmp_path, "fp16", inputs=rows(tmp_path, 2)))
+    assert diagnosis.signature is not None
+    assert diagnosis.signature.kind == "nonfinite"
+    assert [(c.nodes, c.proven) for c in diagnosis.culprits] == [(("eps",), True), (("sqrt",), True)]
+    assert not any("at fault by itself" in line for line in diagnosis.unknown)
+
+
+def test_its_repro_holds_what_divides_by_it(tmp_path: Path) -> None:
+    """`sqrt` of 1e-12 is 1e-6 or 0: an error that no tolerance sees."""
+    diagnosis = Debugger(open_case(norm(1e-12), tmp_path, "fp16", inputs=rows(tmp_path, 2))).run()
+    assert diagnosis.repro is not None
+    assert (diagnosis.repro.nodes, diagnosis.repro.verified) == (3, True)
+
+
+def test_what_only_rounds_is_drift_all_the_same(tmp_path: Path) -> None:
+    """Sixteen products of which each is within the tolerance."""
+    names = ["x", *(f"t{n}" for n in range(15)), "y"]
+    model = model_of(
+        [node("Mul", [a, "w"], [b], f"mul_{b}") for a, b in itertools.pairwise(names)],
+        [value("x", [8, 64])],
+        [value("y", [8, 64])],
+        [weight("w", np.linspace(0.9, 1.1, 64, dtype=np.float32))],
+    )
+    tolerance = Tolerance(rms_rel=8e-4)
+    diagnosis = diagnose(open_case(model, tmp_path, "fp16", tolerance=tolerance, inputs=rows(tmp_path, 0)))
+    [culprit] = diagnosis.culprits
+    assert not culprit.proven
+    assert "only rounds" in culprit.evidence
+    assert any("no node is at fault by itself" in line for line in diagnosis.unknown)

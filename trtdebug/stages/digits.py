@@ -1,0 +1,83 @@
+"""Whether a failure is a matter of digits: what rounding that loses nothing but digits makes at the same nodes.
+
+A node that only rounds, by the error of its whole output, may still be what is wrong: an epsilon of 1e-12 that
+vanishes matters in the one row that is zero. So the reference is computed once more with these nodes rounding to
+the digits of the low precision, whatever the size of a number. What that explains is rounding; what it does not
+is the precision's range, or a kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from trtdebug.core.errors import BuildFailure
+from trtdebug.core.intervention import LowPrecision
+from trtdebug.core.outcome import Outcome, TensorError
+from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.graph.rounding import rounded
+from trtdebug.oracle.conditioning import ROUNDOFF, explains
+from trtdebug.session.job import TensorRef
+from trtdebug.stages.context import Context
+from trtdebug.stages.observe import Observation
+
+_ROUNDS = 8.0
+"""Own errors up to this many unit roundoffs are what a healthy kernel makes."""
+
+
+def only_round(ctx: Context, nodes: Iterable[str], seen: Observation) -> bool:
+    """Whether each of these nodes was observed and does no more by itself than the precision rounds."""
+    if ctx.low is None:
+        return False
+    most = _ROUNDS * ROUNDOFF[ctx.low]
+    errors = [seen.local[n].error if n in seen.local else None for n in nodes]
+    return all(e is not None and not e.nonfinite and e.rms_rel <= most for e in errors)
+
+
+def digits_explain(ctx: Context, nodes: Collection[str], seen: Observation, failure: Outcome) -> bool:
+    """Whether `failure`, of these nodes alone in low precision, is no more than the digits that they lose make.
+
+    False where that is not known, and of every failure that is not finite. One run of the reference.
+    """
+    wrong = [e for e in failure.tensors if e.status == "fail"]
+    finite = wrong and all(e.kind == "mismatch" and np.isfinite(e.rms_rel) for e in wrong)
+    if ctx.low is None or failure.status != "fail" or not finite:
+        return False
+    own = [seen.local[n].error.rms_rel for n in nodes if only_round(ctx, [n], seen)]
+    larger = max(
+        (e / ROUNDOFF[ctx.low] for e in own), default=1.0
+    )  # healthy kernels sum up in low precision, too
+    larger = max(1.0, larger)
+    made = {e.tensor: e for e in _digits_lost(ctx, nodes, ctx.low).tensors}
+    return all(e.tensor in made and _explains(made[e.tensor], e, larger) for e in wrong)
+
+
+def _explains(made: TensorError, error: TensorError, larger: float) -> bool:
+    pairs = ((made.rms_rel, error.rms_rel), (made.max_abs, error.max_abs))
+    return not made.nonfinite and all(explains(larger * rounding, off) for rounding, off in pairs)
+
+
+def _digits_lost(ctx: Context, nodes: Collection[str], low: LowPrecision) -> Outcome:
+    """The reference with these nodes rounding to the digits of `low`, against itself."""
+    try:
+        model = rounded(
+            ctx.model, nodes, low, {t: i.dtype for t, i in ctx.types.items()}, any_size=True
+        ).model
+    except BuildFailure as failure:
+        return Outcome("untestable", reason=failure.message)
+    path = ctx.session.folder / "work" / "digits.onnx"
+    save_model(model, path)
+    job = replace(
+        ctx.reference_job(ctx.index.outputs),
+        purpose=f"{len(nodes)} nodes that lose digits only",
+        model=str(path),
+        model_sha256=content_sha256(path),
+        options=ctx.case.options.for_reference,
+        expected={o: TensorRef(o) for o in ctx.index.outputs},
+        choices={o: ctx.choices[o] for o in ctx.index.outputs if o in ctx.choices},
+        keep="none",
+        record=False,
+    )
+    return ctx.session.run(job)
