@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from cases import diagnose, finding, open_case
 from seed_models import model_of, node, value, weight
 
+from trtdebug.core.case import Tolerance
 from trtdebug.core.diagnosis import Diagnosis
+from trtdebug.graph.rounding import round_nodes
 
 RANDOM = np.random.default_rng(0)
 W = weight("w", (RANDOM.standard_normal((16, 16)) / 4).astype(np.float32))
@@ -115,3 +119,97 @@ def test_a_weight_that_vanishes_is_a_culprit(tmp_path: Path) -> None:
     diagnosis = diagnose(open_case(model, tmp_path, "fp16"))
     assert ill(diagnosis) == []
     assert {n for c in diagnosis.culprits for n in c.nodes} >= {"shrink"}
+
+
+def variance(behind: Sequence[onnx.NodeProto] = (), out: str = "n", big: float = 1.0) -> onnx.ModelProto:
+    """(x - mean) / sqrt(E[x^2] - E[x]^2) around 30: the difference of the two is ill-conditioned."""
+    return model_of(
+        [
+            node("ReduceMean", ["x"], ["mu"], "mu", axes=[-1]),
+            node("Mul", ["mu", "mu"], ["mu2"], "mu2"),
+            node("Mul", ["x", "x"], ["x2"], "x2"),
+            node("ReduceMean", ["x2"], ["ex2"], "ex2", axes=[-1]),
+            node("Sub", ["ex2", "mu2"], ["v"], "variance"),
+            node("Add", ["v", "eps"], ["ve"], "ve"),
+            node("Sqrt", ["ve"], ["sd"], "sd"),
+            node("Sub", ["x", "mu"], ["xc"], "xc"),
+            node("Div", ["xc", "sd"], ["n"], "div"),
+            *behind,
+        ],
+        [value("x", [4, 256])],
+        [value(out, [4, 256])],
+        [one("eps", 1e-5), one("big", big), one("small", 1 / big)],
+    )
+
+
+def around_thirty(folder: Path) -> Path:
+    x = np.random.default_rng(1).standard_normal((4, 256)).astype(np.float32) + 30
+    np.savez(folder / "x.npz", x=x)
+    return folder / "x.npz"
+
+
+def test_a_set_that_only_tips_the_scale_is_no_cause_beside_it(tmp_path: Path) -> None:
+    """`x2` feeds the variance, and `xc` rounds a little beside it: together they are just over the tolerance."""
+    limit = Tolerance(rms_rel=tipping_point(tmp_path))
+    ctx = open_case(variance(), tmp_path, "fp16", inputs=around_thirty(tmp_path), tolerance=limit)
+    diagnosis = diagnose(ctx)
+    assert ill(diagnosis) == ["variance"]
+    assert diagnosis.culprits == ()
+
+
+def tipping_point(folder: Path) -> float:
+    """Between what `x2` and `xc` do alone and what they do together."""
+    with np.load(around_thirty(folder)) as given:
+        x = given["x"]
+    errors = []
+    exact = run(variance(), x)
+    for low in (["x2"], ["xc"], ["x2", "xc"]):
+        off = run(round_nodes(variance(), low, "fp16"), x)
+        errors.append(float(np.linalg.norm(off - exact) / np.linalg.norm(exact)))
+    assert errors[2] > max(errors[:2])
+    return (errors[2] + max(errors[:2])) / 2
+
+
+def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"x": x})[0], np.float64)
+
+
+@pytest.mark.parametrize("big", [3e5, 1e9])
+def test_a_fault_beside_it_is_named_all_the_same(big: float, tmp_path: Path) -> None:
+    """Times 3e5 overflows behind the ill-conditioned node; a weight of 1e-9 becomes 0."""
+    faults = [node("Mul", ["n", "big"], ["u"], "up"), node("Mul", ["u", "small"], ["y"], "down")]
+    ctx = open_case(variance(faults, "y", big), tmp_path, "fp16", inputs=around_thirty(tmp_path))
+    diagnosis = diagnose(ctx)
+    assert ill(diagnosis) == ["variance"]
+    assert {c.nodes for c in diagnosis.culprits if c.proven} >= {("up",)}
+    assert not {"mu", "mu2", "x2", "ex2", "xc"} & {n for c in diagnosis.culprits for n in c.nodes}
+
+
+def test_an_overflow_before_it_is_named_all_the_same(tmp_path: Path) -> None:
+    """`up` and `down` feed the ill-conditioned node, and lose more than digits."""
+    model = near_equals()
+    model.graph.node[0].output[0] = "h0"
+    fault = [node("Mul", ["h0", "up"], ["u"], "up"), node("Mul", ["u", "down"], ["h"], "down")]
+    for place, each in enumerate(fault, 1):
+        model.graph.node.insert(place, each)
+    model.graph.initializer.extend([one("up", 1e6), one("down", 1e-6)])
+    diagnosis = diagnose(open_case(model, tmp_path, "fp16"))
+    assert "difference" in ill(diagnosis)
+    assert ("up",) in {c.nodes for c in diagnosis.culprits if c.proven}
+    assert not {"matmul", "shift"} & {n for c in diagnosis.culprits for n in c.nodes}
+
+
+def test_a_set_that_fails_only_together_behind_it_is_named_all_the_same(tmp_path: Path) -> None:
+    """The smaller of two overflows only where both do: no lost digits make that."""
+    behind = [
+        node("Abs", ["n"], ["p"], "abs"),
+        node("Mul", ["p", "big"], ["a"], "a"),
+        node("Mul", ["p", "big"], ["b"], "b"),
+        node("Min", ["a", "b"], ["m"], "min"),
+        node("Mul", ["m", "small"], ["y"], "down"),
+    ]
+    ctx = open_case(variance(behind, "y", 1e5), tmp_path, "fp16", inputs=around_thirty(tmp_path))
+    diagnosis = diagnose(ctx)
+    assert ill(diagnosis) == ["variance"]
+    assert {("min",), ("a", "b")} <= {c.nodes for c in diagnosis.culprits if c.proven}
