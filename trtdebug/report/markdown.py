@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import plain, shortened
 from trtdebug.report.verdict_words import verdict_words
 
@@ -64,7 +65,11 @@ def _cause(report: Report) -> Iterator[str]:
             yield f"  - {_code(culprit['evidence'], _TEXT)}"
     if len(culprits) > _MOST:
         yield f"- and {len(culprits) - _MOST} more"
-    if not culprits:
+    if words := no_cause(report, _code):
+        yield f"{words[:1].upper()}{words[1:]}."
+        if why := no_repro(report):
+            yield f"{why[:1].upper()}{why[1:]}."
+    elif not culprits:
         yield "None was found." if report["verdict"] != "matches" else "Nothing is wrong."
     divergence = report.get("first_divergence")
     if divergence:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.verdict_words import verdict_words
 
 _MOST_NODES = 40
@@ -45,6 +46,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"builds     {_builds(flaky, report['verdict'])}"
     yield from _divergence(report["first_divergence"], bool(report["culprits"]))
     yield from _culprits(report["culprits"])
+    yield from _no_cause(report)
     yield from _fixes(report["fixes"], candidate, report.get("fix_folder"))
     yield from _repro(report["repro"])
     yield from _findings(report["findings"])
@@ -110,6 +112,15 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
             yield ""
             yield f"undecided among {len(culprit['nodes'])} node(s): {names}{more}"
             yield f"      {cut_names(culprit['evidence'])}"
+
+
+def _no_cause(report: Mapping[str, Any]) -> Iterator[str]:
+    words = no_cause(report, _name)
+    if words:
+        yield ""
+        yield f"cause: {words}"
+    if why := no_repro(report):
+        yield f"  {why}"
 
 
 def _within(culprit: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from trtdebug.core.told import number_text
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.values import Values
+from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import plain, shortened
 from trtdebug.report.text import cut_names, fix_state, trtexec_command
 from trtdebug.report.verdict_words import verdict_words
@@ -122,6 +123,8 @@ def _headline(report: Report) -> str:
         return sentence(words if nodes != "1 node" else words.replace(" go ", " goes ").replace("are", "is"))
     if undecided:
         return f"Somewhere among {count(sum(len(c['nodes']) for c in undecided), 'node')}"
+    if words := no_cause(report, lambda name: shortened(plain(name), _LONGEST_NAME)):
+        return sentence(words)
     return "Not known" if report["verdict"] == "untestable" else "None was found"
 
 
@@ -196,7 +199,8 @@ def _fix(report: Report) -> Markup:
 def _repro(report: Report) -> Markup:
     repro = report["repro"]
     if repro is None:
-        return _card("Repro", "None")
+        why = no_repro(report)
+        return _card("Repro", "None", tag("p", sentence(why.removeprefix("no repro: "))) if why else None)
     state = "passes in a fresh process" if repro.get("passes") else "fails in a fresh process"
     verified = tag("p", tag("span", "verified", class_="pill good"), state)
     return _card(
