@@ -91,6 +91,19 @@ def test_what_it_only_claims_is_no_culprit(debug: Debug) -> None:
     assert "theirs claims what trials do not show" in found.culprits[-1].evidence
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_that_a_set_is_the_smallest_is_not_taken_from_it(debug: Debug, exact: bool) -> None:
+    found, _ = debug(
+        f"""
+        def run(nodes, test, weights):
+            return Localisation((("node_of_a", "node_of_b"),), ("node_of_a", "node_of_b"), exact={exact})
+        """
+    )
+    [culprit] = found.culprits
+    assert culprit.proven
+    assert "together in low precision; whether fewer of them do is not known" in culprit.evidence
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -25,7 +25,8 @@ def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagn
     ctx.session.drop_engines()
     culprits = answer.located.culprits if answer.located else ()
     proven = [n for c in culprits if c.proven and c.kind != "build" for n in c.nodes]
-    divergence = first_divergence(ctx, proven, answer.observation, answer.propagated)
+    alone = [n for n in proven if answer.located and n in answer.located.alone]
+    divergence = first_divergence(ctx, alone or proven, answer.observation, answer.propagated)
     folder = export_verified(notes, answer.fixes, fix_folder)
     repro = repro_of(notes, answer) if notes.until == "repro" else None
     counts = ctx.session.counts

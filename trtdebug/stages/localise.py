@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from trtdebug.core.diagnosis import Culprit
@@ -13,18 +13,16 @@ from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
 from trtdebug.plugins.types import Localisation
 from trtdebug.search.topology import branchwise
-from trtdebug.search.types import Verdict
 from trtdebug.stages.atoms import Atoms
 from trtdebug.stages.conditioning import amplified, finding, ill_conditioned
-from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.context import Context
 from trtdebug.stages.digits import digits_explain, only_round
 from trtdebug.stages.lent_test import LentTest, tested
 from trtdebug.stages.observe import LocalError, Observation
+from trtdebug.stages.precision_test import PrecisionTest
 from trtdebug.stages.substitute import substitute
 
 LOCALIZER = "leftmost"
-_MOST_UNTESTABLE = 24
-"""Trials in a row that cannot be tested; TensorRT may build hardly any mixture of precisions of a transformer."""
 NOISY_LOCALIZER = "bayesian"
 """Takes over when a trial, repeated in a fresh build, contradicts itself."""
 _BASE_WEIGHT = 1e-6
@@ -81,7 +79,7 @@ def localise(
     evidence = {node: _words(suspect) for node, (suspect, verdict) in judged.items() if verdict == "fail"}
     unjudged = sum(verdict == "untestable" for _, verdict in judged.values())
     atoms = Atoms.of(_branchwise(ctx), layers)
-    test = _Test(ctx, signature, fast, frozenset(evidence), healthy, atoms)
+    test = PrecisionTest(ctx, signature, fast, frozenset(evidence), healthy, atoms)
     prior = {
         n: _weight(ctx, observation.local.get(n), n in evidence)
         for atom in atoms.members.values()
@@ -100,7 +98,7 @@ def localise(
     if answer is None:
         return Located((), None, (f"the localizer {name} broke; see `trtdebug ext list`",))
     answer, inseparable = _told_apart(answer, test)
-    located = _located(ctx, answer, evidence, inseparable)
+    located = _located(ctx, answer, evidence, inseparable, test)
 
     def failure(nodes: tuple[str, ...]) -> Outcome:
         """Of these nodes alone in low precision, as it was seen."""
@@ -125,7 +123,7 @@ def localise(
     return replace(located, fast=fast)
 
 
-def _ask(ctx: Context, name: str, test: _Test, weights: tuple[float, ...]) -> Localisation | None:
+def _ask(ctx: Context, name: str, test: PrecisionTest, weights: tuple[float, ...]) -> Localisation | None:
     """The answer of the localizer of this name, which knows atoms only, in nodes; None when it broke."""
     nodes = test.atoms.names
     chosen = next((f for f in ctx.plugins.collect("localizers") if f.value.name == name), None)
@@ -140,7 +138,7 @@ def _ask(ctx: Context, name: str, test: _Test, weights: tuple[float, ...]) -> Lo
     return None
 
 
-def _in_nodes(answer: Localisation, test: _Test) -> Localisation:
+def _in_nodes(answer: Localisation, test: PrecisionTest) -> Localisation:
     """An answer in atoms in nodes. Of an atom at fault those that were shown to fail alone stand for it."""
     atoms = test.atoms
 
@@ -156,7 +154,9 @@ def _in_nodes(answer: Localisation, test: _Test) -> Localisation:
     )
 
 
-def _told_apart(answer: Localisation, test: _Test) -> tuple[Localisation, tuple[tuple[str, ...], ...]]:
+def _told_apart(
+    answer: Localisation, test: PrecisionTest
+) -> tuple[Localisation, tuple[tuple[str, ...], ...]]:
     """Tries the nodes of each layer at fault one by one: those that fail alone are the culprits in its place.
 
     Returns also the layers whose nodes the builder gives no different precisions. Where it does not for those of the
@@ -195,117 +195,21 @@ def _weight(ctx: Context, local: LocalError | None, convicted: bool) -> float:
     return _BASE_WEIGHT + 0.01 * min(local.error.rms_rel / ctx.limits.rms, 1.0)
 
 
-class _Test:
-    """The question that localisers ask, as a trial: does the case fail when exactly these nodes are low?
-
-    What is known already costs no trial: a set that holds a node which was shown to fail alone fails, too, and
-    a set within one that was shown to pass passes.
-    """
-
-    def __init__(
-        self,
-        ctx: Context,
-        signature: Signature,
-        fast: bool,
-        convicted: frozenset[str],
-        passing: frozenset[str],
-        atoms: Atoms,
-    ) -> None:
-        self.ctx, self.signature, self.fast = ctx, signature, fast
-        self.convicted, self.passing, self.atoms = convicted, passing, atoms
-        self.healthy: set[str] = set(passing)
-        self.untestable = 0
-        self._told: list[tuple[frozenset[str], Verdict]] = [(frozenset(ctx.items), "fail")]
-
-    @property
-    def told(self) -> list[tuple[frozenset[str], Verdict]]:
-        """What was told of sets of nodes, as far as it says something of sets of atoms."""
-        atoms, told = self.atoms, []
-        for low, verdict in self._told:
-            within, touching = atoms.within(low), atoms.touching(low)
-            if verdict != "untestable" or within == touching:
-                told.append((touching if verdict == "fail" else within, verdict))
-        return told
-
-    @property
-    def workers(self) -> int:
-        return self.ctx.session.workers
-
-    def __call__(self, low: frozenset[str], again: int = 0) -> Verdict:
-        return self.many([low], [again])[0]
-
-    def many(self, lows: Sequence[frozenset[str]], again: Sequence[int] | None = None) -> list[Verdict]:
-        return self.ask([self.atoms.nodes(low) for low in lows], again)
-
-    def ask(self, lows: Sequence[frozenset[str]], again: Sequence[int] | None = None) -> list[Verdict]:
-        """The verdict on each set of nodes."""
-        verdicts: dict[int, Verdict] = {
-            n: v for n, low in enumerate(lows) if (v := self._known(low)) is not None
-        }
-        asked = [n for n in range(len(lows)) if n not in verdicts]
-        if asked:
-            self._tell_progress()
-        if self.gave_up:
-            return [verdicts.get(n, "untestable") for n in range(len(lows))]
-        repeats = again or [0] * len(lows)
-        jobs = [replace(self.ctx.low_job(lows[n], self.fast), repeat=repeats[n]) for n in asked]
-        for n, outcome in zip(asked, self.ctx.session.run_all(jobs), strict=True):
-            verdicts[n] = self._learn(lows[n], evidence_on(outcome, self.signature))
-        return [verdicts[n] for n in range(len(lows))]
-
-    def _known(self, low: frozenset[str]) -> Verdict | None:
-        """What takes no trial."""
-        if low <= self.passing:
-            return "pass"
-        return "fail" if low & self.convicted or len(low) == len(self.ctx.items) else None
-
-    def _learn(self, low: frozenset[str], verdict: Verdict) -> Verdict:
-        self.untestable = self.untestable + 1 if verdict == "untestable" else 0
-        self._told.append((low, verdict))
-        if verdict == "pass":
-            self.healthy |= low
-        return verdict
-
-    @property
-    def gave_up(self) -> bool:
-        """So many trials in a row could not be tested that no more are made."""
-        return self.untestable >= _MOST_UNTESTABLE * self.workers
-
-    def contradicts(self, answer: Localisation) -> bool:
-        """Builds again what the answer rests on: the culprits together fail, and all but the pins passes.
-
-        An answer that rests on what was shown without a build needs none.
-        """
-        unsure = frozenset(n for nodes in answer.culprits for n in nodes) - self.convicted
-        if not unsure or answer.protect is None:
-            return False
-        expected: tuple[tuple[frozenset[str], Verdict], ...] = (
-            (frozenset(self.ctx.items).difference(answer.protect), "pass"),
-            (unsure, "fail"),
-        )
-        verdicts = self.ask([low for low, _ in expected], [1] * len(expected))
-        return any(
-            verdict not in (known, "untestable")
-            for verdict, (_, known) in zip(verdicts, expected, strict=True)
-        )
-
-    def _tell_progress(self) -> None:
-        left = len(self.ctx.items) - len(self.healthy | self.convicted)
-        message = f"{len(self.convicted)} culprits known" if self.convicted else ""
-        trials = 1 if self.convicted else left.bit_length() + 1
-        self.ctx.report_progress(Progress("localise", message, left, len(self.ctx.items), trials))
-
-
 def _located(
-    ctx: Context, answer: Localisation, evidence: dict[str, str], inseparable: tuple[tuple[str, ...], ...]
+    ctx: Context,
+    answer: Localisation,
+    evidence: dict[str, str],
+    inseparable: tuple[tuple[str, ...], ...],
+    test: PrecisionTest,
 ) -> Located:
     position = {name: i for i, name in enumerate(ctx.items)}
-    answer = _ordered(answer, position)
     layers = frozenset(map(frozenset, inseparable))
-    culprits = tuple(
-        Culprit(nodes, "precision", _known_by(nodes, evidence, frozenset(nodes) in layers))
-        for nodes in answer.culprits
-    )
+    answer = _ordered(answer, position, layers)
+
+    def known_by(nodes: tuple[str, ...]) -> str:
+        return _known_by(nodes, evidence, frozenset(nodes) in layers, test.is_smallest(nodes, answer.exact))
+
+    culprits = tuple(Culprit(nodes, "precision", known_by(nodes)) for nodes in answer.culprits)
     unknown: tuple[str, ...] = (answer.note,) if answer.note else ()
     if answer.unresolved:
         culprits += (Culprit(answer.unresolved, "precision", answer.note or "not told apart", proven=False),)
@@ -320,13 +224,18 @@ def _located(
     )
 
 
-def _ordered(answer: Localisation, position: Mapping[str, int]) -> Localisation:
-    """The same, all names in the order of the items."""
+def _ordered(
+    answer: Localisation, position: Mapping[str, int], layers: Collection[frozenset[str]]
+) -> Localisation:
+    """The same, all names in the order of the items. What fails by itself stands before sets."""
 
     def ordered(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(names, key=position.__getitem__))
 
-    culprits = sorted(map(ordered, answer.culprits), key=lambda nodes: position[nodes[0]])
+    def place(nodes: tuple[str, ...]) -> tuple[bool, int]:
+        return len(nodes) > 1 and frozenset(nodes) not in layers, position[nodes[0]]
+
+    culprits = sorted(map(ordered, answer.culprits), key=place)
     protect = None if answer.protect is None else ordered(answer.protect)
     return replace(answer, culprits=tuple(culprits), protect=protect, unresolved=ordered(answer.unresolved))
 
@@ -382,7 +291,7 @@ def _nodes(located: Located) -> tuple[str, ...]:
     return tuple(n for c in located.culprits for n in c.nodes)
 
 
-def _known_by(names: tuple[str, ...], evidence: dict[str, str], is_layer: bool) -> str:
+def _known_by(names: tuple[str, ...], evidence: dict[str, str], is_layer: bool, smallest: bool) -> str:
     if len(names) == 1 and names[0] in evidence:
         return evidence[names[0]]
     if is_layer:
@@ -390,8 +299,13 @@ def _known_by(names: tuple[str, ...], evidence: dict[str, str], is_layer: bool) 
             "the case fails with these nodes alone in low precision; one layer of the engine computes them, and the "
             "builder gives them no different precisions"
         )
-    alone = "alone" if len(names) == 1 else "only together"
-    return f"the case fails with {'this node' if len(names) == 1 else 'these nodes'} {alone} in low precision"
+    if len(names) == 1:
+        return "the case fails with this node alone in low precision"
+    if not smallest:
+        return (
+            "the case fails with these nodes together in low precision; whether fewer of them do is not known"
+        )
+    return "the case fails with these nodes only together in low precision"
 
 
 def _words(suspect: LocalError) -> str:
