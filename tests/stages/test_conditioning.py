@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from cases import diagnose, finding, open_case
+from onnx import TensorProto
 from seed_models import model_of, node, value, weight
 
 from trtdebug.core.case import Tolerance
@@ -154,6 +155,35 @@ def test_a_set_that_only_tips_the_scale_is_no_cause_beside_it(tmp_path: Path) ->
     ctx = open_case(variance(), tmp_path, "fp16", inputs=around_thirty(tmp_path), tolerance=limit)
     diagnosis = diagnose(ctx)
     assert ill(diagnosis) == ["variance"]
+    assert diagnosis.culprits == ()
+
+
+def test_nan_that_lost_digits_make_is_no_fault_of_who_feeds_it(tmp_path: Path) -> None:
+    """In BF16 the difference becomes negative, and its root NaN, though nothing leaves the range."""
+    diagnosis = diagnose(open_case(variance(), tmp_path, "bf16", inputs=around_thirty(tmp_path)))
+    assert ill(diagnosis) == ["variance"]
+    assert not {"mu", "mu2", "x2", "ex2"} & {n for c in diagnosis.culprits for n in c.nodes}
+
+
+def test_another_shape_that_lost_digits_make_is_no_fault_of_who_feeds_it(tmp_path: Path) -> None:
+    """4097 is 4096 in FP16, and the limit of a Range."""
+    model = model_of(
+        [
+            node("Mul", ["x", "one"], ["limit"], "limit"),
+            node("Cast", ["limit"], ["count"], "cast", to=TensorProto.INT64),
+            node("Range", ["zero", "count", "step"], ["r"], "range"),
+            node("Cast", ["r"], ["f"], "float", to=TensorProto.FLOAT),
+            node("Sub", ["f", "f"], ["y"], "sub"),
+        ],
+        [value("x", [])],
+        [value("y", ["n"])],
+        [one("one", 1), weight("zero", np.int64(0)), weight("step", np.int64(1))],
+    )
+    np.savez(tmp_path / "x.npz", x=np.float32(4097))
+    diagnosis = diagnose(open_case(model, tmp_path, "fp16", inputs=tmp_path / "x.npz"))
+    assert diagnosis.signature is not None
+    assert diagnosis.signature.kind == "shape"
+    assert ill(diagnosis) == ["cast"]
     assert diagnosis.culprits == ()
 
 

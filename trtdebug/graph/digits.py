@@ -19,7 +19,8 @@ from trtdebug.graph.fresh import FreshNames
 _KEPT = {"fp16": 11, "bf16": 8}
 _DIGITS: Mapping[int, int] = {TensorProto.FLOAT: 24, TensorProto.DOUBLE: 53}
 """Binary digits, the leading one too."""
-_WHERE_SINCE = 9
+KEEPS_INFINITY_SINCE = 9
+"""Opset with the operators that it takes to leave alone what is not finite."""
 
 
 def split_nodes(
@@ -34,7 +35,7 @@ def split_nodes(
     def step(op: str, read: list[str], written: str, **attributes: onnx.TensorProto) -> onnx.NodeProto:
         return helper.make_node(op, read, [written], names.fresh(f"{written}__node"), **attributes)
 
-    has_where = opset >= _WHERE_SINCE
+    has_where = opset >= KEEPS_INFINITY_SINCE
     steps = [
         step("Constant", [], factor, value=numpy_helper.from_array(number)),
         step("Mul", [source, factor], scaled),

@@ -18,6 +18,11 @@ _CHANGED_MEANING = {"RoiAlign": 16, "BatchNormalization": 9, "Resize": 13, "Grid
 """Operators whose results changed in this opset without a trace in their signature."""
 
 
+def opset_of(model: onnx.ModelProto) -> int:
+    """Version of ONNX's own operators; 1 where the model names none."""
+    return next((o.version for o in model.opset_import if o.domain in _OWN), 1)
+
+
 def can_raise(model: onnx.ModelProto, to: int) -> bool:
     """Whether every operator of the model, in bodies too, means the same in opset `to`."""
     versions = [o.version for o in model.opset_import if o.domain in _OWN]

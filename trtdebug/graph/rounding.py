@@ -14,6 +14,7 @@ from trtdebug.core.intervention import LowPrecision
 from trtdebug.graph.digits import split, split_nodes
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.lowtypes import NUMPY_TYPE, ONNX_TYPE
+from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import (
     TensorType,
     graph_types,
@@ -105,7 +106,7 @@ def rounded(
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     names = FreshNames({*known, *names_in(copy.graph)})
-    digits_in = _opset(model) if any_size else None
+    digits_in = opset_of(model) if any_size else None
     left_out: dict[str, tuple[str, ...]] = {}
     holders = [n for n in copy.graph.node if n.name in chosen and any(bodies(n))]
     if holders:
@@ -117,10 +118,6 @@ def rounded(
     positions = {i for i, n in enumerate(copy.graph.node) if n.name in chosen}
     _Rounder(copy.graph, positions, dtype, known, names, digits_in).run()
     return Rounded(copy, left_out)
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
 
 
 def _inferred(model: onnx.ModelProto, dtypes: Mapping[str, str]) -> onnx.ModelProto:

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import LowPrecision
 from trtdebug.core.outcome import Outcome, TensorError
+from trtdebug.graph.digits import KEEPS_INFINITY_SINCE
 from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.rounding import rounded
 from trtdebug.oracle.conditioning import ROUNDOFF, explains
+from trtdebug.oracle.verdict import NUMERIC
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context
 from trtdebug.stages.observe import Observation
@@ -39,11 +40,12 @@ def only_round(ctx: Context, nodes: Iterable[str], seen: Observation) -> bool:
 def digits_explain(ctx: Context, nodes: Collection[str], seen: Observation, failure: Outcome) -> bool:
     """Whether `failure`, of these nodes alone in low precision, is no more than the digits that they lose make.
 
-    False where that is not known, and of every failure that is not finite. One run of the reference.
+    False where that is not known. One run of the reference.
     """
     wrong = [e for e in failure.tensors if e.status == "fail"]
-    finite = wrong and all(e.kind == "mismatch" and np.isfinite(e.rms_rel) for e in wrong)
-    if ctx.low is None or failure.status != "fail" or not finite:
+    if ctx.low is None or failure.status != "fail" or not wrong:
+        return False
+    if any(e.nonfinite for e in wrong) and opset_of(ctx.model) < KEEPS_INFINITY_SINCE:
         return False
     own = [seen.local[n].error.rms_rel for n in nodes if only_round(ctx, [n], seen)]
     larger = max(
@@ -55,8 +57,15 @@ def digits_explain(ctx: Context, nodes: Collection[str], seen: Observation, fail
 
 
 def _explains(made: TensorError, error: TensorError, larger: float) -> bool:
-    pairs = ((made.rms_rel, error.rms_rel), (made.max_abs, error.max_abs))
-    return not made.nonfinite and all(explains(larger * rounding, off) for rounding, off in pairs)
+    """NaN, Inf and other shapes, where a limit is computed, are explained by the same only."""
+    if error.kind not in NUMERIC:
+        return error.kind == made.kind == "shape"
+    pairs = (
+        (larger * made.rms_rel, error.rms_rel),
+        (larger * made.max_abs, error.max_abs),
+        (float(made.nonfinite), float(error.nonfinite)),
+    )
+    return all(off == 0.0 or explains(rounding, off) for rounding, off in pairs)
 
 
 def _digits_lost(ctx: Context, nodes: Collection[str], low: LowPrecision) -> Outcome:

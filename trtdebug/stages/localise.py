@@ -265,13 +265,14 @@ def _without_ill_conditioned(
 def _is_drift(ctx: Context, located: Located, observation: Observation, failure: _Failure) -> bool:
     """Whether no culprit does more than round, and rounding explains how each set of them that was seen to fail fails.
 
-    What was not observed is no drift.
+    What was not observed is no drift, nor is what is not finite.
     """
     nodes = _nodes(located)
     if not nodes or not only_round(ctx, nodes, observation):
         return False
-    proven = (c.nodes for c in located.culprits if c.proven)
-    return all(digits_explain(ctx, nodes, observation, failure(nodes)) for nodes in proven)
+    failures = {c.nodes: failure(c.nodes) for c in located.culprits if c.proven}
+    finite = all(f.signature is not None and f.signature.kind == "mismatch" for f in failures.values())
+    return finite and all(digits_explain(ctx, nodes, observation, f) for nodes, f in failures.items())
 
 
 def _drifting(ctx: Context, located: Located, observation: Observation) -> Located:
