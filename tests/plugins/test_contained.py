@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -94,3 +96,17 @@ def test_its_time_goes_on_where_it_stood():
 
     with pytest.raises(TookTooLong), Contained(0.1).working():
         work()
+
+
+def test_alarms_that_come_while_it_stops_end_with_it() -> None:
+    handler, tracer = signal.getsignal(signal.SIGALRM), sys.gettrace()
+    others = signal.setitimer(signal.ITIMER_REAL, 0)  # such as that of the test's own time limit
+    try:
+        for number in range(1000):
+            with contextlib.suppress(TookTooLong), Contained(60).working():
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + number % 100), 1e-3)
+            assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+            assert signal.getsignal(signal.SIGALRM) is handler
+            assert sys.gettrace() is tracer
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *others)

@@ -6,8 +6,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -33,48 +33,69 @@ def frames() -> frozenset[FrameType]:
     return frozenset(found)
 
 
-@contextmanager
-def time_limit(seconds: float, ours: Collection[FrameType] = ()) -> Iterator[None]:
+def time_limit(
+    seconds: float, ours: Collection[FrameType] = (), keeper: str = __name__
+) -> AbstractContextManager[None]:
     """Raises `TookTooLong` in what takes longer, where `can_limit`; a call into C that never returns stays.
 
     Code that catches even that is told again, and from then on each of its lines raises.
 
     Args:
         ours: frames that are not to blame (see `frames`): their lines do not raise. Default: those there now.
+        keeper: the module that enters and leaves this, where `ours` does not do so itself: nothing raises in it.
     """
-    if not can_limit():
-        yield
-        return
-    ours = ours or frames()
-    told = 0
+    return _Limit(seconds, ours or frames(), keeper) if can_limit() else nullcontext()
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        if frame is not None and frame.f_globals is globals():
+
+class _Limit:
+    """What is broken off must not be the way out of it: then the alarm would stay on, for whatever comes next."""
+
+    def __init__(self, seconds: float, ours: Collection[FrameType], keeper: str) -> None:
+        self.seconds, self.ours = seconds, ours
+        self.ways_out = frozenset(("contextlib", __name__, keeper))
+        self.told = 0
+
+    def __enter__(self) -> None:
+        self.tracer, self.handler = sys.gettrace(), signal.signal(signal.SIGALRM, self._stop)
+        self.started = time.monotonic()
+        self.others, self.interval = signal.setitimer(signal.ITIMER_REAL, self.seconds, _AGAIN)
+
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self.told > 1:
+            sys.settrace(self.tracer)  # before any other Python code, of which each line may raise
+        signal.signal(signal.SIGALRM, self.handler)
+        if self.others:  # somebody else's alarm: it comes when it would have come
+            left = max(self.others - (time.monotonic() - self.started), 1e-3)
+            signal.setitimer(signal.ITIMER_REAL, left, self.interval)
+
+    def _is_on_the_way_out(self, frame: FrameType | None) -> bool:
+        """Whether there is nothing between our own frames and this one but what enters and leaves."""
+        if frame in self.ours:
+            return False
+        while frame is not None and frame not in self.ours:
+            if frame.f_globals.get("__name__") not in self.ways_out:
+                return False
+            frame = frame.f_back
+        return True
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self._is_on_the_way_out(frame):
             return  # it has ended just now
-        told += 1
-        if told > 1:
-            _raise_at_the_next_line(frame, ours)
+        self.told += 1
+        if self.told > 1:
+            _raise_at_the_next_line(frame, self.ours, self.ways_out)
             signal.setitimer(signal.ITIMER_REAL, _SOON, _SOON)  # so it hits the outer of two loops, too
         raise TookTooLong
 
-    tracer, handler = sys.gettrace(), signal.signal(signal.SIGALRM, stop)
-    started = time.monotonic()
-    others, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if told > 1:
-            sys.settrace(tracer)
-        if others:  # somebody else's alarm: it comes when it would have come
-            signal.setitimer(signal.ITIMER_REAL, max(others - (time.monotonic() - started), 1e-3), interval)
 
-
-def _raise_at_the_next_line(frame: FrameType | None, ours: Collection[FrameType]) -> None:
+def _raise_at_the_next_line(
+    frame: FrameType | None, ours: Collection[FrameType], ways_out: Collection[str]
+) -> None:
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        if event == "line":  # one raise ends the tracing: not for the exception that is on its way
+        if (
+            event == "line" and frame.f_globals.get("__name__") not in ways_out
+        ):  # one raise ends the tracing: not for the exception that is on its way
             raise TookTooLong
         return trace
 

@@ -56,7 +56,7 @@ class Contained:
         self._bounds.enter_context(_no_exit())
         self._bounds.enter_context(self._stdout_kept())
         self._started = time.monotonic()
-        self._bounds.enter_context(time_limit(max(self._left, 1e-3), self._frames))
+        self._bounds.enter_context(time_limit(max(self._left, 1e-3), self._frames, __name__))
 
     def _stop(self) -> None:
         self._bounds.close()
