@@ -63,6 +63,10 @@ def test_one_stands_for_all_that_compute_the_same() -> None:
     assert [list(turn.outputs.values()) for turn in found.turns] == [["b__from__n_b"], ["c__from__n_c"]]
 
 
+def test_scalars_have_a_shape_too() -> None:
+    assert nodes(shared("(float x, float y) => (float a, float b) { a = Sqrt(x) b = Sqrt(y) }")) == ["n_a"]
+
+
 def test_equal_constants_under_two_names_are_the_same() -> None:
     found = shared(
         """(float[2] x) => (float[2] a, float[2] b, float[2] c) <float u = {2}, float v = {2}, float w = {3}>

@@ -8,20 +8,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from contexts import context
 from fusing_backend import FusingBackend, fused
 
-from trtdebug.core.case import BuildOptions
-from trtdebug.graph.load import save_model
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
 from trtdebug.stages.atoms import fused_layers
 from trtdebug.stages.context import Context
 from trtdebug.stages.localise import Located, localise
 from trtdebug.stages.minimise import minimal_pins
 from trtdebug.stages.observe import Observation
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 from trtdebug.stages.sanity import sanity, with_forced
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench" / "gpu"))
@@ -41,24 +37,10 @@ def model() -> onnx.ModelProto:
     return made
 
 
-def context(folder: Path, model: onnx.ModelProto, backend: FusingBackend) -> Context:
-    save_model(model, folder / "model.onnx")
-    np.savez(
-        folder / "inputs.npz", image=np.random.default_rng(1).standard_normal((1, 3, 8, 8)).astype(np.float32)
-    )
+def fusing(folder: Path, model: onnx.ModelProto, backend: FusingBackend) -> Context:
     plugins = PluginManager.load(builtins=[*BUILTINS, backend], third_party=False)
-    request = CaseRequest(
-        folder / "model.onnx",
-        BuildOptions("fp16"),
-        candidate="fusing",
-        inputs=folder / "inputs.npz",
-        builds=0,
-    )
-    prepared = prepare(request, plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Context(session, prepared.case, plugins)
+    image = np.random.default_rng(1).standard_normal((1, 3, 8, 8))
+    return context(folder, model, "fusing", plugins, builds=0, image=image)
 
 
 def search(ctx: Context) -> tuple[Located, set[str], tuple[int, int]]:
@@ -80,7 +62,7 @@ def search(ctx: Context) -> tuple[Located, set[str], tuple[int, int]]:
 def test_a_layer_with_one_precision_is_named_and_pinned_as_a_whole(
     tmp_path: Path, model: onnx.ModelProto
 ) -> None:
-    ctx = context(tmp_path, model, FusingBackend())
+    ctx = fusing(tmp_path, model, FusingBackend())
     found, pins, (localising, minimising) = search(ctx)
     assert {c.nodes for c in found.culprits} == {(up,) for up in UPS} | LAYERS
     assert all(c.proven for c in found.culprits)
@@ -99,7 +81,7 @@ def test_a_layer_with_one_precision_is_named_and_pinned_as_a_whole(
 def test_nodes_of_a_layer_that_can_have_different_precisions_are_told_apart(
     tmp_path: Path, model: onnx.ModelProto
 ) -> None:
-    ctx = context(tmp_path, model, FusingBackend(mixes=True))
+    ctx = fusing(tmp_path, model, FusingBackend(mixes=True))
     found, pins, (localising, minimising) = search(ctx)
     assert {c.nodes for c in found.culprits} == {(node,) for node in UPS | DOWNS}
     assert found.inseparable == ()
@@ -111,7 +93,7 @@ def test_nodes_of_a_layer_that_can_have_different_precisions_are_told_apart(
 def test_a_convicted_node_stands_for_its_layer(tmp_path: Path, model: onnx.ModelProto) -> None:
     from trtdebug.stages.observe import observe
 
-    ctx = context(tmp_path, model, FusingBackend())
+    ctx = fusing(tmp_path, model, FusingBackend())
     sane = with_forced(ctx, sanity(ctx))
     assert sane.forced is not None
     assert sane.forced.signature is not None

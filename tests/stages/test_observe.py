@@ -7,19 +7,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from contexts import context
 
 from trtdebug.backends import emulator
-from trtdebug.core.case import BuildOptions
 from trtdebug.core.outcome import EngineInfo
 from trtdebug.graph.alike import Alike
 from trtdebug.graph.load import load_model
 from trtdebug.plugins.builtin import load_plugins
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
 from trtdebug.stages import observe as stage
 from trtdebug.stages.context import Context
 from trtdebug.stages.observe import Observation, observe
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
 ROWS = np.random.default_rng(2).standard_normal((4, 16)).astype(np.float32)
 
@@ -36,21 +33,7 @@ def ctx(tmp_path: Path) -> Context:
     model = onnx.parser.parse_model(text)
     for node in model.graph.node:
         node.name = node.output[0]
-    onnx.save(model, tmp_path / "model.onnx")
-    np.savez(tmp_path / "inputs.npz", x=ROWS)
-    plugins = load_plugins(third_party=False)
-    request = CaseRequest(
-        tmp_path / "model.onnx",
-        BuildOptions("fp16"),
-        candidate="emulator",
-        inputs=tmp_path / "inputs.npz",
-        builds=1,
-    )
-    prepared = prepare(request, plugins)
-    session = Session(tmp_path / "session", InProcess(tmp_path / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Context(session, prepared.case, plugins)
+    return context(tmp_path, model, "emulator", load_plugins(third_party=False), x=ROWS)
 
 
 def errors(seen: Observation) -> dict[str, tuple[str, float]]:

@@ -12,7 +12,7 @@ import typer
 
 from trtdebug.api.refusals import refuse_no_engine
 from trtdebug.cli.console import say, say_json, say_table
-from trtdebug.cli.errors import UNTESTABLE, show, user_errors
+from trtdebug.cli.errors import UNTESTABLE, show, user_errors, writing
 from trtdebug.cli.inspect_engine import unloadable
 from trtdebug.cli.opening import need_reference, opened
 from trtdebug.cli.options import CaseOptions, with_options
@@ -103,12 +103,8 @@ def _write_csv(table: Table, path: Path | None) -> None:
     if path == _STDOUT:
         sys.stdout.write(layer_csv(table.rows))
     elif path is not None:
-        try:
+        with writing(path, "--csv"):
             write_text(path, layer_csv(table.rows))
-        except OSError as error:
-            raise UserError(
-                f"{path} cannot be written: {error.strerror or error}.", "Name another file with --csv."
-            ) from error
 
 
 _HEAD = ("propagated", "local", "max abs", "NaN/Inf", "op", "tensor", "what is wrong")

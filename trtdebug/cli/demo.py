@@ -12,7 +12,7 @@ import typer
 from trtdebug.api.refusals import refuse_foreign
 from trtdebug.cli.console import say
 from trtdebug.cli.diagnose import diagnose
-from trtdebug.cli.errors import user_errors
+from trtdebug.cli.errors import user_errors, writing
 from trtdebug.cli.opening import opened
 from trtdebug.cli.options import CaseOptions
 from trtdebug.core.errors import UserError
@@ -72,12 +72,8 @@ def _build(sample: Path) -> onnx.ModelProto:
 def _write(model: onnx.ModelProto, path: Path) -> None:
     from trtdebug.graph.load import save_model
 
-    try:
+    with writing(path, "--save"):
         save_model(model, path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error}.", "Choose another --save."
-        ) from error
     say(f"wrote {path} ({len(model.graph.node)} nodes)")
 
 

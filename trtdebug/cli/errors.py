@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -26,6 +28,18 @@ _OF_THE_PLACE = dict.fromkeys(
 ) | {errno.EISDIR: "A file belongs there: move the folder away, or choose another place."}
 """What the system says where a file may not be read or written, or the disk is full, no error of ours; and a hint."""
 USAGE, INTERNAL, UNTESTABLE, INTERRUPTED = 2, 3, 4, 130
+
+
+@contextlib.contextmanager
+def writing(path: Path, option: str) -> Iterator[None]:
+    """Within, a file is written that the user named by an option. Raises `UserError` where the system refuses."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            f"{path} cannot be written: {reason}.", f"Name another file with {option}."
+        ) from error
 
 
 def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from trtdebug.cli.console import say, say_report
-from trtdebug.cli.errors import user_errors
+from trtdebug.cli.errors import user_errors, writing
 from trtdebug.cli.plugins import load
 from trtdebug.cli.sessions import SessionFolder, chosen_session
 from trtdebug.core.errors import UserError
@@ -79,9 +79,5 @@ def _write(path: Path, text: str) -> None:
 
     if path.is_dir():
         raise UserError(f"{path} is a folder.", "Name a file with --out.")
-    try:
+    with writing(path, "--out"):
         write_text(path, text)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error}.", "Name another file with --out."
-        ) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from trtdebug.cli.console import say
-from trtdebug.cli.errors import user_errors
+from trtdebug.cli.errors import user_errors, writing
 from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,12 +68,8 @@ def view(
 def _write(model: onnx.ModelProto, path: Path) -> None:
     from trtdebug.graph.load import save_model
 
-    try:
+    with writing(path, "--output"):
         save_model(model, path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error}.", "Name another file with --output."
-        ) from error
 
 
 def _netron() -> Any:

@@ -93,9 +93,8 @@ def _raise_at_the_next_line(
     frame: FrameType | None, ours: Collection[FrameType], ways_out: Collection[str]
 ) -> None:
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        if (
-            event == "line" and frame.f_globals.get("__name__") not in ways_out
-        ):  # one raise ends the tracing: not for the exception that is on its way
+        # one raise ends the tracing: not for the exception that is on its way
+        if event == "line" and frame.f_globals.get("__name__") not in ways_out:
             raise TookTooLong
         return trace
 

@@ -87,14 +87,14 @@ def _meaning(
     node: onnx.NodeProto, types: Mapping[str, TensorType | None], constants: Mapping[str, onnx.TensorProto]
 ) -> Hashable | None:
     """Equal for nodes that compute the same; None for a node that stands for itself only."""
-    if any(True for _ in bodies(node)):
+    if next(bodies(node), None) is not None:
         return None
     inputs: list[Hashable] = []
     for tensor in node.input:
         type_ = types.get(tensor)
         if tensor in constants:
             inputs.append(_content(constants[tensor]))
-        elif type_ is not None and type_.is_float and None not in (type_.shape or (None,)):
+        elif type_ is not None and type_.is_float and type_.shape is not None and None not in type_.shape:
             inputs.append((type_, list(node.input).index(tensor)))  # x * x is not x * y
         elif tensor:
             return None

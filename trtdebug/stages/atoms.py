@@ -5,6 +5,7 @@ A builder that has fused a convolution with the ReLU behind it rarely gives the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,11 +56,8 @@ class Atoms:
 def fused_layers(engine: EngineInfo | None) -> tuple[tuple[str, ...], ...]:
     """Nodes of each layer that computes several, and no node of another such layer."""
     layers = [x.nodes for x in engine.layers if 1 < len(x.nodes) <= _LARGEST] if engine is not None else []
-    found: list[tuple[str, ...]] = []
-    for number, layer in enumerate(layers):
-        if not any(set(layer) & set(other) for other in (*layers[:number], *layers[number + 1 :])):
-            found.append(layer)
-    return tuple(found)
+    times = Counter(node for layer in layers for node in layer)
+    return tuple(layer for layer in layers if all(times[node] == 1 for node in layer))
 
 
 def whole_within(layers: Iterable[tuple[str, ...]], nodes: Collection[str]) -> tuple[tuple[str, ...], ...]:
