@@ -1,9 +1,10 @@
-"""On a GPU: seconds until TensorRT has its first builder, and its first build, by what is set before it starts.
+"""On a GPU: seconds until TensorRT has its first builder, and its first build, by how it gets its memory.
 
     python bench/gpu/start.py [--times 2]
 
 TensorRT 8.6 unpacks 3 GB of kernels when it makes its first builder. That is most of what a short session takes, so it
-matters how its memory is had (trtdebug/session/child.py). Nothing else should run on the machine.
+matters how its memory is had (trtdebug/session/child.py, trtdebug/backends/tensorrt/heap.py). Nothing else should run
+on the machine. Variants take turns, some seconds apart: what a process frees is new memory again only a while later.
 """
 
 from __future__ import annotations
@@ -12,45 +13,58 @@ import argparse
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 LARGE = "glibc.malloc.hugetlb=1"
-HEAP = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864"
-"""What glibc comes to by itself where blocks of 32 MB were freed: smaller ones lie in the heap, with large pages."""
-GROWN = "glibc.malloc.top_pad=16777216"
-VARIANTS: dict[str, tuple[str, str]] = {
-    "nothing": ("", ""),
-    "large pages": (LARGE, ""),
-    "large pages, heap": (f"{LARGE}:{HEAP}", ""),
-    "large pages, heap grown by 16 MB": (f"{LARGE}:{HEAP}:{GROWN}", ""),
-    "heap grown by 16 MB": (f"{HEAP}:{GROWN}", ""),
-    "large pages, CUDA context beside": (LARGE, "context"),
-    "large pages, heap grown, context beside": (f"{LARGE}:{HEAP}:{GROWN}", "context"),
+VARIANTS: dict[str, tuple[str, int]] = {
+    "nothing": ("", 0),
+    "large pages": (LARGE, 0),
+    "filled heap": ("", 3 << 30),
+    "large pages, filled heap": (LARGE, 3 << 30),
+    "large pages, filled heap of 5 GB": (LARGE, 5 << 30),
 }
-"""GLIBC_TUNABLES, and whether a thread makes the CUDA context meanwhile."""
+"""GLIBC_TUNABLES, and bytes of heap that threads fill ahead."""
+APART = 5.0  # seconds
 
 START = """
-import sys, threading, time
+import resource, sys, time
+from contextlib import nullcontext
+from pathlib import Path
+from trtdebug.backends.tensorrt.heap import filled_heap
+
+def used():
+    now = resource.getrusage(resource.RUSAGE_SELF)
+    return now.ru_utime, now.ru_stime, now.ru_minflt
+
+size = int(sys.argv[1])
 started = time.perf_counter()
-if "context" in sys.argv:
-    def context():
-        import ctypes
-        cuda, device, made = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(), ctypes.c_void_p()
-        assert not cuda.cuInit(0)
-        assert not cuda.cuDeviceGet(ctypes.byref(device), 0)
-        assert not cuda.cuDevicePrimaryCtxRetain(ctypes.byref(made), device)
-    threading.Thread(target=context).start()
-import tensorrt as trt
-imported = time.perf_counter()
-logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
-builder = trt.Builder(logger)
+with filled_heap(size) if size else nullcontext():
+    filled = time.perf_counter()
+    import tensorrt as trt
+    logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
+    before = used()
+    builder = trt.Builder(logger)
+    after = used()
 ready = time.perf_counter()
+maps, at = {}, ""
+for line in Path("/proc/self/smaps").read_text().splitlines():
+    words = line.split()
+    if not words[0].endswith(":"):
+        at = "heap" if words[-1] == "[heap]" else "mapped" if len(words) == 5 else "files"
+    elif words[0] == "Anonymous:":
+        maps[at] = maps.get(at, 0) + int(words[1]) // 1024
 explicit = trt.NetworkDefinitionCreationFlag.__members__.get("EXPLICIT_BATCH")
 network = builder.create_network(1 << int(explicit) if explicit is not None else 0)
 x = network.add_input("x", trt.float32, (64, 256))
 network.mark_output(network.add_softmax(network.add_unary(x, trt.UnaryOperation.ABS).get_output(0)).get_output(0))
+building = time.perf_counter()
 assert builder.build_serialized_network(network, builder.create_builder_config()) is not None
 built = time.perf_counter()
-print(imported - started, ready - imported, built - ready)
+user, system, faults = (b - a for a, b in zip(before, after))
+print(f"{filled - started:6.2f} {ready - filled:9.2f} {user:6.2f} {system:8.2f} {faults:7} {built - building:7.2f}")
+print("  MB:", maps, end=" ")
 """
 
 
@@ -58,18 +72,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--times", type=int, default=2)
     asked = parser.parse_args()
-    print(f"{'import s':>8} {'builder s':>9} {'build s':>8}  with")
+    print("fill s builder s user s system s  faults build s; with")
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     for number in range(asked.times):
-        for name, (tunables, context) in VARIANTS.items():
+        for name, (tunables, size) in VARIANTS.items():
+            time.sleep(APART)
             done = subprocess.run(
-                [sys.executable, "-c", START, context],
-                env={**os.environ, "GLIBC_TUNABLES": tunables},
+                [sys.executable, "-c", START, str(size)],
+                env={**os.environ, "GLIBC_TUNABLES": tunables, "PYTHONPATH": path},
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,
             )
-            imported, builder, build = map(float, done.stdout.split())
-            print(f"{imported:>8.2f} {builder:>9.2f} {build:>8.2f}  {name} ({number + 1})", flush=True)
+            print(done.stdout.strip(), f"{name} ({number + 1})", flush=True)
 
 
 if __name__ == "__main__":

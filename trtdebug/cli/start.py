@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from trtdebug.cli.early import start_early
@@ -20,5 +21,6 @@ def main() -> None:
             run()
         finally:
             end_waiting()
+            gc.freeze()  # else Python looks through all there is once more at its end: a tenth of a second
     except KeyboardInterrupt:  # before a command had begun
         sys.exit(_INTERRUPTED)
