@@ -1,4 +1,4 @@
-"""On a GPU: seconds until TensorRT has its first builder, and its first build, by how it gets its memory.
+"""On a GPU: what TensorRT's first builder and first builds take, by how the process gets its memory.
 
     python bench/gpu/start.py [--times 2]
 
@@ -13,58 +13,68 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGE = "glibc.malloc.hugetlb=1"
-VARIANTS: dict[str, tuple[str, int]] = {
-    "nothing": ("", 0),
-    "large pages": (LARGE, 0),
-    "filled heap": ("", 3 << 30),
-    "large pages, filled heap": (LARGE, 3 << 30),
-    "large pages, filled heap of 5 GB": (LARGE, 5 << 30),
+VARIANTS: dict[str, tuple[str, int, str]] = {
+    "nothing": ("", 0, ""),
+    "large pages": (LARGE, 0, ""),
+    "large pages, filled heap": (LARGE, 3 << 30, ""),
+    "large pages, filled heap that keeps what is freed": (LARGE, 5 << 30, "keep"),
 }
-"""GLIBC_TUNABLES, and bytes of heap that threads fill ahead."""
+"""GLIBC_TUNABLES, bytes of heap that threads fill ahead, and whether it stays so."""
 APART = 5.0  # seconds
 
 START = """
 import resource, sys, time
-from contextlib import nullcontext
 from pathlib import Path
 from trtdebug.backends.tensorrt.heap import filled_heap
 
 def used():
     now = resource.getrusage(resource.RUSAGE_SELF)
-    return now.ru_utime, now.ru_stime, now.ru_minflt
+    return time.perf_counter(), now.ru_utime, now.ru_stime, now.ru_minflt
 
-size = int(sys.argv[1])
-started = time.perf_counter()
-with filled_heap(size) if size else nullcontext():
-    filled = time.perf_counter()
-    import tensorrt as trt
-    logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
-    before = used()
-    builder = trt.Builder(logger)
-    after = used()
-ready = time.perf_counter()
-maps, at = {}, ""
+def tell(what, before):
+    wall, user, system, faults = (b - a for a, b in zip(before, used()))
+    print(f"  {what:28} {wall:6.2f} {user:7.2f} {system:7.2f} {faults:8}", flush=True)
+
+model, size, keep = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+before = used()
+heap = filled_heap(size)
+if size:
+    heap.__enter__()
+tell("heap filled", before)
+before = used()
+import tensorrt as trt
+logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
+tell("tensorrt imported", before)
+before = used()
+builder = trt.Builder(logger)
+tell("builder", before)
+if size and not keep:
+    heap.__exit__(None, None, None)
+held = {}
 for line in Path("/proc/self/smaps").read_text().splitlines():
     words = line.split()
     if not words[0].endswith(":"):
-        at = "heap" if words[-1] == "[heap]" else "mapped" if len(words) == 5 else "files"
+        kind = "heap" if words[-1] == "[heap]" else "mapped" if len(words) == 5 else "files"
     elif words[0] == "Anonymous:":
-        maps[at] = maps.get(at, 0) + int(words[1]) // 1024
+        held[kind] = held.get(kind, 0) + int(words[1]) // 1024
+print("  MB of its own, by kind of mapping:", held)
 explicit = trt.NetworkDefinitionCreationFlag.__members__.get("EXPLICIT_BATCH")
-network = builder.create_network(1 << int(explicit) if explicit is not None else 0)
-x = network.add_input("x", trt.float32, (64, 256))
-network.mark_output(network.add_softmax(network.add_unary(x, trt.UnaryOperation.ABS).get_output(0)).get_output(0))
-building = time.perf_counter()
-assert builder.build_serialized_network(network, builder.create_builder_config()) is not None
-built = time.perf_counter()
-user, system, faults = (b - a for a, b in zip(before, after))
-print(f"{filled - started:6.2f} {ready - filled:9.2f} {user:6.2f} {system:8.2f} {faults:7} {built - building:7.2f}")
-print("  MB:", maps, end=" ")
+for number in range(3):
+    before = used()
+    network = builder.create_network(1 << int(explicit) if explicit is not None else 0)
+    parser = trt.OnnxParser(network, logger)
+    assert parser.parse_from_file(model)
+    config = builder.create_builder_config()
+    config.set_flag(trt.BuilderFlag.FP16)
+    config.builder_optimization_level = 0
+    assert builder.build_serialized_network(network, config) is not None
+    tell(f"build {number + 1}", before)
 """
 
 
@@ -72,19 +82,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--times", type=int, default=2)
     asked = parser.parse_args()
-    print("fill s builder s user s system s  faults build s; with")
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    for number in range(asked.times):
-        for name, (tunables, size) in VARIANTS.items():
-            time.sleep(APART)
-            done = subprocess.run(
-                [sys.executable, "-c", START, str(size)],
-                env={**os.environ, "GLIBC_TUNABLES": tunables, "PYTHONPATH": path},
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-            )
-            print(done.stdout.strip(), f"{name} ({number + 1})", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "attention.onnx"
+        subprocess.run([sys.executable, ROOT / "samples" / "attention.py", model], check=True)
+        for number in range(asked.times):
+            for name, (tunables, size, keep) in VARIANTS.items():
+                time.sleep(APART)
+                print(
+                    f"{name + f' ({number + 1})':52}\n{'wall s  user s  system s  page faults':>66}",
+                    flush=True,
+                )
+                subprocess.run(
+                    [sys.executable, "-c", START, model, str(size), keep],
+                    env={**os.environ, "GLIBC_TUNABLES": tunables, "PYTHONPATH": path},
+                    check=True,
+                )
 
 
 if __name__ == "__main__":
