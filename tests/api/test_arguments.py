@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
@@ -68,5 +69,5 @@ def test_no_option_of_the_command_line_is_missing() -> None:
 
 
 def test_every_argument_is_documented() -> None:
-    text = CaseArguments.__doc__ or ""
-    assert [n for n in CaseArguments.__annotations__ if f"\n        {n}: " not in text] == []
+    text = inspect.getdoc(CaseArguments) or ""
+    assert [n for n in CaseArguments.__annotations__ if f"\n    {n}: " not in text] == []
