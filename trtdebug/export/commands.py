@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from trtdebug.backends.tensorrt.knobs import KNOBS
-from trtdebug.backends.tensorrt.source_flags import polygraphy_sources, trtexec_sources
-from trtdebug.core.case import Shape
+from trtdebug.backends.tensorrt.polygraphy_flags import has_sources_flag, polygraphy_flags
+from trtdebug.backends.tensorrt.source_flags import trtexec_sources
+from trtdebug.backends.tensorrt.trtexec_flags import TYPED, WEAK, trtexec_flags
+from trtdebug.core.case import BuildOptions
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
 from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.export.manifest import FixManifest
-from trtdebug.graph.shapes import format_polygraphy, format_trtexec
 from trtdebug.scripts.words import shell_word
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
 _TRTEXEC_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources", "build_route"))
 _POLYGRAPHY_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources"))
 """Knobs that the command lines have a flag for; Polygraphy's list of preview features is a whole one."""
-_WEAK, _TYPED = "10.0", "11.0"
-"""Versions that stand for those whose precisions are flags, and those that read them from the model."""
 
 
 def trtexec_text(manifest: FixManifest) -> str:
@@ -63,10 +62,10 @@ def _strong(manifest: FixManifest) -> list[str]:
     if beyond:
         return [f"# none: {beyond}"]
     own = _knobs(manifest).get("tactic_sources")
-    before = trtexec_sources(own, _WEAK) if own else ""
+    before = trtexec_sources(own, WEAK) if own else ""
     told = (
         [f"# On 9 and 10 with --tacticSources={before}."]
-        if own and before != trtexec_sources(own, _TYPED)
+        if own and before != trtexec_sources(own, TYPED)
         else []
     )
     return [*told, _shell("trtexec", _common(manifest, typed=True))]
@@ -88,55 +87,29 @@ def _beyond_trtexec(manifest: FixManifest, typed: bool = False) -> str:
 
 
 def _common(manifest: FixManifest, typed: bool) -> list[str]:
-    knobs, settings = _knobs(manifest), _Settings.of(manifest)
-    own = manifest.typed if typed and manifest.typed else manifest.model
+    knobs, own = _knobs(manifest), manifest.typed if typed and manifest.typed else manifest.model
     words = [f"--onnx={own or manifest.case.candidate_model or manifest.case.model}"]
-    words += ["--saveEngine=model.engine"]
-    for flag in ("min", "opt", "max") if manifest.dynamic else ():
-        words.append(f"--{flag}Shapes={format_trtexec(_shapes(manifest, flag))}")
-    if not settings.tf32:
-        words.append("--noTF32")
-    if settings.level is not None:
-        words.append(f"--builderOptimizationLevel={settings.level}")
-    if settings.workspace is not None:
-        words.append(f"--memPoolSize=workspace:{settings.workspace / 2**20:g}")  # MiB
-    sources = (
-        trtexec_sources(knobs["tactic_sources"], _TYPED if typed else _WEAK)
-        if "tactic_sources" in knobs
-        else ""
-    )
-    if sources:
-        words.append(f"--tacticSources={sources}")
+    words += ["--saveEngine=model.engine", *trtexec_flags(_options(manifest), TYPED if typed else WEAK)]
     if "build_route" in knobs:
         words.append(f"--setBuildRoute={knobs['build_route']}")
     if manifest.calibration and not typed:
         words.append(f"--calib={manifest.calibration}")
-    return [*words, *(f"--staticPlugins={library}" for library in manifest.case.options.plugins)]
+    return words
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """Switches as the fix leaves them; None = the builder's default. `workspace`: bytes."""
-
-    tf32: bool
-    level: int | None
-    workspace: int | None
-
-    @classmethod
-    def of(cls, manifest: FixManifest) -> _Settings:
-        options, knobs = manifest.case.options, _knobs(manifest)
-        level = knobs.get("optimization_level", options.optimization_level)
-        workspace = knobs.get("workspace", options.workspace)
-        return cls(
-            tf32=knobs.get("tf32", "on" if options.tf32 else "off") == "on",
-            level=None if level is None else int(level),
-            workspace=None if workspace is None else int(workspace),
-        )
-
-
-def _shapes(manifest: FixManifest, which: str) -> dict[str, Shape]:
-    """The smallest ("min"), tuned-for ("opt") or largest ("max") shape of each dynamic input."""
-    return {name: getattr(manifest.profiles[name], which) for name in manifest.dynamic}
+def _options(manifest: FixManifest) -> BuildOptions:
+    """The build options as the fix leaves them, and the shapes that the folder's model leaves open."""
+    options, knobs = manifest.case.options, _knobs(manifest)
+    level = knobs.get("optimization_level", options.optimization_level)
+    workspace = knobs.get("workspace", options.workspace)
+    return replace(
+        options,
+        tf32=knobs.get("tf32", "on" if options.tf32 else "off") == "on",
+        optimization_level=None if level is None else int(level),
+        workspace=None if workspace is None else int(workspace),
+        tactic_sources=knobs.get("tactic_sources"),
+        profiles={name: manifest.profiles[name] for name in manifest.dynamic},
+    )
 
 
 def _knobs(manifest: FixManifest) -> dict[str, str]:
@@ -165,37 +138,24 @@ def _beyond_polygraphy(manifest: FixManifest) -> str:
         return "the fix is about tactics, and there is no replay of them here"
     if ForcePrecision in kinds:
         return "it has no flag for forced precisions"
-    knobs = _knobs(manifest)
-    if "tactic_sources" in knobs and polygraphy_sources(knobs["tactic_sources"]) is None:
+    if not has_sources_flag(_options(manifest)):
         return "the tactic sources are not written as a flag: it lists those to use, and the default differs by version"
-    unsaid = sorted(knobs.keys() - _POLYGRAPHY_KNOBS)
+    unsaid = sorted(_knobs(manifest).keys() - _POLYGRAPHY_KNOBS)
     return f"the knob {unsaid[0]} of the fix is not written as a flag" if unsaid else ""
 
 
 def _polygraphy_command(manifest: FixManifest) -> str:
-    options, knobs, settings = manifest.case.options, _knobs(manifest), _Settings.of(manifest)
     model = manifest.model or manifest.case.candidate_model or manifest.case.model
     words = [model, "-o", "model.engine", "--trt-npps", CONSTRAINTS_SCRIPT]
     if manifest.pins:
         words += ["--precision-constraints=obey"]
-    if options.precision != "fp32":
-        words.append(f"--{options.precision}")
-    if settings.tf32:
-        words.append("--tf32")
-    if settings.level is not None:
-        words.append(f"--builder-optimization-level={settings.level}")
-    if settings.workspace is not None:
-        words.append(f"--pool-limit=workspace:{settings.workspace}")
-    if "tactic_sources" in knobs:
-        words += ["--tactic-sources", *(polygraphy_sources(knobs["tactic_sources"]) or ())]
+    if manifest.case.options.precision != "fp32":
+        words.append(f"--{manifest.case.options.precision}")
+    words += polygraphy_flags(_options(manifest))
     if manifest.calibration:
         words.append(f"--calibration-cache={manifest.calibration}")
-    for flag in ("min", "opt", "max") if manifest.dynamic else ():
-        words += [f"--trt-{flag}-shapes", *format_polygraphy(_shapes(manifest, flag))]
     if manifest.tactics:
         words.append(f"--load-tactics={manifest.tactics}")
-    if options.plugins:
-        words += ["--plugins", *options.plugins]
     return _shell("polygraphy convert", words)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trtdebug.backends.tensorrt.source_flags import polygraphy_sources
-from trtdebug.core.case import Shape
-from trtdebug.graph.shapes import format_polygraphy, format_trtexec
-from trtdebug.repro.commands import TYPED, WEAK, shell, trtexec_source_flags
+from trtdebug.backends.tensorrt.polygraphy_flags import has_sources_flag, polygraphy_flags
+from trtdebug.backends.tensorrt.trtexec_flags import TYPED, WEAK, trtexec_flags
+from trtdebug.repro.commands import shell
 from trtdebug.repro.manifest import Manifest
 from trtdebug.repro.text import code
 from trtdebug.scripts.words import shell_word
@@ -40,22 +39,9 @@ def polygraphy_build_command(manifest: Manifest, outputs: Sequence[str]) -> str:
     Args:
         outputs: the model's own, which Polygraphy wants to be told, too.
     """
-    options, profiles = manifest.options, manifest.options.profiles
     words = [manifest.model, f"--output={_ENGINE}", *(f"--{p}" for p in _precisions(manifest))]
-    if options.tf32:
-        words.append("--tf32")
-    if options.optimization_level is not None:
-        words.append(f"--builder-optimization-level={options.optimization_level}")
-    if options.workspace is not None:
-        words.append(f"--pool-limit=workspace:{options.workspace}")
-    if options.tactic_sources is not None:
-        words += ["--tactic-sources", *(polygraphy_sources(options.tactic_sources) or ())]
-    for which in ("min", "opt", "max") if profiles else ():
-        shapes: dict[str, Shape] = {name: getattr(p, which) for name, p in profiles.items()}
-        words += [f"--trt-{which}-shapes", *format_polygraphy(shapes)]
-    if options.plugins:
-        words += ["--plugins", *options.plugins]
-    marked = dict.fromkeys((*outputs, *options.marks))
+    words += polygraphy_flags(manifest.options)
+    marked = dict.fromkeys((*outputs, *manifest.options.marks))
     return shell("polygraphy convert", [*words, "--trt-outputs", *marked])
 
 
@@ -74,8 +60,7 @@ def beyond_polygraphy(manifest: Manifest, outputs: Sequence[str]) -> str:
     pattern = next((t for t in (*outputs, *manifest.options.marks) if set(_PATTERNS) & set(t)), None)
     if pattern is not None:
         return f"it takes names with {' '.join(_PATTERNS)} for patterns, such as {code(pattern)}"
-    sources = manifest.options.tactic_sources
-    if sources is not None and polygraphy_sources(sources) is None:
+    if not has_sources_flag(manifest.options):
         return "its --tactic-sources lists those to use, and which are on by default differs by version"
     return ""
 
@@ -128,16 +113,4 @@ def _precisions(manifest: Manifest) -> list[str]:
 
 
 def _trtexec(manifest: Manifest, version: str) -> list[str]:
-    options, words = manifest.options, list[str]()
-    for which in ("min", "opt", "max") if options.profiles else ():
-        shapes: dict[str, Shape] = {name: getattr(p, which) for name, p in options.profiles.items()}
-        words.append(f"--{which}Shapes={format_trtexec(shapes)}")
-    if not options.tf32:
-        words.append("--noTF32")
-    if options.optimization_level is not None:
-        words.append(f"--builderOptimizationLevel={options.optimization_level}")
-    if options.workspace is not None:
-        words.append(f"--memPoolSize=workspace:{options.workspace / 2**20:g}")  # MiB
-    words += trtexec_source_flags(manifest, version)
-    words += [f"--staticPlugins={library}" for library in options.plugins]
-    return [*words, "--skipInference"]
+    return [*trtexec_flags(manifest.options, version), "--skipInference"]

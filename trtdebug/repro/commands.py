@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from trtdebug.backends.tensorrt.source_flags import polygraphy_sources, trtexec_sources
+from trtdebug.backends.tensorrt.polygraphy_flags import has_sources_flag, polygraphy_flags
+from trtdebug.backends.tensorrt.trtexec_flags import TYPED, WEAK, trtexec_flags
 from trtdebug.repro.manifest import Manifest
 from trtdebug.scripts.words import shell_word
 
@@ -15,9 +16,6 @@ POLYGRAPHY_INPUTS, POLYGRAPHY_OUTPUTS = "inputs.json", "outputs.json"
 TRTEXEC_SCRIPT, POLYGRAPHY_SCRIPT = "trtexec.sh", "polygraphy.sh"
 TRTEXEC_MADE, POLYGRAPHY_MADE = "trtexec-outputs.json", "polygraphy-outputs.json"
 """What these scripts leave behind."""
-
-WEAK, TYPED = "10.0", "11.0"
-"""Versions that stand for those whose precisions are flags, and those that read them from the model."""
 
 _POLYGRAPHY_TYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
@@ -51,18 +49,9 @@ def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[s
         floats: the nodes that can have a precision.
         rms: root mean square of each expected output.
     """
-    words = [manifest.model, "--trt", *_polygraphy_files(manifest, rms)]
-    if manifest.options.tf32:
-        words.append("--tf32")
-    if manifest.options.optimization_level is not None:
-        words.append(f"--builder-optimization-level={manifest.options.optimization_level}")
-    if manifest.options.tactic_sources is not None:
-        sources = polygraphy_sources(manifest.options.tactic_sources)
-        if sources is None:
-            return None
-        words += ["--tactic-sources", *sources]
-    if manifest.options.plugins:
-        words += ["--plugins", *manifest.options.plugins]
+    if not has_sources_flag(manifest.options):
+        return None
+    words = [manifest.model, "--trt", *_polygraphy_files(manifest, rms), *polygraphy_flags(manifest.options)]
     if manifest.precision in _POLYGRAPHY_TYPES:
         low = _POLYGRAPHY_TYPES[manifest.precision]
         words += [f"--{manifest.precision}", "--precision-constraints=obey", "--layer-precisions"]
@@ -103,20 +92,8 @@ def _trtexec_options(manifest: Manifest, version: str) -> list[str]:
     if manifest.inputs:
         feeds = ",".join(f"{_trtexec_name(tensor.name)}:{tensor.raw}" for tensor in manifest.inputs)
         words.append(f"--loadInputs={feeds}")
-    if not manifest.options.tf32:
-        words.append("--noTF32")
-    if manifest.options.optimization_level is not None:
-        words.append(f"--builderOptimizationLevel={manifest.options.optimization_level}")
-    words += trtexec_source_flags(manifest, version)
-    words += [f"--staticPlugins={library}" for library in manifest.options.plugins]
+    words += trtexec_flags(manifest.options, version)
     return [*words, "--dumpOutput", f"--exportOutput={TRTEXEC_MADE}"]
-
-
-def trtexec_source_flags(manifest: Manifest, version: str) -> list[str]:
-    """The flag for the user's tactic sources, if there is anything to say in this version."""
-    given = manifest.options.tactic_sources
-    sources = trtexec_sources(given, version) if given is not None else ""
-    return [f"--tacticSources={sources}"] if sources else []
 
 
 def _trtexec_name(name: str) -> str:
