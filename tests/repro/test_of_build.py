@@ -24,14 +24,14 @@ from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
 from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
-# onnxruntime loads no model with an operator that it does not know
-UNKNOWN = "g (float[2] x) => (float[2] y) <float[2] b> { a = Relu(x) b = my.Odd(a) y = Neg(b) }"
+# onnxruntime has no kernel for this operator in FP64
+UNSUPPORTED = "g (double[2] x) => (double[2] y) <double[2] b> { a = Relu(x) b = Sinh(a) y = Neg(b) }"
 
 
 @pytest.fixture
 def unbuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diagnosis:
     monkeypatch.setattr(OnnxruntimeBackend, "stands_in", False)  # here it is the builder
-    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17, "my" : 1]> {UNKNOWN}')
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {UNSUPPORTED}')
     onnx.save(model, tmp_path / "model.onnx")
     plugins = PluginManager.load(builtins=BUILTINS, third_party=False)
     prepared = prepare(CaseRequest(tmp_path / "model.onnx", candidate="onnxruntime"), plugins)
@@ -44,7 +44,7 @@ def test_it_shows_the_same_failure_in_a_fresh_process(unbuilt: Diagnosis) -> Non
     assert unbuilt.repro is not None
     assert unbuilt.repro.verified, unbuilt.repro.note
     folder = Path(unbuilt.repro.path)
-    assert [n.op_type for n in onnx.load(folder / "model.onnx").graph.node] == ["Odd"]
+    assert [n.op_type for n in onnx.load(folder / "model.onnx").graph.node] == ["Sinh"]
     readme = (folder / "README.md").read_text()
     assert "There are no recorded inputs for the piece: the reference cannot run" in readme
     assert "trtexec \\\n    --onnx=model.onnx" in readme
@@ -79,6 +79,20 @@ def test_another_error_than_that_of_the_search_is_no_proof(
     result = reproduce(folder, "tensorrt")
     assert result.exit == exit_code
     assert ("fails otherwise" in result.reason) == (exit_code == UNTESTABLE)
+
+
+def test_that_onnxruntime_does_not_load_it_either_is_no_proof(unbuilt: Diagnosis) -> None:
+    assert unbuilt.repro is not None
+    folder = Path(unbuilt.repro.path)
+    manifest = json.loads((folder / "repro.json").read_text())
+    manifest["candidate"] = "tensorrt"
+    manifest["build_errors"] = [
+        asdict(BuildError("parse", "no importer", "UNSUPPORTED_NODE", operator="Sinh"))
+    ]
+    (folder / "repro.json").write_text(json.dumps(manifest))
+    result = reproduce(folder, "onnxruntime")
+    assert result.exit == UNTESTABLE
+    assert result.reason.startswith("it fails otherwise: onnxruntime cannot load the model")
 
 
 def test_recorded_inputs_lie_beside_it(tmp_path: Path) -> None:
@@ -116,9 +130,9 @@ def test_anonymised_it_is_not_built_either_and_says_no_name(unbuilt: Diagnosis, 
     text = (tmp_path / "anonymous" / "repro.json").read_text()
     manifest = json.loads(text)
     assert manifest["anonymised"]
-    assert not {"n_a", "n_b", "a", "b", "Odd_0"} & {*manifest["names"], *manifest["nodes"]}
+    assert not {"n_a", "n_b", "a", "b", "Sinh_0"} & {*manifest["names"], *manifest["nodes"]}
     model = onnx.load(tmp_path / "anonymous" / "model.onnx")
-    assert [n.op_type for n in model.graph.node] == ["Odd"]
+    assert [n.op_type for n in model.graph.node] == ["Sinh"]
     assert set(manifest["names"]) == {n.name for n in model.graph.node} | {
         t for n in model.graph.node for t in (*n.input, *n.output)
     }

@@ -192,15 +192,10 @@ def _keys(errors: Iterable[BuildError], names: frozenset[str]) -> frozenset[str]
 # --- the command --------------------------------------------------------------------------------------------
 
 BACKENDS: dict[str, Callable[[Path, Mapping[str, Any]], Built]] = {
-    "emulator": build_onnxruntime,
     "onnxruntime": build_onnxruntime,
     "tensorrt": build_tensorrt,
     "tensorrt-rtx": build_rtx,
 }
-
-
-RETOLD = ("emulator", "onnxruntime")
-"""Backends whose errors repro.json has in other words, so that any error of theirs counts."""
 
 
 def reproduce(folder: Path, backend: str | None = None, log: Path | None = None) -> BuildResult:
@@ -232,7 +227,7 @@ def reproduce(folder: Path, backend: str | None = None, log: Path | None = None)
     wanted = _keys((BuildError(**error) for error in manifest["build_errors"]), names)
     said = "; ".join(filter(None, (f"{e.operator} {e.code}".strip() for e in errors[:1])))
     reason = f"{said}: {errors[0].message}" if said else errors[0].message
-    if chosen in RETOLD or wanted & _keys(errors, names):
+    if wanted & _keys(errors, names):
         return BuildResult(SHOWS, chosen, BUILD_FAILURE, reason, version, errors)
     return BuildResult(
         UNTESTABLE, chosen, reason=f"it fails otherwise: {reason}", version=version, errors=errors
