@@ -58,7 +58,7 @@ def parsed(command: str) -> CaseOptions:
     "arguments", [{}, ALL, {"bf16": True, "mark": "all"}, {"int8": True, "val_range": (0, 2), "atol": 1}]
 )
 def test_the_command_line_of_a_case_is_the_same_case(arguments: dict[str, object]) -> None:
-    request = request_of(MODEL, as_options(arguments), no_config=True)
+    request = request_of(MODEL, as_options(arguments), ("--no-config",))
     assert replace(parsed(request.command).request(), command=request.command) == request
 
 

@@ -27,6 +27,8 @@ from trtdebug.stages.context import Progress
 
 TellProgress = Callable[[Progress], None]
 
+_NO_CONFIG = ("--no-config",)
+"""The Python API reads no config file; the command that repeats the case must not read one either."""
 _MODELS = "the path of an ONNX file, or an onnx.ModelProto (onnx.load_model_from_string makes one of bytes)"
 
 
@@ -79,7 +81,7 @@ def opened_case(
         known = path.is_file() and wants_tensorrt(options.get("candidate", "auto"))
         ahead = options.get("reference", "onnxruntime") if known else None
         with opened(
-            lambda: request_of(path, options, no_config=True), place, load_plugins(), watch, ahead
+            lambda: request_of(path, options, _NO_CONFIG), place, load_plugins(), watch, ahead
         ) as case:
             begun()
             yield case

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from trtdebug.core.intervention import EVERY_TENSOR
 from trtdebug.stages.preflight import CaseRequest
 
 
-def request_of(model: Path, options: Mapping[str, Any], no_config: bool = False) -> CaseRequest:
+def request_of(model: Path, options: Mapping[str, Any], before: Sequence[str] = ()) -> CaseRequest:
     """The request of these options.
 
     Args:
         options: by the names and with the values of `trtdebug.cli.options.CaseOptions`; what is left out, or None,
             has its default. Names that do not concern the case are passed over.
-        no_config: no config file was read, so that the command that repeats the case must not read one either.
+        before: options of `trtdebug` itself, which stand before `run` in the command that repeats the case.
 
     Raises:
         UserError: options that exclude each other, or a value that is none.
@@ -55,7 +55,7 @@ def request_of(model: Path, options: Mapping[str, Any], no_config: bool = False)
         seed=take("seed", 0),
         builds=take("builds", 2),
         fix_builds=take("fix_builds", 2),
-        command=command_line(model, given, no_config),
+        command=command_line(model, given, before),
         max_memory=take("max_memory"),
         good_tactics=take("good_tactics"),
         localizer=take("localizer") or "",
@@ -66,9 +66,9 @@ RUNNING = ("timeout", "worker_memory", "executor", "gpus", "workers")
 _NOT_OF_THE_CASE = ("model", "session", *RUNNING, "max_memory", "json", "quiet")
 
 
-def command_line(model: Path, options: Mapping[str, Any], no_config: bool) -> str:
+def command_line(model: Path, options: Mapping[str, Any], before: Sequence[str]) -> str:
     """`trtdebug run MODEL ...`, which repeats the case in a new session; a list repeats its option."""
-    words = ["trtdebug", *(["--no-config"] if no_config else []), "run", str(model)]
+    words = ["trtdebug", *before, "run", str(model)]
     for name, value in options.items():
         if name in _NOT_OF_THE_CASE or value is None or value is False:
             continue

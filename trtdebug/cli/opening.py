@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from trtdebug.api import opening
 from trtdebug.api.opening import Opened
 from trtdebug.api.place import Place
 from trtdebug.api.refusals import refuse_engine
+from trtdebug.cli.again import again
 from trtdebug.cli.console import hush, watching
 from trtdebug.cli.errors import UNTESTABLE, show
 from trtdebug.cli.options import CaseOptions
@@ -84,7 +84,7 @@ def _resumable(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         hush()
-        sys.stderr.write(f"interrupted; resume with: trtdebug resume {shlex.quote(str(folder))}\n")
+        sys.stderr.write(f"interrupted; resume with: {again('resume', folder)}\n")
         raise
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, Union, get_args, get
 import typer
 
 from trtdebug.api.place import EXECUTOR, Place
-from trtdebug.cli import config, tolerances
+from trtdebug.cli import tolerances
+from trtdebug.cli.again import before_command
 from trtdebug.cli.limits import MaxMemory, WorkerMemory
 from trtdebug.cli.workers import ExecutorName, Gpus, Workers
 
@@ -215,7 +216,7 @@ class CaseOptions(RunningOptions):
         from trtdebug.api.request import request_of
 
         given = {o.name: getattr(self, o.name) for o in fields(self) if getattr(self, o.name) != o.default}
-        return request_of(self.model, given, config.ignored())
+        return request_of(self.model, given, before_command())
 
 
 @functools.cache

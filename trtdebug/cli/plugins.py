@@ -42,6 +42,12 @@ def choose(disabled: list[str], third_party: bool) -> None:
     _chosen.disabled, _chosen.third_party = tuple(names), third_party
 
 
+def left_out() -> list[str]:
+    """The options that `choose` took, as words of a command line."""
+    names = [word for name in _chosen.disabled for word in ("-p", f"no:{name}")]
+    return [*([] if _chosen.third_party else ["--no-plugins"]), *names]
+
+
 def load(required: bool = True) -> PluginManager:
     """The plugin manager for this invocation.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from trtdebug.cli.again import again
 from trtdebug.cli.console import say
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
@@ -82,9 +83,8 @@ def skip(
     after = before.without(given) if undo else before.more(given)
     store_skips(folder, after)
     Session(folder).journal.write("unskipped" if undo else "skipped", nodes=given.nodes, trials=given.trials)
-    say(
-        f"{len(after.nodes)} node(s) and {len(after.trials)} trial(s) are skipped; go on: trtdebug resume {folder}"
-    )
+    skipped = f"{len(after.nodes)} node(s) and {len(after.trials)} trial(s) are skipped"
+    say(f"{skipped}; go on: {again('resume', folder)}")
 
 
 def _skips(folder: Path, what: list[str]) -> Skips:

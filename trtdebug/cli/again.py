@@ -1,0 +1,17 @@
+"""Command lines told to the user, with the options before the command that this invocation was given."""
+
+from __future__ import annotations
+
+import shlex
+
+from trtdebug.cli import config, plugins
+
+
+def again(*words: object) -> str:
+    """`trtdebug WORDS ...` with the same plugins and config files as here."""
+    return shlex.join(["trtdebug", *before_command(), *map(str, words)])
+
+
+def before_command() -> list[str]:
+    """The options of `trtdebug` itself that say which config files and plugins count."""
+    return [*(["--no-config"] if config.ignored() else []), *plugins.left_out()]
