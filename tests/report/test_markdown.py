@@ -71,6 +71,12 @@ python /session/repro/repro.py
     )
 
 
+def test_of_marks_that_do_not_build_the_marks_are_named() -> None:
+    marks = Culprit(("a_node", "b_node"), "build", "", tensors=("a", "b"))
+    said = markdown(replace(plain("untestable"), culprits=(marks,)))
+    assert "- `a`, `b` (build, these marks together do not build)\n" in said
+
+
 def test_an_error_of_0_beside_nan_and_inf_is_left_out_as_in_the_text() -> None:
     first = replace(full().first_divergence, local_error=0.0, propagated_error=0.5)
     text = markdown(replace(full(), first_divergence=first))

@@ -56,11 +56,14 @@ def _cause(report: Report) -> Iterator[str]:
     yield ""
     culprits = report["culprits"]
     for culprit in culprits[:_MOST]:
+        marks = culprit.get("tensors") or []
         fails = "not built by itself" if culprit["kind"] == "build" else "fails by itself"
+        if marks:
+            fails = "these marks together do not build" if len(marks) > 1 else "this mark does not build"
         how = fails if culprit["proven"] else "undecided among these"
         inside = culprit.get("inside") or []
         within = f", in {_names(inside)}" if inside else ""
-        yield f"- {_names(culprit['nodes'])}{within} ({culprit['kind']}, {how})"
+        yield f"- {_names(marks or culprit['nodes'])}{within} ({culprit['kind']}, {how})"
         if culprit["evidence"]:
             yield f"  - {_code(culprit['evidence'], _TEXT)}"
     if len(culprits) > _MOST:

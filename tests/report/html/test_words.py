@@ -71,6 +71,18 @@ def test_what_is_not_built_is_told_as_such() -> None:
     assert "wrong" not in said.partition("Cause")[0]
 
 
+@pytest.mark.parametrize("proven", [True, False])
+def test_marks_that_do_not_build_are_no_fault_of_the_nodes_that_write_them(proven: bool) -> None:
+    """Unproven: whether fewer of them build is not known."""
+    both = Culprit(("a_node", "b_node"), "build", "not with both", proven, tensors=("a", "b"))
+    unbuilt = replace(plain("untestable"), signature=Signature("build-failure"))
+    said = words(replace(unbuilt, culprits=(both,)))
+    assert "These 2 marks together do not build a + b" in said
+    assert "node" not in said.partition("Cause")[2].partition("not with both")[0]
+    inner = Culprit((), "build", "", tensors=("(Unnamed Layer* 3)_output",))  # TensorRT's own, of no node
+    assert "This mark does not build (Unnamed Layer* 3)_output" in words(replace(unbuilt, culprits=(inner,)))
+
+
 def test_a_match_needs_nothing() -> None:
     said = words(plain())
     assert "The candidate agrees with the reference" in said

@@ -115,6 +115,13 @@ def _cause(report: Report, values: Sequence[Values]) -> Markup:
 def _headline(report: Report) -> str:
     proven = [c for c in report["culprits"] if c["proven"]]
     undecided = [c for c in report["culprits"] if not c["proven"]]
+    marks = {t for c in report["culprits"] for t in c.get("tensors") or ()}
+    if marks:  # of the nodes that write them nothing is known
+        return (
+            f"These {len(marks)} marks together do not build"
+            if len(marks) > 1
+            else "This mark does not build"
+        )
     if proven:
         nodes = count(sum(len(c["nodes"]) for c in proven), "node")
         words = _CAUSES[proven[0]["kind"]].format(
@@ -147,8 +154,9 @@ def _why(report: Report, values: Sequence[Values]) -> list[str]:
 def _culprit(culprit: Mapping[str, Any], is_first: bool) -> Markup:
     """Of the first one all that is known, of the others the gist: they mostly say the same."""
     evidence = culprit["evidence"] if is_first else culprit["evidence"].partition(";")[0]
-    names = [name_of(n) for n in culprit["nodes"][:_MOST]]
-    more = len(culprit["nodes"]) - _MOST
+    blamed = culprit.get("tensors") or culprit["nodes"]
+    names = [name_of(n) for n in blamed[:_MOST]]
+    more = len(blamed) - _MOST
     parts = [part for name in names for part in (Markup(" + "), name)][1:]
     inside = culprit.get("inside") or []
     return tag(
