@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
+from contexts import of_request
 
 from trtdebug.backends.onnxruntime import OnnxruntimeBackend
 from trtdebug.core.build_error import BuildError
@@ -19,10 +20,7 @@ from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.repro.scripts.build_repro import BACKENDS, reproduce
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
-from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.preflight import CaseRequest
 
 # onnxruntime has no kernel for this operator in FP64
 UNSUPPORTED = "g (double[2] x) => (double[2] y) <double[2] b> { a = Relu(x) b = Sinh(a) y = Neg(b) }"
@@ -34,10 +32,8 @@ def unbuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diagnosis:
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {UNSUPPORTED}')
     onnx.save(model, tmp_path / "model.onnx")
     plugins = PluginManager.load(builtins=BUILTINS, third_party=False)
-    prepared = prepare(CaseRequest(tmp_path / "model.onnx", candidate="onnxruntime"), plugins)
-    session = Session(tmp_path / "session", InProcess(tmp_path / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    return Debugger(Context(session, prepared.case, plugins), until="repro").run()
+    request = CaseRequest(tmp_path / "model.onnx", candidate="onnxruntime")
+    return Debugger(of_request(request, tmp_path / "session", plugins), until="repro").run()
 
 
 def test_it_shows_the_same_failure_in_a_fresh_process(unbuilt: Diagnosis) -> None:
@@ -104,10 +100,8 @@ def test_recorded_inputs_lie_beside_it(tmp_path: Path) -> None:
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
     onnx.save(model, tmp_path / "model.onnx")
     plugins = PluginManager.load(builtins=BUILTINS, third_party=False)
-    prepared = prepare(CaseRequest(tmp_path / "model.onnx", candidate="onnxruntime"), plugins)
-    session = Session(tmp_path / "session", InProcess(tmp_path / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    ctx = Context(session, prepared.case, plugins)
+    request = CaseRequest(tmp_path / "model.onnx", candidate="onnxruntime")
+    ctx = of_request(request, tmp_path / "session", plugins)
     piece = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 17]> g (float[2] a) => (float[2] y) { y = Neg(a) }'
     )

@@ -7,19 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contexts import context, plugins_with
 from planted_graphs import BrokenKernels, Planted, planted_graph
 
-from trtdebug.core.case import BuildOptions
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.debugger import Debugger
-from trtdebug.graph.load import save_model
-from trtdebug.plugins.builtin import BUILTINS
-from trtdebug.plugins.manager import PluginManager
-from trtdebug.plugins.spec import hookimpl
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
-from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
 CASES = [
     (seed, size, plants)
@@ -27,30 +19,10 @@ CASES = [
 ]
 
 
-class _Registers:
-    def __init__(self, backend: BrokenKernels) -> None:
-        self.backend = backend
-
-    @hookimpl
-    def trtdebug_backends(self) -> list[BrokenKernels]:
-        return [self.backend]
-
-
 def diagnose(planted: Planted, folder: Path) -> Diagnosis:
-    model = folder / "model.onnx"
-    save_model(planted.model, model)
-    np.savez(folder / "inputs.npz", x=np.random.default_rng(1).standard_normal((4, 16)).astype(np.float32))
-    plugins = PluginManager.load(
-        builtins=[*BUILTINS, _Registers(BrokenKernels(planted.wrong))], third_party=False
-    )
-    request = CaseRequest(
-        model, BuildOptions("fp16"), candidate="broken-kernels", inputs=folder / "inputs.npz", builds=1
-    )
-    prepared = prepare(request, plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Debugger(Context(session, prepared.case, plugins), until="fix").run()
+    plugins = plugins_with(BrokenKernels(planted.wrong))
+    x = np.random.default_rng(1).standard_normal((4, 16))
+    return Debugger(context(folder, planted.model, "broken-kernels", plugins, x=x), until="fix").run()
 
 
 @pytest.mark.parametrize("batch", range(0, len(CASES), 10))

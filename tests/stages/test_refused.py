@@ -9,12 +9,11 @@ from pathlib import Path
 import onnx
 import onnx.parser
 import pytest
-from unbuildable_graphs import Refusing, Registers, parser_says, write
+from contexts import plugins_with
+from unbuildable_graphs import Refusing, parser_says, write
 
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.debugger import Debugger, Until
-from trtdebug.plugins.builtin import BUILTINS
-from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import FixContext, FixProposal, FixProposer
 from trtdebug.report.build import build_report, exit_code
@@ -61,7 +60,7 @@ def diagnosed(
     for node in model.graph.node:
         node.name = f"n_{node.output[0]}"
     backend = Refusing(REFUSES_B, parser_says)
-    manager = PluginManager.load(builtins=[*BUILTINS, Registers(backend), *plugins], third_party=False)
+    manager = plugins_with(backend, *plugins)
     request = CaseRequest(write(model, folder, check), candidate=backend.name, builds=2)
     prepared = prepare(request, manager)
     session = Session(folder / "session", InProcess(folder / "session", manager.backends()))

@@ -9,15 +9,13 @@ import numpy as np
 import onnx
 import pytest
 from cases import open_case
+from contexts import plugins_with
 from planted_graphs import BrokenKernels
 from seed_models import model_of, node, value, weight
 
 from trtdebug.core.case import OutputTolerance, Tolerance
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.oracle.ratio import rounding_limit
-from trtdebug.plugins.builtin import BUILTINS
-from trtdebug.plugins.manager import PluginManager
-from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.executor import InProcess
 from trtdebug.stages.rounding import calibrated, emulated_rounding
 from trtdebug.stages.sanity import sanity
@@ -81,19 +79,10 @@ def linear() -> onnx.ModelProto:
     )
 
 
-class Registers:
-    def __init__(self, backend: BrokenKernels) -> None:
-        self.backend = backend
-
-    @hookimpl
-    def trtdebug_backends(self) -> list[BrokenKernels]:
-        return [self.backend]
-
-
 @pytest.mark.parametrize("wrong", [frozenset({"mm"}), frozenset()])
 def test_a_wrong_kernel_is_beyond_rounding(wrong: frozenset[str], tmp_path: Path) -> None:
     ctx = open_case(linear(), tmp_path, "fp16", candidate="emulator")
-    plugins = PluginManager.load(builtins=[*BUILTINS, Registers(BrokenKernels(wrong))], third_party=False)
+    plugins = plugins_with(BrokenKernels(wrong))
     ctx.session.executor = InProcess(ctx.session.folder, plugins.backends())
     ctx = replace(ctx, case=replace(ctx.case, candidate="broken-kernels"), plugins=plugins)
     ctx.record()

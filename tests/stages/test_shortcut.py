@@ -6,22 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from contexts import context
 from planted_graphs import BrokenKernels, Planted, planted_graph
 
 from trtdebug.backends.base import BuildRequest, Engine
-from trtdebug.core.case import BuildOptions
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import PinPrecision
 from trtdebug.debugger import Debugger
-from trtdebug.graph.load import load_model, save_model
+from trtdebug.graph.load import load_model
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
-from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
 
 class Stubborn(BrokenKernels):
@@ -56,21 +52,9 @@ class Moody(BrokenKernels):
 def diagnose(
     planted: Planted, folder: Path, builds: int = 1, backend: type[BrokenKernels] = Moody
 ) -> Diagnosis:
-    save_model(planted.model, folder / "model.onnx")
-    np.savez(folder / "inputs.npz", x=np.random.default_rng(1).standard_normal((4, 16)).astype(np.float32))
     plugins = PluginManager.load(builtins=[*BUILTINS, backend(planted.wrong)], third_party=False)
-    request = CaseRequest(
-        folder / "model.onnx",
-        BuildOptions("fp16"),
-        candidate="moody",
-        inputs=folder / "inputs.npz",
-        builds=builds,
-    )
-    prepared = prepare(request, plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Debugger(Context(session, prepared.case, plugins), until="fix").run()
+    x = np.random.default_rng(1).standard_normal((4, 16))
+    return Debugger(context(folder, planted.model, "moody", plugins, builds, x=x), until="fix").run()
 
 
 def planted(foreseeable: bool) -> Planted:

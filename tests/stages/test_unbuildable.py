@@ -14,12 +14,12 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
+from contexts import plugins_with
 from several_workers import Counting, Threads
 from unbuildable_graphs import (
     INVALID,
     PlantedModel,
     Refusing,
-    Registers,
     builder_says,
     parser_says,
     planted_model,
@@ -50,7 +50,7 @@ CASES = [
 
 
 def opened(model: Path, backend: Refusing, folder: Path, workers: int = 1) -> Context:
-    plugins = PluginManager.load(builtins=[*BUILTINS, Registers(backend)], third_party=False)
+    plugins = plugins_with(backend)
     prepared = prepare(CaseRequest(model, BuildOptions(), candidate=backend.name), plugins)
     executor = Threads(InProcess(folder / "session", plugins.backends()), workers)
     session = Counting(folder / "session", executor)

@@ -7,22 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from contexts import context, plugins_with
 from planted_graphs import BrokenKernels, planted_graph
 
 from trtdebug.backends.base import BuildRequest, Engine
-from trtdebug.core.case import BuildOptions
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.debugger import Debugger
-from trtdebug.graph.load import load_model, save_model
-from trtdebug.plugins.builtin import BUILTINS
-from trtdebug.plugins.manager import PluginManager
-from trtdebug.plugins.spec import hookimpl
+from trtdebug.graph.load import load_model
 from trtdebug.search.types import Verdict
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
-from trtdebug.stages.context import Context
 from trtdebug.stages.localizers import bayesian
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
 
 class UnsteadyKernels(BrokenKernels):
@@ -40,34 +33,13 @@ class UnsteadyKernels(BrokenKernels):
         return super().build(request)
 
 
-class _Registers:
-    def __init__(self, backend: UnsteadyKernels) -> None:
-        self.backend = backend
-
-    @hookimpl
-    def trtdebug_backends(self) -> list[UnsteadyKernels]:
-        return [self.backend]
-
-
 def diagnose(folder: Path, rate: float, seed: int) -> tuple[Diagnosis, frozenset[str]]:
     planted = planted_graph(9, 40, 1)
     assert planted.wrong == planted.culprits
-    save_model(planted.model, folder / "model.onnx")
-    np.savez(folder / "inputs.npz", x=np.random.default_rng(1).standard_normal((4, 16)).astype(np.float32))
-    backend = UnsteadyKernels(planted.wrong, rate, seed)
-    plugins = PluginManager.load(builtins=[*BUILTINS, _Registers(backend)], third_party=False)
-    request = CaseRequest(
-        folder / "model.onnx",
-        BuildOptions("fp16"),
-        candidate="broken-kernels",
-        inputs=folder / "inputs.npz",
-        builds=1,
-    )
-    prepared = prepare(request, plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Debugger(Context(session, prepared.case, plugins), until="localise").run(), planted.culprits
+    plugins = plugins_with(UnsteadyKernels(planted.wrong, rate, seed))
+    x = np.random.default_rng(1).standard_normal((4, 16))
+    ctx = context(folder, planted.model, "broken-kernels", plugins, x=x)
+    return Debugger(ctx, until="localise").run(), planted.culprits
 
 
 def test_a_fault_that_shows_in_four_of_five_builds_is_found(tmp_path: Path) -> None:

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 from cases import open_case
+from contexts import plugins_with
 from planted_graphs import planted_graph
 
 from trtdebug.backends.base import Availability
 from trtdebug.backends.emulator import EmulatorBackend
 from trtdebug.core.case import Tolerance
 from trtdebug.debugger import Debugger
-from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.executor import InProcess
 from trtdebug.session.replaying import take_recorded
 from trtdebug.session.session import Session
@@ -36,17 +35,8 @@ class Versioned(EmulatorBackend):
         return Availability(True, self.version, "GPU")
 
 
-class _Registers:
-    def __init__(self, version: str) -> None:
-        self.backend = Versioned(version)
-
-    @hookimpl
-    def trtdebug_backends(self) -> list[Versioned]:
-        return [self.backend]
-
-
 def plugins_of(version: str) -> PluginManager:
-    return PluginManager.load(builtins=[*BUILTINS, _Registers(version)], third_party=False)
+    return plugins_with(Versioned(version))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from contexts import plugins_with
 from planted_graphs import BrokenKernels, planted_graph
 from several_workers import Threads
 from slow_backend import SlowBackend, redundant
@@ -19,29 +20,17 @@ from trtdebug.core.case import BuildOptions
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.debugger import Debugger
 from trtdebug.graph.load import save_model
-from trtdebug.plugins.builtin import BUILTINS
-from trtdebug.plugins.manager import PluginManager
-from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
 from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
 
 
-class _Registers:
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
-
-    @hookimpl
-    def trtdebug_backends(self) -> list[Backend]:
-        return [self.backend]
-
-
 def diagnose(model: Any, backend: Backend, folder: Path, workers: int) -> tuple[Diagnosis, Session, Threads]:
     folder.mkdir()
     save_model(model, folder / "model.onnx")
     np.savez(folder / "inputs.npz", x=np.random.default_rng(1).standard_normal((4, 16)).astype(np.float32))
-    plugins = PluginManager.load(builtins=[*BUILTINS, _Registers(backend)], third_party=False)
+    plugins = plugins_with(backend)
     request = CaseRequest(
         folder / "model.onnx", BuildOptions("fp16"), candidate=backend.name, inputs=folder / "inputs.npz"
     )

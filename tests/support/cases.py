@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from contexts import of_request
 
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.diagnosis import Diagnosis
@@ -13,10 +14,8 @@ from trtdebug.core.intervention import Precision
 from trtdebug.debugger import Debugger
 from trtdebug.graph.load import save_model
 from trtdebug.plugins.builtin import load_plugins
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.preflight import CaseRequest
 
 
 def open_case(
@@ -31,12 +30,8 @@ def open_case(
     if against is not None:
         save_model(against, folder / "other.onnx")
         request |= {"candidate": "onnxruntime", "candidate_model": folder / "other.onnx"}
-    plugins = load_plugins(third_party=False)
-    prepared = prepare(CaseRequest(folder / "model.onnx", BuildOptions(precision), **request), plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Context(session, prepared.case, plugins)
+    case = CaseRequest(folder / "model.onnx", BuildOptions(precision), **request)
+    return of_request(case, folder / "session", load_plugins(third_party=False))
 
 
 def diagnose(ctx: Context) -> Diagnosis:

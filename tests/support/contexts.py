@@ -1,19 +1,37 @@
-"""A case that is ready for the stages, with a session in this process."""
+"""Cases that are ready for the stages, with a session in this process."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 
+from trtdebug.backends.base import Backend
 from trtdebug.core.case import BuildOptions
 from trtdebug.graph.load import save_model
+from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
+from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
 from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+
+
+@dataclass
+class _Registers:
+    backend: Backend
+
+    @hookimpl
+    def trtdebug_backends(self) -> list[Backend]:
+        return [self.backend]
+
+
+def plugins_with(backend: Backend, *others: object) -> PluginManager:
+    """The built-in plugins, one that registers this backend, and others."""
+    return PluginManager.load(builtins=[*BUILTINS, _Registers(backend), *others], third_party=False)
 
 
 def context(
@@ -34,8 +52,13 @@ def context(
         inputs=folder / "inputs.npz",
         builds=builds,
     )
+    return of_request(request, folder / "session", plugins)
+
+
+def of_request(request: CaseRequest, folder: Path, plugins: PluginManager) -> Context:
+    """The case of a request; its session is in `folder`. Raises `UserError`."""
     prepared = prepare(request, plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
+    session = Session(folder, InProcess(folder, plugins.backends()))
     store_samples(prepared, session.tensors)
     session.store_case(prepared.case)
     return Context(session, prepared.case, plugins)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import onnx
+from contexts import of_request
 
 from trtdebug.backends.base import BuildRequest, Engine, Feeds, Tensor
 from trtdebug.backends.emulator import EmulatorBackend
@@ -24,10 +25,8 @@ from trtdebug.graph.load import save_model
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.preflight import CaseRequest
 
 
 @dataclass
@@ -93,11 +92,8 @@ def opened(
     save_model(model, folder / "model.onnx")
     manager = PluginManager.load(builtins=[*BUILTINS, backend, *plugins], third_party=False)
     wanted = {"candidate": "keeping", "builds": 1, **request}
-    prepared = prepare(CaseRequest(folder / "model.onnx", BuildOptions("fp16"), **wanted), manager)  # type: ignore[arg-type]
-    session = Session(folder / "session", InProcess(folder / "session", manager.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Context(session, prepared.case, manager)
+    case = CaseRequest(folder / "model.onnx", BuildOptions("fp16"), **wanted)  # type: ignore[arg-type]
+    return of_request(case, folder / "session", manager)
 
 
 def diagnose(ctx: Context, until: Until = "fix") -> Diagnosis:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbuildable_graphs import Refusing, Registers
+from contexts import of_request, plugins_with
+from unbuildable_graphs import Refusing
 
 from trtdebug.backends.base import BuildRequest, Engine
 from trtdebug.backends.onnxruntime import OrtEngine
@@ -15,12 +16,8 @@ from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import EVERY_TENSOR, MarkOutputs, Precision
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
-from trtdebug.plugins.builtin import BUILTINS
-from trtdebug.plugins.manager import PluginManager
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.preflight import CaseRequest
 
 
 @dataclass
@@ -62,9 +59,6 @@ def opened(
     backend: RefusesMarks, marks: tuple[str, ...], model: Path, folder: Path, precision: Precision = "fp32"
 ) -> Context:
     """The case of a model that is built with these marks; its session is in `folder`."""
-    plugins = PluginManager.load(builtins=[*BUILTINS, Registers(backend)], third_party=False)
+    plugins = plugins_with(backend)
     request = CaseRequest(model, BuildOptions(precision, marks=marks), candidate=backend.name, builds=1)
-    prepared = prepare(request, plugins)
-    session = Session(folder, InProcess(folder, plugins.backends()))
-    store_samples(prepared, session.tensors)
-    return Context(session, prepared.case, plugins)
+    return of_request(request, folder, plugins)

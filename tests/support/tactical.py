@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from contexts import of_request
 from onnx import TensorProto, helper, numpy_helper
 
 from trtdebug.backends.base import BuildRequest, Engine
@@ -23,10 +24,7 @@ from trtdebug.graph.load import load_model, save_model
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
-from trtdebug.session.executor import InProcess
-from trtdebug.session.session import Session
-from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.preflight import CaseRequest
 
 IMPLEMENTATION = 0x80000009
 _COPY = re.compile(r"__copy\d+")
@@ -176,8 +174,4 @@ def debugger(
         fix_builds=5,
         good_tactics=good_tactics,
     )
-    prepared = prepare(request, plugins)
-    session = Session(folder / "session", InProcess(folder / "session", plugins.backends()))
-    store_samples(prepared, session.tensors)
-    session.store_case(prepared.case)
-    return Debugger(Context(session, prepared.case, plugins), until="fix")
+    return Debugger(of_request(request, folder / "session", plugins), until="fix")

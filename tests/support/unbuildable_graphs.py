@@ -17,7 +17,6 @@ from trtdebug.core.build_error import BuildError
 from trtdebug.core.errors import BuildFailure
 from trtdebug.graph.load import load_model
 from trtdebug.graph.walk import all_nodes, bodies
-from trtdebug.plugins.spec import hookimpl
 
 WIDTH = 8
 
@@ -229,17 +228,6 @@ def _holders(model: onnx.ModelProto, name: str) -> Iterator[str]:
     for node in model.graph.node:
         if any(inner.name == name for body in bodies(node) for inner in all_nodes(body.node)):
             yield node.name
-
-
-@dataclass
-class Registers:
-    """A plugin that registers a backend."""
-
-    backend: Refusing
-
-    @hookimpl
-    def trtdebug_backends(self) -> list[Refusing]:
-        return [self.backend]
 
 
 def write(model: onnx.ModelProto, folder: Path, check: bool = True) -> Path:
