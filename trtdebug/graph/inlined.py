@@ -98,7 +98,10 @@ def _flat(node: onnx.NodeProto, gone: Mapping[FunctionKey, onnx.FunctionProto]) 
 
 
 def _without_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose initialisers have names only, so that it can be handed over however large they are; no functions."""
+    """A copy whose initialisers have no values, so that it can be handed over however large they are; no functions.
+
+    The nodes keep all of theirs, which `without_weights` takes from large constants: they come back in the result.
+    """
     light = onnx.ModelProto(ir_version=model.ir_version)
     light.opset_import.extend(model.opset_import)
     light.metadata_props.extend(model.metadata_props)
