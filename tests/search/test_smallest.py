@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trtdebug.core.errors import UserError
-from trtdebug.search.smallest import Smallest, SmallestFailing, smallest
+from trtdebug.search.smallest import Smallest, smallest
 from trtdebug.search.types import Subset, Verdict
 
 
@@ -70,13 +69,6 @@ def test_one_item_needs_no_test() -> None:
     case = Case([0])
     assert smallest(1, case) == Smallest(frozenset({0}), True)
     assert case.asked == []
-
-
-def test_restored_it_asks_the_same() -> None:
-    search = SmallestFailing(16, [2.0 ** -abs(item - 11) for item in range(16)], width=2)
-    search.tell(frozenset(range(16)), "fail")
-    search.tell(search.ask()[0], "pass")
-    assert SmallestFailing.restore(json.loads(json.dumps(search.state()))).ask() == search.ask()
 
 
 def test_a_weight_for_each_item() -> None:

@@ -1,4 +1,4 @@
-"""The ask/tell frame that the searches share: items and ranks, the log of verdicts, looking ahead, state."""
+"""The ask/tell frame that the searches share: items and ranks, what is known, looking ahead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import compress
-from typing import Any, Generic, Protocol, TypeVar, get_args
+from typing import Generic, Protocol, TypeVar, get_args
 
 from trtdebug.core.errors import UserError
 from trtdebug.search.facts import below, digits
@@ -25,7 +25,6 @@ class Knowledge(Protocol):
 
 
 K = TypeVar("K", bound=Knowledge)
-S = TypeVar("S", bound="AskTell[Any]")
 
 
 class AskTell(ABC, Generic[K]):
@@ -40,7 +39,9 @@ class AskTell(ABC, Generic[K]):
         known: nothing yet.
         width: how many subsets `ask` may give at once.
         max_trials: ask for no more than this many; None = no limit.
-        options: what `restore` hands back to the constructor, JSON-able.
+
+    Attributes:
+        trials: verdicts told of subsets that were asked for.
     """
 
     def __init__(
@@ -50,7 +51,6 @@ class AskTell(ABC, Generic[K]):
         known: K,
         width: int,
         max_trials: int | None,
-        options: dict[str, Any],
     ) -> None:
         if n < 0 or width < 1 or (max_trials is not None and max_trials < 0):
             raise UserError(
@@ -62,10 +62,9 @@ class AskTell(ABC, Generic[K]):
         self.width = width
         self.max_trials = max_trials
         self.known = known
+        self.trials = 0
         self._order = tuple(order)
         self._rank = {item: rank for rank, item in enumerate(order)}
-        self._options = {"n": n, "width": width, "max_trials": max_trials, **options}
-        self._log: list[tuple[int, Verdict, bool]] = []
         self._asked: set[int] = set()
 
     @abstractmethod
@@ -79,11 +78,6 @@ class AskTell(ABC, Generic[K]):
     def batch(self, known: K, room: int) -> Iterator[int]:
         """Sets to test at once when there is `room` for more than one; the others come from looking ahead."""
         return iter(())
-
-    @property
-    def trials(self) -> int:
-        """Verdicts told of subsets that were asked for."""
-        return sum(asked for _, _, asked in self._log)
 
     def ask(self) -> tuple[Subset, ...]:
         """See `Search.ask`."""
@@ -112,29 +106,8 @@ class AskTell(ABC, Generic[K]):
                 f"search: unknown verdict {verdict!r}.", f"It is one of {', '.join(get_args(Verdict))}."
             )
         mask = self.mask(subset)
-        self._record(mask, verdict, mask in self._asked)
+        self.trials += mask in self._asked
         self._asked.discard(mask)
-
-    def state(self) -> dict[str, Any]:
-        """See `Search.state`. Subsets are stored as hexadecimal bit masks over ranks."""
-        told = [[f"{mask:x}", verdict, asked] for mask, verdict, asked in self._log]
-        return {"search": type(self).__name__, "options": self._options, "told": told}
-
-    @classmethod
-    def restore(cls: type[S], state: dict[str, Any]) -> S:
-        """See `Search.restore`."""
-        if state.get("search") != cls.__name__:
-            raise UserError(
-                f"search: this is the state of {state.get('search')!r}, not of {cls.__name__!r}.",
-                "Restore it with the class that wrote it.",
-            )
-        search = cls(**state["options"])
-        for digit, verdict, asked in state["told"]:
-            search._record(int(digit, 16), verdict, asked)
-        return search
-
-    def _record(self, mask: int, verdict: Verdict, asked: bool) -> None:
-        self._log.append((mask, verdict, asked))
         self.known = self.known.assume(mask, verdict)
 
     def mask(self, subset: Subset) -> int:

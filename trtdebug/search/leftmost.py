@@ -71,13 +71,7 @@ class Leftmost(AskTell[Facts]):
         given = checked_weights(n, weights)
         edges = None if edges is None else sorted({(a, b) for a, b in edges})
         order = likeliest_first(n, given, edges)
-        options = {
-            "weights": None if weights is None else given,
-            "edges": edges,
-            "lone": lone,
-            "max_culprits": max_culprits,
-        }
-        super().__init__(n, order, LoneFacts() if lone else Facts(), width, max_trials, options)
+        super().__init__(n, order, LoneFacts() if lone else Facts(), width, max_trials)
         self.max_culprits = max_culprits
         self._rate = Rate([given[item] for item in order], LONE_BELIEF if lone else BELIEF)
 

@@ -122,13 +122,7 @@ class Noisy(AskTell[Told]):
         given = checked_weights(n, weights)
         edges = None if edges is None else sorted({(a, b) for a, b in edges})
         order = likeliest_first(n, given, edges)
-        options = {
-            "weights": None if weights is None else given,
-            "edges": edges,
-            "flips": list(flips),
-            "confidence": confidence,
-        }
-        super().__init__(n, order, Told(), width, max_trials, options)
+        super().__init__(n, order, Told(), width, max_trials)
         self.flips = tuple(flips)
         self.confidence = confidence
         self._weights = np.array(Rate([given[item] for item in order]).weights)

@@ -47,7 +47,7 @@ class SmallestPiece(AskTell[Facts]):
     def __init__(self, n: int, edges: Iterable[Edge], width: int = 1, max_trials: int | None = None) -> None:
         edges = sorted({(a, b) for a, b in edges})
         order = branchwise(max(0, n), edges)
-        super().__init__(n, order, Facts(), width, max_trials, {"edges": edges})
+        super().__init__(n, order, Facts(), width, max_trials)
         self._ancestors, self._descendants = closures(order, edges)
 
     def question(self, known: Facts) -> int | None:

@@ -65,12 +65,10 @@ class MinimalProtect(AskTell[Facts]):
         width: int = 1,
         max_trials: int | None = None,
     ) -> None:
-        protect, necessary = sorted(protect), sorted(necessary)
-        super().__init__(
-            n, range(n), Facts(), width, max_trials, {"protect": protect, "necessary": necessary}
-        )
-        self._base = self.everything & ~self.mask(frozenset(protect))
-        self._open = self.mask(frozenset(protect) - frozenset(necessary))
+        protect, necessary = frozenset(protect), frozenset(necessary)
+        super().__init__(n, range(n), Facts(), width, max_trials)
+        self._base = self.everything & ~self.mask(protect)
+        self._open = self.mask(protect - necessary)
 
     def question(self, known: Facts) -> int | None:
         verdict = known.verdict(self._base)

@@ -75,9 +75,7 @@ class SmallestFailing(AskTell[Facts]):
     ) -> None:
         given = checked_weights(n, weights)
         order = likeliest_first(n, given, None)
-        super().__init__(
-            n, order, Facts(), width, max_trials, {"weights": None if weights is None else given}
-        )
+        super().__init__(n, order, Facts(), width, max_trials)
         self._rate = Rate([given[item] for item in order])
 
     def question(self, known: Facts) -> int | None:

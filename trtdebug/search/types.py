@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 Verdict = Literal["pass", "fail", "untestable"]
 """Does the case fail when exactly the items of a subset are exposed and all others protected?"""
@@ -51,13 +51,4 @@ class Search(Protocol):
 
     def result(self) -> Answer:
         """What is known so far."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """All of it as JSON-able data."""
-        ...
-
-    @classmethod
-    def restore(cls, state: dict[str, Any]) -> Search:
-        """The search that gave `state`. Raises `UserError` when it is of another kind."""
         ...
