@@ -28,12 +28,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 from _peers_search import PEERS, ddmin  # noqa: E402
 from _polygraphy_reduce import polygraphy_reduce  # noqa: E402
 from planted_dags import Pieces, connected, residual_dag, two_branches  # noqa: E402
+from planted_sets import Planted  # noqa: E402
 
 from trtdebug.search.drive import drive  # noqa: E402
 from trtdebug.search.leftmost import Leftmost  # noqa: E402
 from trtdebug.search.noisy import Noisy  # noqa: E402
 from trtdebug.search.piece import SmallestPiece  # noqa: E402
-from trtdebug.search.planted import Planted  # noqa: E402
 from trtdebug.search.topology import branchwise  # noqa: E402
 from trtdebug.search.types import Verdict  # noqa: E402
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from planted_sets import Planted
 
 from trtdebug.core.errors import UserError
 from trtdebug.search.leftmost import Leftmost
-from trtdebug.search.planted import Planted
 
 
 def test_only_what_was_asked_for_counts_as_a_trial():

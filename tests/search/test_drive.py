@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_dags import Pieces, connected, residual_dag
+from planted_sets import Planted
 
 from trtdebug.search.drive import drive, drive_ahead
 from trtdebug.search.piece import SmallestPiece
-from trtdebug.search.planted import Planted
 from trtdebug.search.protect import MinimalProtect
 from trtdebug.search.types import Subset
 

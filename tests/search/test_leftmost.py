@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_dags import two_branches
+from planted_sets import Planted
 
 from trtdebug.core.errors import UserError
 from trtdebug.search.drive import drive
 from trtdebug.search.leftmost import Leftmost, likeliest_first
-from trtdebug.search.planted import Planted
 from trtdebug.search.types import Answer, Subset
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_dags import Pieces, connected, residual_dag, two_branches
+from planted_sets import Planted
 
 from trtdebug.search.drive import drive
 from trtdebug.search.piece import SmallestPiece
-from trtdebug.search.planted import Planted
 from trtdebug.search.types import Subset
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_sets import Planted
 
 from trtdebug.search.drive import drive
-from trtdebug.search.planted import Planted
 from trtdebug.search.protect import MinimalProtect
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_sets import Planted
 
 from trtdebug.search import quickxplain
 from trtdebug.search.facts import Facts, bits
-from trtdebug.search.planted import Planted
 from trtdebug.search.prefix import halve, outwards
 
 

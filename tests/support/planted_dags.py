@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
-from trtdebug.search.planted import Planted
+from planted_sets import Planted
+
 from trtdebug.search.topology import branchwise, closures
 from trtdebug.search.types import Subset, Verdict
 

@@ -16,8 +16,6 @@ from trtdebug.session.session import Session
 
 Verdict = Literal["pass", "fail", "skip"]
 _WORDS = {"pass": "pass", "fail": "fail", "untestable": "skip"}
-_APART = ("time", "event", "trial", "status", "traceback")
-"""Fields of an event that do not stand in a comment."""
 _SHOWN = 16
 """Digits of a trial's hash."""
 

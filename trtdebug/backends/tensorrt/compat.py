@@ -289,9 +289,6 @@ def names(enum: Any) -> tuple[str, ...]:
 TRT_TYPE = {"fp32": "FLOAT", "fp16": "HALF", "bf16": "BF16", "int8": "INT8"}
 """Our precision names -> members of trt.DataType."""
 
-PRECISION_OF = {name: precision for precision, name in TRT_TYPE.items()}
-"""Members of trt.DataType -> our precision names; other members have none."""
-
 NUMPY_TYPE = {
     "FLOAT": "float32",
     "HALF": "float16",

@@ -1,4 +1,4 @@
-"""A test with planted faults: the oracle for authors of search strategies."""
+"""A test of subsets with planted faults, which tells a search the truth."""
 
 from __future__ import annotations
 
