@@ -20,7 +20,7 @@ from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.report.build import build_report, exit_code
 from trtdebug.report.formats import trtdebug_reports
 from trtdebug.report.strings import plain, shortened
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 
 RENDER: dict[str, Callable[[Any], str]] = {f.name: f.render for f in trtdebug_reports()}
 Told = tuple[str, set[tuple[str, ...]], set[tuple[str, ...]]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trtdebug.api.plot import error_by_depth
 from trtdebug.core.told import error_text
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 
 if TYPE_CHECKING:
     from trtdebug.api.layers import LayerTable

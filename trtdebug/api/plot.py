@@ -8,7 +8,7 @@ from html import escape
 
 from trtdebug.core.outcome import TensorError
 from trtdebug.core.told import error_text
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 from trtdebug.stages.table import Row
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 760, 220, 52, 24  # pixels

@@ -142,7 +142,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _lines(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    from trtdebug.report.text import printable
+    from trtdebug.scripts.words import printable
 
     yield f"{'propagated':>11} {'local':>11} {'max abs':>11} {'NaN/Inf':>8}  op, tensor"
     for propagated, local, largest, nonfinite, op, tensor, reason in rows:

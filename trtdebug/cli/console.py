@@ -65,7 +65,7 @@ def say_table(head: Sequence[str], rows: Sequence[Sequence[str]], plain: Iterabl
     from rich.table import Table
     from rich.text import Text
 
-    from trtdebug.report.text import printable
+    from trtdebug.scripts.words import printable
 
     hush()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -17,6 +17,7 @@ import typer
 
 from trtdebug.cli.console import hush
 from trtdebug.core.errors import TrtdebugError, UserError
+from trtdebug.scripts.words import one_line
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +72,7 @@ def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
             ):
                 show(UserError(f"{error.filename}: {error.strerror}.", _OF_THE_PLACE[error.errno]))
                 raise typer.Exit(USAGE) from None
-            line = _one_line(f"{type(error).__name__}: {error}")
+            line = one_line(f"{type(error).__name__}: {error}")
             where = f" in {whose}" if whose else ""
             typer.echo(f"internal error{where}: {line} (details: {_keep_traceback()})", err=True)
             raise typer.Exit(INTERNAL) from None
@@ -82,13 +83,9 @@ def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
 def show(error: TrtdebugError) -> None:
     """The error on stderr: a line, and one for the hint."""
     hush()
-    typer.echo(f"error: {_one_line(error.message)}", err=True)
+    typer.echo(f"error: {one_line(error.message)}", err=True)
     if error.hint:
-        typer.echo(f"hint: {_one_line(error.hint)}", err=True)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+        typer.echo(f"hint: {one_line(error.hint)}", err=True)
 
 
 def _keep_traceback() -> str:

@@ -15,7 +15,7 @@ def show_model(path: Path, nodes: bool, as_json: bool) -> None:
     if as_json:
         say_json(data)
         return
-    from trtdebug.report.text import printable
+    from trtdebug.scripts.words import printable
 
     say(f"{data['path']}: IR {data['ir_version']}, opsets {data['opsets']}, {len(data['nodes'])} nodes")
     for side in ("inputs", "outputs"):

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 
 if TYPE_CHECKING:
     from trtdebug.core.outcome import Outcome

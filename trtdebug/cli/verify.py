@@ -115,7 +115,7 @@ def _refuse_absent(name: str, extensions: Any) -> None:
 
 
 def _print(manifest: FixManifest, found: Verified, rule: str) -> None:
-    from trtdebug.report.text import printable
+    from trtdebug.scripts.words import printable
 
     lines = [f"fix: {manifest.summary}"]
     where = f"build {found.build} of {found.builds}"

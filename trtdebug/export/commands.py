@@ -13,7 +13,7 @@ from trtdebug.core.case import BuildOptions
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
 from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.export.manifest import FixManifest
-from trtdebug.scripts.words import shell_word
+from trtdebug.scripts.words import printable, shell_word
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
 _TRTEXEC_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources", "build_route"))
@@ -42,7 +42,7 @@ def _weak(manifest: FixManifest) -> list[str]:
     if unsayable:
         return [
             "# none: trtexec splits names at commas, and gives apostrophes and stars a meaning of their own; it has no",
-            f"# way to write {_comment(unsayable[0])}. Use build.py.",
+            f"# way to write {printable(unsayable[0])}. Use build.py.",
         ]
     told = []
     if flags and not known:
@@ -57,7 +57,7 @@ def _weak(manifest: FixManifest) -> list[str]:
 
 def _strong(manifest: FixManifest) -> list[str]:
     if manifest.typed_reason:
-        return [f"# none: {_comment(manifest.typed_reason)}"]
+        return [f"# none: {printable(manifest.typed_reason)}"]
     beyond = _beyond_trtexec(manifest, typed=True)
     if beyond:
         return [f"# none: {beyond}"]
@@ -83,7 +83,7 @@ def _beyond_trtexec(manifest: FixManifest, typed: bool = False) -> str:
     if unsaid:
         return f"the knob {unsaid[0]} of the fix is not written as a flag. Use build.py."
     names = [n for n in manifest.dynamic if not is_sayable(n)]
-    return f"trtexec has no way to write the input name {_comment(names[0])}. Use build.py." if names else ""
+    return f"trtexec has no way to write the input name {printable(names[0])}. Use build.py." if names else ""
 
 
 def _common(manifest: FixManifest, typed: bool) -> list[str]:
@@ -166,8 +166,3 @@ def verify_command(folder: str) -> str:
 
 def _shell(program: str, words: Sequence[str]) -> str:
     return " ".join([program, *map(shell_word, words)])
-
-
-def _comment(text: str) -> str:
-    """On one line, so that no name can end a comment."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trtdebug.export.commands import CONSTRAINTS_SCRIPT, polygraphy_text, verify_command
 from trtdebug.export.manifest import FixManifest
+from trtdebug.scripts.words import printable
 
 _MOST_PINS = 40
 
@@ -18,23 +19,25 @@ def readme(manifest: FixManifest) -> str:
 def _lines(manifest: FixManifest) -> Iterator[str]:
     case = manifest.case
     passed, tried = manifest.builds_passed
-    yield f"A fix for {_plain(case.model)}"
+    yield f"A fix for {printable(case.model)}"
     yield ""
     held = f": {passed} of {tried} fresh builds passed with it" if tried else ""
-    yield f"{_plain(manifest.summary)}{held}."
+    yield f"{printable(manifest.summary)}{held}."
     found_with = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
-    yield f"Found with {_plain(found_with)}" + (f" on {_plain(manifest.device)}." if manifest.device else ".")
+    yield f"Found with {printable(found_with)}" + (
+        f" on {printable(manifest.device)}." if manifest.device else "."
+    )
     yield f"Model sha256 {case.sha256}, built in {case.options.precision.upper()}."
     if case.candidate != "tensorrt":
-        yield f"It was verified with {_plain(case.candidate)}, not with TensorRT: build it there and verify again."
+        yield f"It was verified with {printable(case.candidate)}, not with TensorRT: build it there and verify again."
     yield ""
     yield "Build"
     yield ""
     yield "    python build.py -o model.engine          needs TensorRT (8.6 to 11) only; see --help"
-    yield f"    {_plain(polygraphy_text(manifest))}"
+    yield f"    {printable(polygraphy_text(manifest))}"
     yield "    trtexec                                  see trtexec.txt"
     if manifest.typed_reason:
-        yield f"    TensorRT 11: none of these, {_plain(manifest.typed_reason)}"
+        yield f"    TensorRT 11: none of these, {printable(manifest.typed_reason)}"
     yield ""
     yield "Does it still hold? (exit code 0 yes, 1 no, 2 the folder or the model does not fit, 4 not testable here)"
     yield ""
@@ -53,7 +56,7 @@ def _lines(manifest: FixManifest) -> Iterator[str]:
         yield "Pinned"
         yield ""
         pins = list(manifest.pins.items())
-        yield from (f"    {_plain(node)}: {dtype}" for node, dtype in pins[:_MOST_PINS])
+        yield from (f"    {printable(node)}: {dtype}" for node, dtype in pins[:_MOST_PINS])
         if len(pins) > _MOST_PINS:
             yield f"    ... and {len(pins) - _MOST_PINS} more, see fix.json"
 
@@ -76,8 +79,3 @@ def _files(manifest: FixManifest) -> Iterator[tuple[str, str]]:
         yield manifest.timing_cache, "an edited timing cache: for the same TensorRT and GPU only"
     if manifest.calibration:
         yield manifest.calibration, "INT8 scales"
-
-
-def _plain(text: str) -> str:
-    """On one line, control characters escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -16,6 +16,7 @@ from trtdebug.core.case import Profile
 from trtdebug.core.errors import UserError
 from trtdebug.graph.input_files import load_inputs
 from trtdebug.graph.ranges import EVERY_INPUT, index_ranges, parse_ranges
+from trtdebug.graph.shapes import shape_text
 from trtdebug.graph.types import TensorType, value_type
 from trtdebug.graph.walk import initializer_names
 
@@ -186,7 +187,7 @@ def _fit(types: Mapping[str, TensorType], shapes: Mapping[str, Shape]) -> dict[s
             isinstance(dim, int) and dim != size for dim, size in zip(wanted, shape, strict=True)
         ):
             raise UserError(
-                f"Input {name!r} has shape {_show(shape)}, but the model wants {_show(wanted)}.",
+                f"Input {name!r} has shape {shape_text(shape)}, but the model wants {shape_text(wanted)}.",
                 "Give a shape that fits; only named or unknown (?) dimensions are free.",
             )
         for dim, size in zip(wanted, shape, strict=True):
@@ -228,8 +229,8 @@ def _inside(name: str, shape: Shape, profile: Profile) -> None:
     )
     if not fits:
         raise UserError(
-            f"Input {name!r} has shape {_show(shape)}, outside the profile {_show(profile.min)} to "
-            f"{_show(profile.max)}.",
+            f"Input {name!r} has shape {shape_text(shape)}, outside the profile {shape_text(profile.min)} to "
+            f"{shape_text(profile.max)}.",
             "Widen the profile or give another shape.",
         )
 
@@ -272,10 +273,6 @@ def _numpy_name(dtype: str) -> str:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
-
-
-def _show(shape: Iterable[int | str | None]) -> str:
-    return f"[{','.join('?' if dim is None else str(dim) for dim in shape)}]"
 
 
 __all__ = [

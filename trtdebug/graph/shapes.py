@@ -40,6 +40,11 @@ def format_polygraphy(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     return [f"{name}:[{','.join(map(str, shape))}]" for name, shape in shapes.items()]
 
 
+def shape_text(shape: Iterable[int | str | None]) -> str:
+    """A shape in messages, what is not known as a question mark: `[batch,?,28]`."""
+    return f"[{','.join('?' if dim is None else str(dim) for dim in shape)}]"
+
+
 def split_outside_brackets(text: str, separators: str) -> Iterator[str]:
     """The non-empty parts of `text` between separators that stand outside [...]."""
     depth, start = 0, 0

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trtdebug.core.jsonable import to_data
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 from trtdebug.stages.capability import Segment
 from trtdebug.stages.capability_case import Examined
 from trtdebug.stages.capability_files import LARGEST, SavedModel

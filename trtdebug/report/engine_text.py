@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trtdebug.core.outcome import EngineInfo, LayerInfo
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 from trtdebug.stages.engine_diff import EngineDiff, LayerDifference
 
 _MOST_NODES = 8

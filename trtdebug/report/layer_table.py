@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from trtdebug.core.outcome import TensorError
 from trtdebug.core.told import NOT_KNOWN, known
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 from trtdebug.stages.table import Row
 
 SortBy = Literal["order", "propagated", "local", "max-abs", "nonfinite", "op", "tensor"]

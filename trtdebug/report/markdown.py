@@ -9,7 +9,7 @@ from typing import Any
 
 from trtdebug.core.told import number_text
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import plain, shortened
+from trtdebug.report.strings import backend_text, base_name, plain, shortened
 from trtdebug.report.verdict_words import verdict_words
 
 _NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
@@ -34,7 +34,7 @@ def _verdict(report: Report) -> Iterator[str]:
     precision = candidate["options"]["precision"].upper()
     yield f"### {report['verdict'].upper()}: {verdict_words(report)}"
     yield ""
-    yield f"Model {_code(_basename(report['model']['path']))} ({report['model']['nodes']} nodes), {precision}."
+    yield f"Model {_code(base_name(report['model']['path']))} ({report['model']['nodes']} nodes), {precision}."
     if report["reason"]:
         yield _code(report["reason"], _TEXT)
     flaky = report["flaky"]
@@ -43,11 +43,6 @@ def _verdict(report: Report) -> Iterator[str]:
         wrong = f"none of {flaky['builds']} builds could be compared"
         wrong = wrong if none else f"{flaky['failed']} of {flaky['builds']} builds are wrong"
         yield f"{wrong[:1].upper()}{wrong[1:]}. Rule: {_code(report['rule'], _TEXT)}"
-
-
-def _basename(path: str) -> str:
-    """Its folders are the user's own affair."""
-    return re.split(r"[/\\]", path)[-1] or path
 
 
 def _cause(report: Report) -> Iterator[str]:
@@ -137,20 +132,16 @@ def _versions(report: Report) -> Iterator[str]:
     yield ""
     yield "#### Versions"
     yield ""
-    yield f"- candidate: {_backend(candidate)}" + (
+    yield f"- candidate: {_code(backend_text(candidate))}" + (
         f" on {_code(candidate['device'])}" if candidate["device"] else ""
     )
-    yield f"- reference: {_backend(reference)}"
+    yield f"- reference: {_code(backend_text(reference))}"
     if tool.get("version"):
         yield f"- trtdebug: {_code(tool['version'])}"
     extensions = tool.get("extensions") or []
     if extensions:
         yield f"- extensions: {_names([' '.join((e['name'], e['version'])) for e in extensions])}"
     yield f"- model: SHA-256 {_code(report['model']['sha256'])}"
-
-
-def _backend(backend: Mapping[str, Any]) -> str:
-    return _code(f"{backend['backend']} {backend['version']}".rstrip())
 
 
 def _findings(report: Report) -> Iterator[str]:

@@ -11,7 +11,7 @@ from trtdebug.report.engine_text import render_diff
 from trtdebug.report.session_diff import ErrorChange, SessionDiff
 from trtdebug.report.session_facts import SessionFacts
 from trtdebug.report.strings import shortened
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 from trtdebug.session.trials import StoredTrial
 
 _LONGEST, _MOST = 100, 30

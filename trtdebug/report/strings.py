@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 
 # ECMA-48: strings (titles, links) with their end, control sequences (colours, cursor), other escapes; 7 and 8 bits.
 _ANSI = re.compile(
@@ -25,3 +27,13 @@ def shortened(text: str, longest: int) -> str:
         return text
     head = (longest - 3) // 2
     return f"{text[:head]}...{text[len(text) - (longest - 3 - head) :]}"
+
+
+def base_name(path: str) -> str:
+    """The last part of a path, of any system: its folders are the user's own affair."""
+    return re.split(r"[/\\]", path)[-1] or path
+
+
+def backend_text(used: Mapping[str, Any]) -> str:
+    """A report's reference or candidate: its name, and its version where one is known."""
+    return f"{used['backend']} {used['version']}".rstrip()

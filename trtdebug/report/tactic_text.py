@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from trtdebug.backends.tensorrt.autotuned import AutotunedOp, AutotuningLog, Candidate
 from trtdebug.backends.tensorrt.tactics import tactic_name
-from trtdebug.report.text import printable
+from trtdebug.scripts.words import printable
 
 _MOST_ROWS = 8
 _REFORMAT = "Optimizer Reformat("

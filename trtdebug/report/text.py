@@ -9,7 +9,9 @@ from typing import Any
 
 from trtdebug.core.told import number_text
 from trtdebug.report.no_cause import no_cause, no_repro
+from trtdebug.report.strings import backend_text
 from trtdebug.report.verdict_words import verdict_words
+from trtdebug.scripts.words import printable
 
 _MOST_NODES = 40
 _MOST_OF_A_RULE = 3
@@ -38,8 +40,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"model      {model['path']} ({model['nodes']} nodes, {report['samples']} sample(s))"
     device = f" on {candidate['device']}" if candidate["device"] else ""
-    yield f"candidate  {_backend(candidate)}{device}, {options['precision'].upper()}"
-    yield f"reference  {_backend(reference)}"
+    yield f"candidate  {backend_text(candidate)}{device}, {options['precision'].upper()}"
+    yield f"reference  {backend_text(reference)}"
     yield f"rule       {report['rule']}"
     flaky = report["flaky"]
     if flaky["builds"]:
@@ -67,10 +69,6 @@ def _builds(flaky: Mapping[str, Any], verdict: str) -> str:
     if verdict == "untestable":
         return f"none of {flaky['builds']} builds, made as you make them, could be compared"
     return f"{flaky['failed']} of {flaky['builds']} builds, made as you make them, are wrong"
-
-
-def _backend(backend: Mapping[str, Any]) -> str:
-    return f"{backend['backend']} {backend['version']}".rstrip()
 
 
 def _divergence(divergence: Mapping[str, Any] | None, is_culprit: bool) -> Iterator[str]:
@@ -251,8 +249,3 @@ def _name(name: str) -> str:
 def cut_names(text: str) -> str:
     """A message in which long names are cut."""
     return re.sub(rf"\S{{{_LONGEST_NAME + 1},}}", lambda found: _name(found[0]), text)
-
-
-def printable(line: str) -> str:
-    """The line with control characters, line breaks among them, escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

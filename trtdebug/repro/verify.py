@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any, get_args
 from trtdebug.core.outcome import Signature, SignatureKind
 from trtdebug.oracle.verdict import same_failure
 from trtdebug.repro.manifest import read_manifest
-from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
+from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE, told
 from trtdebug.repro.spec import Verification
 
 
@@ -51,7 +50,7 @@ def verify(folder: Path, timeout: float = 120) -> Verification:
         return Verification(
             expected is None, None, "it passes" if expected is None else "the failure does not show"
         )
-    result = _result(done.stdout)
+    result = told(done.stdout)
     kind: Any = result.get("signature")
     if done.returncode == SHOWS and kind in get_args(SignatureKind):
         if expected is None:
@@ -80,15 +79,6 @@ def _judged(expected: Signature | None, kind: SignatureKind, reason: str) -> Ver
     if expected is not None and expected.kind == kind:
         return Verification(True, kind, f"the failure shows: {reason}")
     return Verification(None, kind, f"could not be tested: {reason}")
-
-
-def _result(stdout: str) -> dict[str, Any]:
-    """The line of JSON; empty where there is no such line."""
-    try:
-        result = json.loads(stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        return {}
-    return result if isinstance(result, dict) else {}
 
 
 def _signal(number: int) -> str:

@@ -22,6 +22,7 @@ from trtdebug.graph.input_files import (
 )
 from trtdebug.graph.inputs import check_sample, generate, input_types, open_dimensions
 from trtdebug.graph.ranges import EVERY_INPUT
+from trtdebug.graph.shapes import shape_text
 from trtdebug.oracle.compare import is_float
 from trtdebug.plugins import returned
 from trtdebug.plugins.manager import PluginManager
@@ -88,7 +89,7 @@ def check_profiles(model: onnx.ModelProto, profiles: Mapping[str, Profile]) -> N
         for shape in (profile.min, profile.opt, profile.max):
             if wanted is not None and not _fits(shape, wanted):
                 raise UserError(
-                    f"the profile of {name!r} holds {_show(shape)}, but the model wants {_show(wanted)}.",
+                    f"the profile of {name!r} holds {shape_text(shape)}, but the model wants {shape_text(wanted)}.",
                     "Only named or unknown (?) dimensions are free.",
                 )
 
@@ -113,8 +114,8 @@ def complete_profiles(
                 continue
             if bound.setdefault(dim, given) != given:
                 raise UserError(
-                    f"dimension {dim!r} is {_show(bound[dim])} (min, opt, max) in the profile of {where[dim]!r} but "
-                    f"{_show(given)} in that of {name!r}.",
+                    f"dimension {dim!r} is {shape_text(bound[dim])} (min, opt, max) in the profile of "
+                    f"{where[dim]!r} but {shape_text(given)} in that of {name!r}.",
                     "The model uses one name for both, so they have to be equal.",
                 )
             where.setdefault(dim, name)
@@ -135,10 +136,6 @@ def _fits(shape: Shape, wanted: Sequence[int | str | None]) -> bool:
     return len(shape) == len(wanted) and all(
         size == dim for size, dim in zip(shape, wanted, strict=True) if isinstance(dim, int)
     )
-
-
-def _show(shape: Iterable[int | str | None]) -> str:
-    return f"[{','.join('?' if dim is None else str(dim) for dim in shape)}]"
 
 
 def generated(

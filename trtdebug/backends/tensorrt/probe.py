@@ -10,6 +10,7 @@ from typing import Any
 from trtdebug.backends.base import Availability
 from trtdebug.backends.tensorrt.child import Ended, NotRun, run_python
 from trtdebug.backends.tensorrt.device import device_name
+from trtdebug.scripts.words import one_line
 
 _MISSING = "TensorRT is not installed (pip install 'trtdebug[tensorrt]')"
 
@@ -70,7 +71,7 @@ def probe() -> Availability:
         import tensorrt
     except Exception as error:  # noqa: BLE001 - whatever a broken installation raises
         return Availability(
-            False, reason=f"tensorrt cannot be imported: {type(error).__name__}: {_one_line(error)}"
+            False, reason=f"tensorrt cannot be imported: {type(error).__name__}: {one_line(error)}"
         )
     version, device = str(tensorrt.__version__), device_name()
     if not device:
@@ -108,7 +109,3 @@ def _object(line: str) -> dict[str, Any]:
     except ValueError:  # something else that a library printed
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

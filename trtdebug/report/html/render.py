@@ -16,8 +16,8 @@ from trtdebug.report.html.columns import data_text, page_data
 from trtdebug.report.html.details import Details, read_details
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.sections import findings, fixes, outputs, repeat, unknown
-from trtdebug.report.html.words import base_name, first_screen
-from trtdebug.report.strings import plain
+from trtdebug.report.html.words import first_screen
+from trtdebug.report.strings import base_name, plain
 
 _SCRIPTS = (
     "data.js",

@@ -7,7 +7,8 @@ from typing import Any
 
 from trtdebug.core.told import number_text
 from trtdebug.report.html.markup import Markup, join, tag
-from trtdebug.report.html.words import backend, command, count, name_of, sentence
+from trtdebug.report.html.words import command, count, name_of, sentence
+from trtdebug.report.strings import backend_text
 from trtdebug.report.text import cut_names, fix_state
 
 Report = Mapping[str, Any]
@@ -152,8 +153,8 @@ def repeat(report: Report) -> Markup:
     device = f" on {candidate['device']}" if candidate["device"] else ""
     versions = [
         ("trtdebug", tool.get("version") or "not known"),
-        ("candidate", f"{backend(candidate)}{device}"),
-        ("reference", backend(reference)),
+        ("candidate", f"{backend_text(candidate)}{device}"),
+        ("reference", backend_text(reference)),
         *(("extension", f"{e['name']} {e['version']}") for e in tool.get("extensions") or []),
         ("model", model["path"]),
         ("SHA-256", model["sha256"]),

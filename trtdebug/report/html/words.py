@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from trtdebug.core.told import number_text
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.values import Values
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import plain, shortened
+from trtdebug.report.strings import backend_text, base_name, plain, shortened
 from trtdebug.report.text import cut_names, fix_state, trtexec_command
 from trtdebug.report.verdict_words import verdict_words
 
@@ -70,18 +69,10 @@ def count(items: int, one: str) -> str:
     return f"{items:,} {one}{'' if items == 1 else 's'}"
 
 
-def base_name(path: str) -> str:
-    return re.split(r"[/\\]", path)[-1] or path
-
-
 def command(words: str) -> Markup:
     """A line to be copied; it breaks between words rather than at their hyphens."""
     parts = [part for word in words.split(" ") for part in (Markup(" "), tag("span", word))][1:]
     return tag("div", tag("code", *parts, tabindex="0"), class_="command")
-
-
-def backend(used: Mapping[str, Any]) -> str:
-    return f"{used['backend']} {used['version']}".rstrip()
 
 
 def _verdict(report: Report) -> str:
@@ -258,8 +249,8 @@ def _case(report: Report) -> Markup:
     facts: Sequence[tuple[str, str]] = (
         ("Model", f"{shortened(base_name(model['path']), _LONGEST_NAME)}, {count(model['nodes'], 'node')}"),
         ("Inputs", count(report["samples"], "sample")),
-        ("Candidate", f"{backend(candidate)}{device}"),
-        ("Reference", backend(report["reference"])),
+        ("Candidate", f"{backend_text(candidate)}{device}"),
+        ("Reference", backend_text(report["reference"])),
         ("Rule", cut_names(report["rule"])),
         ("Work", f"{count(trials['total'], 'trial')}, {trials['builds']} built in {trials['seconds']:.1f} s"),
     )

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
+from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE, told
 from trtdebug.scripts.words import printable
 
 _ONE_FAILURE = frozenset(("nonfinite", "mismatch"))
@@ -51,7 +51,7 @@ def one_run(python: str, backend: str | None, timeout: float) -> tuple[int, str]
         return UNTESTABLE, f"{python} does not start: {error.strerror}"
     if done.returncode < 0:
         return _by_kind(manifest, "crash"), f"killed by signal {-done.returncode}"
-    result = _answer(done.stdout)
+    result = told(done.stdout)
     if done.returncode == GONE:
         return GONE, "the failure does not show"
     kind, reason = result.get("signature"), result.get("reason")
@@ -68,14 +68,6 @@ def _by_kind(manifest: dict[str, Any], kind: str) -> int:
         wanted = {(manifest["signature"] or {}).get("kind", kind)}
     same = kind in wanted or (kind in _ONE_FAILURE and bool(wanted & _ONE_FAILURE))
     return SHOWS if same else UNTESTABLE
-
-
-def _answer(stdout: str) -> dict[str, Any]:
-    try:
-        found = json.loads(stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def first_bad(count: int, test: Callable[[int], int]) -> tuple[int, int] | None:

@@ -99,3 +99,12 @@ def as_json(result: Result) -> str:
         return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
     return json.dumps(strict(asdict(result)), allow_nan=False)
+
+
+def told(stdout: str) -> dict[str, Any]:
+    """What `repro.py --json` says: its last line; empty where that is no JSON object."""
+    try:
+        found = json.loads(stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
