@@ -88,6 +88,15 @@ def test_ill_conditioned_nodes_are_no_culprits(name: str, precision: str, tmp_pa
     assert any("ill-conditioned" in line for line in diagnosis.unknown)
 
 
+@pytest.mark.parametrize("name", ILL)
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_however_tight_the_tolerance_is_they_alone_are_ill_conditioned(
+    name: str, precision: str, tmp_path: Path
+) -> None:
+    tolerance = Tolerance(atol=1e-6, rtol=1e-6)
+    assert ill(diagnose(open_case(ILL[name](), tmp_path, precision, tolerance=tolerance))) == [name]
+
+
 def test_what_it_says(tmp_path: Path) -> None:
     found = finding(diagnose(open_case(near_equals(), tmp_path, "fp16")), "ill-conditioned")
     assert found.severity == "warning"
@@ -150,11 +159,11 @@ def around_thirty(folder: Path) -> Path:
 
 
 def test_a_set_that_only_tips_the_scale_is_no_cause_beside_it(tmp_path: Path) -> None:
-    """`x2` feeds the variance, and `xc` rounds a little beside it: together they are just over the tolerance."""
+    """`x2` feeds the variance, and `xc`, x - 30, amplifies a little beside it: together they are over the limit."""
     limit = Tolerance(rms_rel=tipping_point(tmp_path))
     ctx = open_case(variance(), tmp_path, "fp16", inputs=around_thirty(tmp_path), tolerance=limit)
     diagnosis = diagnose(ctx)
-    assert ill(diagnosis) == ["variance"]
+    assert ill(diagnosis) == ["variance", "xc"]
     assert diagnosis.culprits == ()
 
 

@@ -13,6 +13,10 @@ ROUNDOFF = {"fp16": 2.0**-11, "bf16": 2.0**-8}
 LARGEST = {"fp16": 65504.0, "bf16": (2.0 - 2.0**-7) * 2.0**127}
 """Largest finite number."""
 
+HEALTHY = 8.0
+"""A well-conditioned node in a healthy kernel makes an error of up to this many unit roundoffs, and turns one of its
+inputs into no more."""
+
 EXPLAINED = 3.0
 """An error up to this many times what rounded inputs make is explained by them: two operands and the result
 round, and a draw of signs is not the worst there is."""

@@ -4,26 +4,27 @@ The reference computes each suspect once more from its recorded inputs, each ele
 of the low precision, up or down at random: what storing the inputs in that precision does to them. Where that
 alone makes an error like the candidate's, no kernel of that precision could do better: the node is
 ill-conditioned (differences of near equals, a logarithm near 1, the softmax of large logits), and it is no
-culprit, nor are the healthy nodes before it whose rounding it amplifies.
+culprit, nor are the healthy nodes before it whose rounding it amplifies. A node whose error is a few roundings
+amplifies nothing, however tight the tolerance is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import LowPrecision
-from trtdebug.core.outcome import Outcome
+from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.isolate import isolate
 from trtdebug.graph.load import content_sha256, save_model
-from trtdebug.oracle.conditioning import ROUNDOFF, explains, leaves_range, perturbed
+from trtdebug.oracle.conditioning import HEALTHY, ROUNDOFF, explains, leaves_range, perturbed
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
-from trtdebug.stages.digits import digits_explain
-from trtdebug.stages.observe import LocalError, Observation
+from trtdebug.stages.digits import digits_explain, only_round
+from trtdebug.stages.observe import Observation
 
 _DRAWS = 2
 
@@ -44,15 +45,15 @@ class Sensitivity:
     amplification: float
 
 
-def ill_conditioned(ctx: Context, suspects: Iterable[LocalError]) -> dict[str, Sensitivity]:
-    """The suspects whose error their inputs' rounding explains, by node. One run of the reference a draw.
+def ill_conditioned(ctx: Context, nodes: Collection[str], seen: Observation) -> dict[str, Sensitivity]:
+    """Those of `nodes` that do more than round, or amplify rounding, and whose error their inputs' rounding explains.
 
     What became NaN or Inf, or was one rounding away from it, is never explained so: that is the range of the
-    precision, not its digits.
+    precision, not its digits. One run of the reference a draw.
     """
     if ctx.low is None:
         return {}
-    finite = [s for s in suspects if s.error.kind == "mismatch" and np.isfinite(s.error.rms_rel)]
+    finite = [s for s in seen.local.values() if s.node in nodes and _is_finite(s.error)]
     asked = [s for s in finite if not _leaves_range(ctx, s.node, ctx.low)]
     if not asked:
         return {}
@@ -62,8 +63,9 @@ def ill_conditioned(ctx: Context, suspects: Iterable[LocalError]) -> dict[str, S
     found = {}
     for suspect in asked:
         error = rounded.get(suspect.error.tensor, 0.0)
-        if explains(error, suspect.error.rms_rel):
-            amplification = error / ROUNDOFF[ctx.low]
+        amplification = error / ROUNDOFF[ctx.low]
+        only_rounds = amplification <= HEALTHY and only_round(ctx, [suspect.node], seen)
+        if explains(error, suspect.error.rms_rel) and not only_rounds:
             found[suspect.node] = Sensitivity(suspect.node, suspect.error.rms_rel, error, amplification)
     return found
 
@@ -100,6 +102,10 @@ def finding(ctx: Context, found: Sensitivity) -> Finding:
     )
 
 
+def _is_finite(error: TensorError) -> bool:
+    return not error.nonfinite and bool(np.isfinite(error.rms_rel))
+
+
 def _leaves_range(ctx: Context, node: str, low: LowPrecision) -> bool:
     fed = [t for t in ctx.index.node(node).reads if t in ctx.index.inputs or t in ctx.index.producer]
     values = (v for sample in ctx.case.samples for v in ctx.reference(fed, sample).values())
@@ -134,7 +140,7 @@ def _rounded_errors(ctx: Context, nodes: list[str]) -> dict[str, float]:
 
 def _errors(ctx: Context, job: Job, names: Mapping[str, str]) -> Iterable[tuple[str, float]]:
     for error in ctx.session.run(job).tensors:
-        if not error.nonfinite and np.isfinite(error.rms_rel):
+        if _is_finite(error):
             yield names[error.tensor], error.rms_rel
 
 

@@ -18,21 +18,18 @@ from trtdebug.graph.digits import KEEPS_INFINITY_SINCE
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.rounding import rounded
-from trtdebug.oracle.conditioning import ROUNDOFF, explains
+from trtdebug.oracle.conditioning import HEALTHY, ROUNDOFF, explains
 from trtdebug.oracle.verdict import NUMERIC
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context
 from trtdebug.stages.observe import Observation
-
-_ROUNDS = 8.0
-"""Own errors up to this many unit roundoffs are what a healthy kernel makes."""
 
 
 def only_round(ctx: Context, nodes: Iterable[str], seen: Observation) -> bool:
     """Whether each of these nodes was observed and does no more by itself than the precision rounds."""
     if ctx.low is None:
         return False
-    most = _ROUNDS * ROUNDOFF[ctx.low]
+    most = HEALTHY * ROUNDOFF[ctx.low]
     errors = [seen.local[n].error if n in seen.local else None for n in nodes]
     return all(e is not None and not e.nonfinite and e.rms_rel <= most for e in errors)
 
@@ -52,7 +49,7 @@ def digits_explain(ctx: Context, nodes: Collection[str], seen: Observation, fail
         (e / ROUNDOFF[ctx.low] for e in own), default=1.0
     )  # healthy kernels sum up in low precision, too
     larger = max(1.0, larger)
-    made = {e.tensor: e for e in _digits_lost(ctx, nodes, ctx.low).tensors}
+    made = {e.tensor: e for e in digits_lost(ctx, nodes, ctx.low).tensors}
     return all(e.tensor in made and _explains(made[e.tensor], e, larger) for e in wrong)
 
 
@@ -68,7 +65,7 @@ def _explains(made: TensorError, error: TensorError, larger: float) -> bool:
     return all(off == 0.0 or explains(rounding, off) for rounding, off in pairs)
 
 
-def _digits_lost(ctx: Context, nodes: Collection[str], low: LowPrecision) -> Outcome:
+def digits_lost(ctx: Context, nodes: Collection[str], low: LowPrecision) -> Outcome:
     """The reference with these nodes rounding to the digits of `low`, against itself."""
     try:
         model = rounded(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from trtdebug.core.diagnosis import Culprit
@@ -14,19 +14,18 @@ from trtdebug.oracle.verdict import evidence_on
 from trtdebug.plugins.types import Localisation
 from trtdebug.search.topology import branchwise
 from trtdebug.stages.atoms import Atoms
-from trtdebug.stages.conditioning import amplified, finding, ill_conditioned
 from trtdebug.stages.context import Context
-from trtdebug.stages.digits import digits_explain, only_round
+from trtdebug.stages.excused import excuse
 from trtdebug.stages.lent_test import LentTest, tested
 from trtdebug.stages.observe import LocalError, Observation
 from trtdebug.stages.precision_test import PrecisionTest
+from trtdebug.stages.sanity import forced_job
 from trtdebug.stages.substitute import substitute
 
 LOCALIZER = "leftmost"
 NOISY_LOCALIZER = "bayesian"
 """Takes over when a trial, repeated in a fresh build, contradicts itself."""
 _BASE_WEIGHT = 1e-6
-_Failure = Callable[[tuple[str, ...]], Outcome]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Located:
         marks: tensors whose marking as outputs was seen to cure it; empty where none did.
         bans: tactics without which it was seen to pass; empty where none are known.
         unknown: what could not be decided, one line each.
-        findings: the nodes that are ill-conditioned, and so no culprits.
+        findings: nodes that only round, or amplify rounding, and so are no culprits.
     """
 
     culprits: tuple[Culprit, ...]
@@ -101,14 +100,20 @@ def localise(
     located = _located(ctx, answer, evidence, inseparable, test)
 
     def failure(nodes: tuple[str, ...]) -> Outcome:
-        """Of these nodes alone in low precision, as it was seen."""
+        """Of these nodes alone in low precision, as it was seen where it was."""
         if len(nodes) == 1 and nodes[0] in evidence:
             return substituted[nodes[0]]
-        return ctx.session.run(ctx.low_job(nodes, fast))
+        return ctx.session.run(
+            ctx.low_job(nodes, fast) if len(nodes) < len(ctx.items) else forced_job(ctx, fast)
+        )
 
-    located = _without_ill_conditioned(ctx, located, observation, evidence, failure)
-    if _is_drift(ctx, located, observation, failure):
-        located = _drifting(ctx, located, observation)
+    excused = excuse(ctx, located.culprits, evidence.keys(), observation, failure)
+    located = replace(
+        located,
+        culprits=excused.culprits,
+        unknown=(*located.unknown, *excused.unknown),
+        findings=excused.findings,
+    )
     if broken:
         line = f"the localizer {broken} broke, and {name} took its place; see `trtdebug ext list`"
         located = replace(located, unknown=(*located.unknown, line))
@@ -204,7 +209,7 @@ def _located(
 ) -> Located:
     position = {name: i for i, name in enumerate(ctx.items)}
     layers = frozenset(map(frozenset, inseparable))
-    answer = _ordered(answer, position, layers)
+    answer = _ordered(_with_convicted(answer, evidence), position, layers)
 
     def known_by(nodes: tuple[str, ...]) -> str:
         return _known_by(nodes, evidence, frozenset(nodes) in layers, test.is_smallest(nodes, answer.exact))
@@ -224,6 +229,13 @@ def _located(
     )
 
 
+def _with_convicted(answer: Localisation, evidence: Collection[str]) -> Localisation:
+    """The same; nodes that were seen to fail by themselves are culprits even where the search stopped before them."""
+    alone = tuple((n,) for n in answer.unresolved if n in evidence)
+    left = tuple(n for n in answer.unresolved if n not in evidence)
+    return replace(answer, culprits=answer.culprits + alone, unresolved=left)
+
+
 def _ordered(
     answer: Localisation, position: Mapping[str, int], layers: Collection[frozenset[str]]
 ) -> Localisation:
@@ -238,58 +250,6 @@ def _ordered(
     culprits = sorted(map(ordered, answer.culprits), key=place)
     protect = None if answer.protect is None else ordered(answer.protect)
     return replace(answer, culprits=tuple(culprits), protect=protect, unresolved=ordered(answer.unresolved))
-
-
-def _without_ill_conditioned(
-    ctx: Context, located: Located, observation: Observation, evidence: Collection[str], failure: _Failure
-) -> Located:
-    """Nodes that only answer to rounding as the mathematics does are no culprits: they are findings."""
-    ill = ill_conditioned(ctx, [s for s in observation.suspects if s.node in evidence])
-    if not ill:
-        return located
-    excused = [
-        c
-        for c in located.culprits
-        if c.proven and amplified(ctx, c.nodes, ill, observation, failure(c.nodes))
-    ]
-    are = "node is" if len(ill) == 1 else "nodes are"
-    line = f"{len(ill)} {are} ill-conditioned (see the findings): rounding before that is enough to fail"
-    return replace(
-        located,
-        culprits=tuple(c for c in located.culprits if c not in excused),
-        unknown=(*located.unknown, line),
-        findings=tuple(finding(ctx, s) for s in ill.values()),
-    )
-
-
-def _is_drift(ctx: Context, located: Located, observation: Observation, failure: _Failure) -> bool:
-    """Whether no culprit does more than round, and rounding explains how each set of them that was seen to fail fails.
-
-    What was not observed is no drift, nor is what is not finite.
-    """
-    nodes = _nodes(located)
-    if not nodes or not only_round(ctx, nodes, observation):
-        return False
-    failures = {c.nodes: failure(c.nodes) for c in located.culprits if c.proven}
-    finite = all(f.signature is not None and f.signature.kind == "mismatch" for f in failures.values())
-    return finite and all(digits_explain(ctx, nodes, observation, f) for nodes, f in failures.items())
-
-
-def _drifting(ctx: Context, located: Located, observation: Observation) -> Located:
-    """Nodes that only round are no cause: said as what is not known."""
-    nodes = tuple(n for n in ctx.items if n in set(_nodes(located)))
-    largest = max(observation.local[n].error.rms_rel for n in nodes)
-    evidence = (
-        f"each only rounds (own relative RMS error at most {largest:.2g}): the tolerance is tighter than {ctx.low} "
-        "keeps, or rounding adds up along the way"
-    )
-    line = f"no node is at fault by itself: {len(nodes)} nodes round as {ctx.low} does, and that breaks the tolerance"
-    culprit = Culprit(nodes, "precision", evidence, proven=False)
-    return replace(located, culprits=(culprit,), unknown=(*located.unknown, line))
-
-
-def _nodes(located: Located) -> tuple[str, ...]:
-    return tuple(n for c in located.culprits for n in c.nodes)
 
 
 def _known_by(names: tuple[str, ...], evidence: dict[str, str], is_layer: bool, smallest: bool) -> str:

@@ -95,6 +95,11 @@ def can_force(ctx: Context) -> bool:
     return ctx.low is not None and not of_two_models and "ForcePrecision" in ctx.candidate.realises
 
 
+def forced_job(ctx: Context, fast: bool) -> Job:
+    """A build with every node in low precision."""
+    return ctx.candidate_job(FORCED, ctx.exposing(ctx.items), fast=fast, keep="all")
+
+
 def overall(natural: Sequence[Outcome], forced: Outcome | None) -> tuple[Verdict, Signature | None, str]:
     """The session's verdict, its signature and its reason from the builds as the user makes them and the forced."""
     failing = [o for o in natural if o.status == "fail"]
@@ -140,9 +145,9 @@ def _forced(ctx: Context) -> tuple[Outcome | None, Outcome | None, bool]:
 def _forced_and_pinned(ctx: Context, fast: bool) -> tuple[Outcome, Outcome | None]:
     low = (ctx.low or "").upper()
     ctx.report_progress(Progress("sanity", f"every node forced to {low}; where it fails, pinned to FP32"))
-    forced = ctx.candidate_job(FORCED, ctx.exposing(ctx.items), fast=fast, keep="all")
     pinned = ctx.candidate_job("all pinned", ctx.exposing(()), fast=fast)
-    first, *second = ctx.session.run_until([forced, pinned], lambda outcome: outcome.status != "fail")
+    jobs = [forced_job(ctx, fast), pinned]
+    first, *second = ctx.session.run_until(jobs, lambda outcome: outcome.status != "fail")
     return first, second[0] if second else None
 
 
