@@ -1,4 +1,4 @@
-"""In the place of the cause: nothing is at fault, and a node is ill-conditioned."""
+"""In the place of the cause: nothing is at fault, and nodes only round, or amplify rounding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trtdebug.core.intervention import Knob, PinPrecision
 from trtdebug.report.build import build_report
 from trtdebug.report.html.render import render_html
 from trtdebug.report.markdown import render_markdown
-from trtdebug.report.no_cause import no_cause
+from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.text import render_text
 
 
@@ -46,6 +46,32 @@ def test_without_such_pins_less_is_known(fix: Fix) -> None:
 
 def test_of_many_the_first_are_named() -> None:
     assert "a, b, c and 2 more are ill-conditioned" in line(ill(*"abcde"))
+
+
+def rounds(*ids: str) -> Diagnosis:
+    found = tuple(
+        Finding(id, "warning", "so much", "y" if id.startswith("tolerance") else None) for id in ids
+    )
+    return replace(plain("diverges"), findings=found)
+
+
+def test_nodes_that_only_round_are_no_cause() -> None:
+    expected = "no kernel is known to be at fault: nodes that only round break the tolerance (see findings)"
+    assert line(rounds("only-rounding")) == expected
+    assert no_repro(build_report(CASE, rounds("only-rounding"))).endswith("no fault to show, only rounding")
+
+
+def test_a_tolerance_below_one_rounding_is_reason_enough() -> None:
+    expected = "no kernel is known to be at fault: the tolerance lies below one rounding (see findings)"
+    assert line(rounds("tolerance-below-rounding")) == expected
+    assert line(rounds("only-rounding", "tolerance-below-rounding")) == expected
+
+
+def test_beside_ill_conditioned_nodes_both_are_said() -> None:
+    both = replace(ill("sub"), findings=ill("sub").findings + rounds("only-rounding").findings)
+    assert "sub is ill-conditioned, and nodes that only round break the tolerance (see findings)" in line(
+        both
+    )
 
 
 def test_where_something_else_is_said_it_stays_silent() -> None:

@@ -19,6 +19,7 @@ from trtdebug.debugger.other_causes import other_causes
 from trtdebug.debugger.own_limits import beyond_candidate, say_what_was_not_imitated
 from trtdebug.debugger.result import diagnosis_of
 from trtdebug.debugger.types import Answer, Until
+from trtdebug.stages.below_rounding import below_rounding
 from trtdebug.stages.context import Context
 from trtdebug.stages.flaky import flaky_builds
 from trtdebug.stages.refused import why_refused
@@ -46,6 +47,7 @@ class Debugger:
         self.ctx.session.listeners.append(lambda job, outcome, cached: notes.engine_of(outcome))
         answer = _answer(notes)
         say_what_was_not_imitated(notes, answer.sane)
+        notes.findings += below_rounding(self.ctx, answer.sane.signature)
         return diagnosis_of(notes, answer, self.fix_folder)
 
 

@@ -45,7 +45,7 @@ def axes(ctx: Context, natural: Sequence[Outcome], builds: int) -> Axes:
     if all(o.status != "fail" for o in natural):
         return Axes()
     test = Repeated(ctx, "axes", enough(natural, builds), told)
-    cure = _cure(test, _offered(ctx))
+    cure = _cure(test, offered_knobs(ctx))
     tried = tuple(test.done.values())
     return Axes(cure, tried, tuple(_by_chance(t) for t in tried if t.by_chance))
 
@@ -55,7 +55,8 @@ def told(switches: Sequence[Intervention]) -> str:
     return ", ".join(f"{k.name}={k.value}" for k in switches if isinstance(k, Knob))
 
 
-def _offered(ctx: Context) -> tuple[Knob, ...]:
+def offered_knobs(ctx: Context) -> tuple[Knob, ...]:
+    """Switches that this candidate has, and that could matter to this model."""
     candidate = ctx.candidate
     if not isinstance(candidate, HasKnobs) or ctx.candidate_is_engine:
         return ()
