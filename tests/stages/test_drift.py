@@ -143,6 +143,14 @@ def test_a_fault_that_looks_like_rounding_is_told_from_drift(tmp_path: Path) -> 
     assert ids(diagnosis) == {"only-rounding"}
 
 
+def test_at_the_end_of_the_range_it_is_more_than_rounding(tmp_path: Path) -> None:
+    """The sum with 65504 is off by less than one rounding, and lies beyond the largest number of FP16."""
+    model = stack(2, "cancel", at=1, big=65504)
+    diagnosis = answer(model, tmp_path, LOOSE)
+    assert {n for c in diagnosis.culprits for n in c.nodes} == {"shift", "difference"}
+    assert ids(diagnosis) == set()
+
+
 def test_a_fault_among_very_many_that_round_is_named(tmp_path: Path) -> None:
     """The search stops where too many fail: what was seen to fail by itself before needs no search."""
     diagnosis = answer(stack(14, "overflow", at=13), tmp_path, Tolerance(atol=1e-5, rtol=1e-5))

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trtdebug.core.finding import Finding
-from trtdebug.core.intervention import LowPrecision
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.isolate import isolate
 from trtdebug.graph.load import content_sha256, save_model
@@ -54,7 +53,7 @@ def ill_conditioned(ctx: Context, nodes: Collection[str], seen: Observation) -> 
     if ctx.low is None:
         return {}
     finite = [s for s in seen.local.values() if s.node in nodes and _is_finite(s.error)]
-    asked = [s for s in finite if not _leaves_range(ctx, s.node, ctx.low)]
+    asked = [s for s in finite if not ends_range(ctx, s.node)]
     if not asked:
         return {}
     message = f"{len(asked)} suspects, fed with inputs that are off by rounding"
@@ -102,14 +101,19 @@ def finding(ctx: Context, found: Sensitivity) -> Finding:
     )
 
 
+def ends_range(ctx: Context, node: str) -> bool:
+    """Whether the node reads or writes, in the reference, a number at the low precision's end or beyond."""
+    tensors = [t for t in (*ctx.index.node(node).reads, *ctx.index.node(node).writes) if _is_recorded(ctx, t)]
+    values = (v for sample in ctx.case.samples for v in ctx.reference(tensors, sample).values())
+    return ctx.low is not None and any(leaves_range(v, ctx.low) for v in values)
+
+
+def _is_recorded(ctx: Context, tensor: str) -> bool:
+    return tensor in ctx.types and (tensor in ctx.index.inputs or tensor in ctx.index.producer)
+
+
 def _is_finite(error: TensorError) -> bool:
     return not error.nonfinite and bool(np.isfinite(error.rms_rel))
-
-
-def _leaves_range(ctx: Context, node: str, low: LowPrecision) -> bool:
-    fed = [t for t in ctx.index.node(node).reads if t in ctx.index.inputs or t in ctx.index.producer]
-    values = (v for sample in ctx.case.samples for v in ctx.reference(fed, sample).values())
-    return any(leaves_range(v, low) for v in values)
 
 
 def _rounded_errors(ctx: Context, nodes: list[str]) -> dict[str, float]:

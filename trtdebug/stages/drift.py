@@ -13,6 +13,7 @@ from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome
 from trtdebug.oracle.conditioning import ROUNDOFF
+from trtdebug.stages.conditioning import ends_range
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.digits import digits_explain, digits_lost, only_round
 from trtdebug.stages.observe import Observation
@@ -38,10 +39,10 @@ class Drift:
     def among(self, culprits: Sequence[Culprit]) -> list[Culprit]:
         """Those of which each node only rounds, and whose failure is finite and explained by the digits they lose.
 
-        Of nodes that were not told apart no failure was seen. They are among them where lost digits explain what
-        remains with all that is named in FP32.
+        At the end of the precision's range it is not only digits that are lost. Of nodes that were not told apart no
+        failure was seen: they are among them where lost digits explain what remains with all that is named in FP32.
         """
-        rounding = [c for c in culprits if only_round(self.ctx, c.nodes, self.seen)]
+        rounding = [c for c in culprits if self._rounding(c.nodes)]
         if rounding:
             message = f"{len(rounding)} sets of nodes that only round"
             self.ctx.report_progress(
@@ -79,6 +80,9 @@ class Drift:
             mitigation="No kernel of this precision does better: give a tolerance that allows for it (--rms, --rtol, "
             "--atol), or keep more nodes in FP32.",
         )
+
+    def _rounding(self, nodes: tuple[str, ...]) -> bool:
+        return only_round(self.ctx, nodes, self.seen) and not any(ends_range(self.ctx, n) for n in nodes)
 
     def _explained(self, nodes: tuple[str, ...]) -> bool:
         failure = self.failure(nodes)
