@@ -78,7 +78,7 @@ def compare(
             say_json(_data(table, case.ctx.limits.describe()))
         else:
             _print(table, failing, case.ctx.limits.describe(), case.ctx.candidate_is_engine)
-            for finding in case.findings:
+            for finding in (*case.findings, *table.findings):
                 say(f"{finding.severity}: {finding.message}")
             if profile and table.plain.engine is not None:
                 say()

@@ -66,7 +66,7 @@ def sanity(ctx: Context) -> Sanity:
     """Reference twice, candidate `case.builds` times as the user builds it (none: the verdict is left open)."""
     ctx.report_progress(Progress("sanity", "reference"))
     ctx.record()
-    unsteady = _nondeterministic_reference(ctx)
+    unsteady = nondeterministic_reference(ctx)
     if unsteady is not None:
         return Sanity("untestable", None, unsteady.message, (), findings=(unsteady,), steady=False)
     natural, found = calibrated(ctx, _as_built(ctx, ctx.case.builds))
@@ -151,8 +151,8 @@ def _forced_and_pinned(ctx: Context, fast: bool) -> tuple[Outcome, Outcome | Non
     return first, second[0] if second else None
 
 
-def _nondeterministic_reference(ctx: Context) -> Finding | None:
-    """The reference against itself, run again in a fresh process; None when both agree."""
+def nondeterministic_reference(ctx: Context) -> Finding | None:
+    """The recorded reference against itself, run again in a fresh process; None when both agree."""
     outputs = {o: TensorRef(o) for o in ctx.index.outputs}
     job = replace(
         ctx.reference_job(repeat=1), record=False, keep="none", expected=outputs, fresh_process=True

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.stages.context import Context
 from trtdebug.stages.observe import observe
 from trtdebug.stages.propagate import propagate
+from trtdebug.stages.rounding import calibrated
+from trtdebug.stages.sanity import nondeterministic_reference
 
 
 @dataclass(frozen=True)
@@ -29,26 +32,33 @@ class Table:
         outcome: of the build in which every tensor is an output.
         plain: of the build as the user makes it; its verdict is the command's.
         unmatched: tensors that only the reference has.
+        findings: what was found about the reference.
     """
 
     rows: tuple[Row, ...]
     outcome: Outcome
     plain: Outcome
     unmatched: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def layer_table(ctx: Context, profile_runs: int = 0) -> Table:
     """Compares layer by layer: the whole candidate with every tensor marked, and each node by itself.
 
-    Of a serialized engine only its outputs can be had.
+    Of a serialized engine only its outputs can be had. Where two runs of the reference differ, nothing is compared.
 
     Args:
         profile_runs: inferences for the time of each layer of the build as the user makes it; 0 = not measured.
     """
     ctx.record()
-    plain = ctx.session.run(replace(ctx.candidate_job("as built"), profile_runs=profile_runs))
+    unsteady = nondeterministic_reference(ctx)
+    if unsteady is not None:
+        nothing = Outcome("untestable", reason=unsteady.message)
+        return Table((), nothing, nothing, (), (unsteady,))
+    built = ctx.session.run(replace(ctx.candidate_job("as built"), profile_runs=profile_runs))
+    (plain,), findings = calibrated(ctx, (built,))
     if ctx.candidate_is_engine:
-        return Table(_output_rows(ctx, plain), plain, plain, ())
+        return Table(_output_rows(ctx, plain), plain, plain, (), findings)
     propagated = propagate(ctx)
     observed = {}
     if ctx.low is not None and "ForcePrecision" in ctx.candidate.realises:
@@ -59,7 +69,7 @@ def layer_table(ctx: Context, profile_runs: int = 0) -> Table:
         local = observed.get(node)
         own = local.error if local and local.error.tensor == tensor else None
         rows.append(Row(tensor, node, ctx.index.node(node).op, error, own))
-    return Table(tuple(rows), propagated.outcome, plain, propagated.unmatched)
+    return Table(tuple(rows), propagated.outcome, plain, propagated.unmatched, findings)
 
 
 def _output_rows(ctx: Context, plain: Outcome) -> tuple[Row, ...]:

@@ -1,0 +1,39 @@
+"""The layer table's verdict is the one that `trtdebug run` gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cases import open_case
+from seed_models import model_of, node, value, weight
+
+from trtdebug import compare
+from trtdebug.stages.sanity import sanity
+from trtdebug.stages.table import layer_table
+
+
+def test_a_reference_that_contradicts_itself_convicts_nobody(tmp_path: Path) -> None:
+    """A random operator without a seed: each process gives other numbers, and so would any candidate."""
+    noisy = model_of(
+        [node("RandomNormalLike", ["x"], ["r"], "noise"), node("Add", ["x", "r"], ["y"], "add")],
+        [value("x", [4, 16])],
+        [value("y", [4, 16])],
+    )
+    table = compare(noisy, fp16=True, candidate="emulator", session=tmp_path / "session")
+    assert (table.status, table.rows) == ("untestable", ())
+    assert table.reason.startswith("two runs of the reference differ: y: ")
+
+
+def test_what_the_references_own_rounding_explains_is_no_fault(tmp_path: Path) -> None:
+    """(x + 1e4) - 1e4 in FP32 has three digits less than x, the exact candidate all of them."""
+    big = weight("big", 1e4)
+    inputs, outputs = [value("x", [4, 64])], [value("y", [4, 64])]
+    losing = [node("Add", ["x", "big"], ["a"], "add"), node("Sub", ["a", "big"], ["y"], "sub")]
+    exact = [node("Sub", ["big", "big"], ["a"], "sub"), node("Add", ["x", "a"], ["y"], "add")]
+    ctx = open_case(
+        model_of(losing, inputs, outputs, [big]), tmp_path, against=model_of(exact, inputs, outputs, [big])
+    )
+    table = layer_table(ctx)
+    assert table.plain.status == "pass"
+    assert [f.id for f in table.findings] == ["reference-rounds"]
+    assert sanity(ctx).verdict == "matches"
