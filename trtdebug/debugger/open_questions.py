@@ -24,10 +24,12 @@ def say_what_was_not_tested(notes: Notes, sane: Sanity) -> None:
 def say_why_not_searched(notes: Notes, sane: Sanity) -> None:
     """Why the nodes that have to be in FP32 are not searched for."""
     if sane.pinned is not None and sane.pinned.status != "pass":
-        how = "fails, too" if sane.pinned.status == "fail" else f"can't be tested ({sane.pinned.reason})"
-        notes.unknown.append(
-            f"with every node pinned to FP32 the candidate {how}: precision is not the only cause"
+        told = (
+            "fails, too: precision is not the only cause"
+            if sane.pinned.status == "fail"
+            else f"can't be tested ({sane.pinned.reason}): whether precision is the only cause is not known"
         )
+        notes.unknown.append(f"with every node pinned to FP32 the candidate {told}")
     elif sane.forced is not None and sane.forced.status == "pass":
         notes.unknown.append(
             "forced into low precision everywhere the candidate passes: the cause lies elsewhere"

@@ -1,0 +1,23 @@
+"""What the first builds leave open is said, and no more than that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from cases import diagnose, open_case
+from seed_models import model_of, node, value, weight
+
+
+def test_a_pinned_build_that_says_nothing_is_no_evidence_for_other_causes(tmp_path: Path) -> None:
+    """Inf - 1e5 x is Inf, and in FP16 Inf - Inf is NaN. Pinned, the outputs are equal, with nothing to compare in them."""
+    model = model_of(
+        [node("Mul", ["x", "big"], ["a"], "overflow"), node("Sub", ["inf", "a"], ["y"], "sub")],
+        [value("x", [4, 16])],
+        [value("y", [4, 16])],
+        [weight("big", 1e5), weight("inf", np.float32(np.inf))],
+    )
+    diagnosis = diagnose(open_case(model, tmp_path, "fp16", candidate="emulator", ranges=["[1,2]"]))
+    assert diagnosis.verdict in ("fragile", "diverges")
+    [line] = [line for line in diagnosis.unknown if "every node pinned" in line]
+    assert line.endswith(": whether precision is the only cause is not known")
