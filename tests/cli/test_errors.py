@@ -27,7 +27,7 @@ def test_a_place_that_cannot_be_used_is_bad_input(number: int, capsys: pytest.Ca
     code, text = told(OSError(number, why, "s/session.lock"), capsys)
     assert code == 2
     assert text.splitlines()[0] == f"error: s/session.lock: {why}."
-    assert text.splitlines()[1].startswith("hint: Check the folder's permissions")
+    assert text.splitlines()[1].startswith("hint: Check its permissions")
 
 
 def test_a_folder_in_the_place_of_a_file_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ from trtdebug.cli.session_files import export, gc, import_
 from trtdebug.cli.session_replay import replay, skip
 from trtdebug.cli.session_show import diff, list_, show
 from trtdebug.cli.sessions import log, resume, status
+from trtdebug.cli.streams import prepare_streams
 from trtdebug.cli.terminal import want_colours
 from trtdebug.cli.verify import verify
 from trtdebug.cli.view import view
@@ -111,5 +112,6 @@ def _root(
 
 def main() -> None:
     """The console script. SIGTERM ends it as Ctrl-C does: resumable, with exit code 130."""
+    prepare_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

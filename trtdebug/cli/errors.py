@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import os
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -23,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # typer carried click inside from 0.2x on, and the class moved: so it is taken from where both have it.
 CliException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-_PLACE_HINT = "Check the folder's permissions and the room on its disk, or choose another folder."
+_PLACE_HINT = "Check its permissions and the room on the disk, or choose another place."
 _OF_THE_PLACE = dict.fromkeys(
     (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT), _PLACE_HINT
 ) | {errno.EISDIR: "A file belongs there: move the folder away, or choose another place."}
@@ -60,10 +58,6 @@ def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
             raise typer.Exit(USAGE) from None
         except (KeyboardInterrupt, typer.Abort):  # Abort: Ctrl-C at a question
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            # The reader of a pipe (`| head`) has gone: no error. Without this, the last flush complains.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
         except Exception as error:  # noqa: BLE001 - the last line of defence; the traceback is kept
             if (
                 isinstance(error, OSError)
