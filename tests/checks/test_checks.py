@@ -197,6 +197,38 @@ def test_a_wrong_declared_output_type(check: Check) -> None:
     assert "'tensor-15' is declared int32, but 'ArgMax-15' (ArgMax) writes int64" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("declared", "found"), [([7], True), ([2, 1], True), ([2], False), (["n"], False), ([], False)]
+)
+def test_a_wrong_declared_shape(check: Check, declared: list[int | str], found: bool) -> None:
+    """A name may be any size, and what has no dimension at all is how old exporters say that they know none."""
+    model = model_of([node("Exp", ["x"], ["y"], "exp")], [value("x", [2])], [value("y", declared)])
+    findings = check(model, "declared-types")
+    assert brief(findings) == [("warning", "wrong-declared-shape", "exp")] * found
+    if findings:
+        assert findings[0].message.endswith(" but 'exp' (Exp) writes [2].")
+
+
+def test_a_graph_without_outputs(check: Check) -> None:
+    model = model_of([node("Exp", ["x"], ["y"], "exp")], [value("x", [2])], [])
+    assert brief(check(model, "dead-ends")) == [("error", "no-output", None)]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "fp32"])
+def test_low_precision_where_nothing_computes_in_floats(check: Check, precision: str) -> None:
+    """Such a model matches in FP16, and that says nothing."""
+    integers = model_of(
+        [node("Add", ["x", "two"], ["y"], "add")],
+        [value("x", [4], TensorProto.INT64)],
+        [value("y", [4], TensorProto.INT64)],
+        [weight("two", np.int64(2))],
+    )
+    expected = [] if precision == "fp32" else [("warning", "nothing-in-low-precision", None)]
+    assert brief(check(integers, "no-floats", precision)) == expected
+    assert check(identity_add_identity(), "no-floats", precision) == []
+    assert check(with_if(), "no-floats", precision) == []
+
+
 def test_a_wrong_declared_intermediate_type(check: Check) -> None:
     model = mnist()
     model.graph.value_info.append(value("tensor-14", None, TensorProto.FLOAT16))

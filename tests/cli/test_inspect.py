@@ -47,6 +47,14 @@ def test_a_model(folder: Path) -> None:
     ]
 
 
+def test_an_output_that_is_no_tensor(folder: Path) -> None:
+    nodes = [onnx.helper.make_node("SequenceConstruct", ["x"], ["s"])]
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 8])
+    s = onnx.helper.make_tensor_sequence_value_info("s", onnx.TensorProto.FLOAT, [1, 8])
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [x], [s])), folder / "s.onnx")
+    assert "\noutput  s (no tensor, or of unknown type)\n" in trtdebug("inspect s.onnx")[1]
+
+
 def test_recorded_layers(folder: Path) -> None:
     code, text, _ = trtdebug("inspect layers.json")
     assert code == 0

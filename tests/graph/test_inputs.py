@@ -121,6 +121,9 @@ def test_integers_include_both_ends_and_bools_both_values() -> None:
         (TensorProto.INT8, {"x": (0.0, 300.0)}, "does not fit int8"),
         (TensorProto.INT64, {"x": (0.2, 0.8)}, "holds no int64"),
         (TensorProto.FLOAT, {"nobody": (0.0, 1.0)}, "no input 'nobody'"),
+        (TensorProto.FLOAT, {"x": (0.0, 1e40)}, "does not fit float32"),
+        (TensorProto.FLOAT16, {"x": (-1e5, 0.0)}, "does not fit float16"),
+        (TensorProto.DOUBLE, {"x": (-1.7e308, 1.7e308)}, "does not fit float64"),
         (TensorProto.STRING, {}, "string"),
     ],
 )

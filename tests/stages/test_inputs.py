@@ -45,6 +45,12 @@ def test_integers_and_bools_that_nobody_gave_are_told(
     assert all("--inputs" in f.mitigation for f in told)
 
 
+def test_one_value_for_all_is_not_called_random() -> None:
+    model = onnx.parser.parse_model(MODEL.replace("int64[4] ids", "int64[1] ids"))
+    _, (ids, _) = generated(model, {}, 0, {})
+    assert "its int64 values are made up, all 1" in ids.message
+
+
 def test_one_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no file or folder .*missing"):
         read_samples([write(tmp_path / "a.npz", 1), tmp_path / "missing.npz"], PLUGINS)

@@ -135,6 +135,8 @@ def test_a_candidate_that_is_the_reference_is_told(
         request_ = request_ | {"candidate_model": folder / "shapes.onnx"}
     case = prepared(folder, "shapes.onnx", precision, **request_)
     assert ("candidate-is-reference" in ids(case)) == vacuous
+    advice = [f.mitigation for f in case.findings if f.id == "candidate-is-reference"]
+    assert all(("--fp16" in text) == ("candidate" not in request_) for text in advice)
 
 
 def test_auto_tells_when_it_takes_the_emulator(folder: Path) -> None:

@@ -116,8 +116,10 @@ def _tolerances(values: Any) -> list[str]:
 def _ranges(ranges: Any) -> list[str]:
     named = ranges if isinstance(ranges, Mapping) else {"": ranges}
     texts = []
-    for name, (low, high) in named.items():
-        low, high = float(_number(low)), float(_number(high))
+    for name, pair in named.items():
+        if np.shape(pair) != (2,):
+            raise ValueError(f"{pair!r} is no pair of numbers")
+        low, high = (float(_number(end)) for end in pair)
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
             raise ValueError("it needs two finite numbers, LOW <= HIGH")
         text = f"[{low!r},{high!r}]"

@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     _check("mixed-types", "operators whose inputs need one type and have two"),
     _check("dimensions", "operators whose inputs' dimensions do not fit together"),
     _check("half-weights", "weights that overflow or vanish in FP16"),
+    _check("no-floats", "low precision for a model in which there is nothing to round"),
     _check("wide-numbers", "INT64 values and FP64 tensors, which TensorRT narrows"),
     _check("unknown-shapes", "inputs of which not even the number of dimensions is known"),
     _check("data-dependent", "operators whose output's size depends on values"),

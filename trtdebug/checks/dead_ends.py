@@ -9,8 +9,16 @@ from trtdebug.plugins.types import CheckContext
 
 
 def run(context: CheckContext) -> Iterator[Finding]:
-    """`output-without-producer`, `missing-tensor` for reads of what nothing writes, `dead-input`."""
+    """`no-output`, `output-without-producer`, `missing-tensor` for reads of what nothing writes, `dead-input`."""
     index = context.index
+    if not index.outputs:
+        yield Finding(
+            "no-output",
+            "error",
+            "The graph has no outputs: nothing of it can be compared.",
+            None,
+            "Export it with the outputs that matter.",
+        )
     known = set(index.producer) | set(index.inputs) | index.initializers
     for name in index.outputs:
         if name not in known:

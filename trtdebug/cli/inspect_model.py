@@ -20,7 +20,9 @@ def show_model(path: Path, nodes: bool, as_json: bool) -> None:
     say(f"{data['path']}: IR {data['ir_version']}, opsets {data['opsets']}, {len(data['nodes'])} nodes")
     for side in ("inputs", "outputs"):
         for tensor in data[side]:
-            say(printable(f"{side[:-1]:7} {tensor['name']} {tensor['dtype']} {tensor['shape']}"))
+            dtype = tensor["dtype"] or "(no tensor, or of unknown type)"
+            shape = f" {tensor['shape']}" if tensor["shape"] is not None else ""
+            say(printable(f"{side[:-1]:7} {tensor['name']} {dtype}{shape}"))
     counts = Counter(n["op"] for n in data["nodes"])
     say("ops     " + ", ".join(f"{op} {count}" for op, count in counts.most_common()))
     if nodes:

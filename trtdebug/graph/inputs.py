@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -242,7 +243,11 @@ def _random(name: str, dtype: str, shape: Shape, seed: int, limits: tuple[float,
     if dtype == "bool":
         return generator.integers(0, 2, shape).astype(np.bool_)
     if dtype.startswith(("float", "bfloat")):
-        return generator.uniform(low, high, shape).astype(_numpy_dtype(name, dtype))
+        target = _numpy_dtype(name, dtype)
+        largest = float(ml_dtypes.finfo(target).max)  # type: ignore[no-untyped-call]
+        if max(-low, high) > largest or not math.isfinite(high - low):
+            raise UserError(f"Range [{low}, {high}] of input {name!r} does not fit {dtype}.", "Give another.")
+        return generator.uniform(low, high, shape).astype(target)
     if dtype.startswith(("int", "uint")):
         target = _numpy_dtype(name, dtype)
         lowest, highest = int(np.ceil(low)), int(np.floor(high))

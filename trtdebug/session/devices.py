@@ -40,7 +40,9 @@ def chosen_gpus(text: str) -> tuple[str, ...]:
             raise _no_gpu(text)
         return there
     if re.fullmatch(r"\d+(,\d+)*", text) is None:
-        raise UserError(f"--gpus takes numbers such as 0,1, or all; not {text!r}.")
+        raise UserError(
+            f"--gpus takes numbers such as 0,1, or all; not {text!r}.", "So does the variable TRTDEBUG_GPUS."
+        )
     numbers = [int(word) for word in text.split(",")]
     twice = next((n for n in numbers if numbers.count(n) > 1), None)
     if twice is not None:

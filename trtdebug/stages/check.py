@@ -21,6 +21,11 @@ from trtdebug.stages.plugin_troubles import plugin_problems
 from trtdebug.stages.preflight import CaseRequest, check_files, collect_findings, working_reference
 from trtdebug.stages.reference_run import ReferenceRun
 
+_ELSEWHERE = "See the other findings for the cause."
+_BY_ITSELF = (
+    "Nothing can be compared without a reference: mend the model or the inputs, or give another --reference."
+)
+
 Values: TypeAlias = Callable[[Iterable[str] | None], Mapping[str, Tensor]]
 
 
@@ -53,10 +58,9 @@ def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, 
     )
     findings = collect_findings(plugins, context)
     if reason:
-        unable = Finding(
-            "reference-cannot-run", "error", reason, None, "See the other findings for the cause."
-        )
-        findings = (*findings, unable)
+        explained = any(f.severity == "error" for f in findings)
+        advice = _ELSEWHERE if explained else _BY_ITSELF
+        findings = (*findings, Finding("reference-cannot-run", "error", reason, None, advice))
     return (*notes, *findings, *plugin_problems(plugins))
 
 

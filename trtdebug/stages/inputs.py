@@ -177,12 +177,14 @@ def _made_up(sample: Mapping[str, Tensor], ranges: Mapping[str, tuple[float, flo
         chosen = not is_bool and (name in ranges or EVERY_INPUT in ranges)
         if is_float(values) or chosen or not values.size:
             continue
-        spans = "true and false" if is_bool else f"{int(values.min())} to {int(values.max())}"
+        low, high = int(values.min()), int(values.max())
+        spans = "true and false" if is_bool else f"{low} to {high}"
+        made_up = f"random, {spans}" if is_bool or low != high else f"made up, all {low}"
         more = "" if is_bool else f", or a range: --val-range {name}:[LOW,HIGH]"
         yield Finding(
             "input-values-random",
             "info",
-            f"input {name!r} was not given: its {values.dtype.name} values are random, {spans}",
+            f"input {name!r} was not given: its {values.dtype.name} values are {made_up}",
             name,
             f"Give real ones: --inputs{more}",
         )

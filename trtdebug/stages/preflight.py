@@ -367,7 +367,8 @@ def _vacuous(candidate: Backend, request: CaseRequest) -> tuple[Finding, ...]:
             "warning",
             f"in {request.options.precision.upper()}, {candidate.name} computes just what the reference does: "
             "a match says nothing",
-            mitigation="Give --fp16 or --bf16, another --candidate, or a --candidate-model.",
+            mitigation=f"Give {'--fp16 or --bf16, ' if candidate.name == 'emulator' else ''}another --candidate, or a "
+            "--candidate-model.",
         ),
     )
 
