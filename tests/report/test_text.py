@@ -229,3 +229,13 @@ def test_how_to_apply_pins_to_ones_own_build():
 def test_other_scripts_stay_readable():
     text = text_of(replace(plain("diverges"), culprits=(Culprit(("größe/张量:0",), "precision", ""),)))
     assert "  größe/张量:0\n" in text
+
+
+def test_the_first_divergence_is_a_culprit_only_where_that_is_proven() -> None:
+    """Rounding adds up at another node before it: where the output is first off says nothing of who is at fault."""
+    drifting = replace(full(), culprits=(Culprit(("mul",), "precision", "only rounds", proven=False),))
+    assert "\nfirst divergence\n  pow_out, written by pow (Pow)\n" in text_of(drifting)
+    undecided = replace(
+        full(), culprits=(Culprit(("pow", "add"), "unknown", "first to differ", proven=False),)
+    )
+    assert "\nfirst divergence\n" in text_of(undecided)

@@ -109,9 +109,13 @@ def test_a_t9_a_tensor_that_only_one_side_has(tmp_path: Path) -> None:
     table = layer_table(ctx)
     assert {r.tensor: r.propagated.status for r in table.rows} == {"tensor1": "pass", "tensor3": "fail"}
     assert table.unmatched == ("tensor2",)
-    divergence = diagnose(ctx).first_divergence
-    assert divergence is not None
-    assert divergence.tensor == "tensor3"
+    diagnosis = diagnose(ctx)
+    assert diagnosis.first_divergence is not None
+    assert diagnosis.first_divergence.tensor == "tensor3"
+    [culprit] = diagnosis.culprits
+    assert (culprit.nodes, culprit.proven) == (("myAdd", "myIdentity1"), False), (
+        "the node that the other lacks, too"
+    )
 
 
 def test_a_t11_unsorted_nodes_and_dead_ends(tmp_path: Path) -> None:

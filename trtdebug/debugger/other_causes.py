@@ -86,11 +86,26 @@ def _first_wrong(ctx: Context, propagated: Propagated | None, knobs: str) -> tup
     if propagated is None or error is None or node is None:
         return ()
     blind = _read_on_one_side(ctx, error.tensor, propagated)
-    inputs = f"{blind[0]}, which it reads, exists on one side only" if blind else "what it reads agrees"
+    nodes = _back_to_what_agrees(ctx.index, node, propagated)
+    if blind:
+        inputs = f"{blind[0]}, which it reads, exists on one side only"
+    else:
+        inputs = "what it reads agrees" if len(nodes) == 1 else "not all that it reads could be compared"
     evidence = f"{error.tensor} is the first tensor to differ ({error.reason}); {inputs}"
     if knobs:
         evidence += f"; {knobs} makes the difference"
-    return (Culprit((node,), "unknown", evidence, proven=False),)
+    return (Culprit(nodes, "unknown", evidence, proven=False),)
+
+
+def _back_to_what_agrees(index: GraphIndex, node: str, propagated: Propagated) -> tuple[str, ...]:
+    """The node, and those before it of which no tensor up to it was seen to agree, in topological order."""
+    agreeing = {t for t, error in propagated.errors.items() if error.status == "pass"}
+    found, due = {node}, [node]
+    while due:
+        unseen = [t for t in index.node(due.pop()).reads if t in index.producer and t not in agreeing]
+        due += {index.producer[t] for t in unseen} - found
+        found.update(due)
+    return tuple(n for n in index.order if n in found)
 
 
 def _read_on_one_side(ctx: Context, tensor: str, propagated: Propagated) -> list[str]:

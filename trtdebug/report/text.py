@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from trtdebug.core.told import number_text
@@ -46,7 +46,9 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     flaky = report["flaky"]
     if flaky["builds"]:
         yield f"builds     {_builds(flaky, report['verdict'])}"
-    yield from _divergence(report["first_divergence"], bool(report["culprits"]))
+    yield from _divergence(
+        report["first_divergence"], {n for c in report["culprits"] if c["proven"] for n in c["nodes"]}
+    )
     yield from _culprits(report["culprits"])
     yield from _no_cause(report)
     yield from _fixes(report["fixes"], candidate, report.get("fix_folder"))
@@ -71,12 +73,12 @@ def _builds(flaky: Mapping[str, Any], verdict: str) -> str:
     return f"{flaky['failed']} of {flaky['builds']} builds, made as you make them, are wrong"
 
 
-def _divergence(divergence: Mapping[str, Any] | None, is_culprit: bool) -> Iterator[str]:
+def _divergence(divergence: Mapping[str, Any] | None, at_fault: Collection[str]) -> Iterator[str]:
     if divergence is None:
         return
     where = f"{_name(divergence['node'])} ({divergence['op']})" if divergence["node"] else "a graph input"
     yield ""
-    yield "first culprit" if is_culprit else "first divergence"
+    yield "first culprit" if divergence["node"] in at_fault else "first divergence"
     yield f"  {_name(divergence['tensor'])}, written by {where}"
     nonfinite = divergence["nonfinite"]
     errors = [
