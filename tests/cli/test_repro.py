@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import command_line
 import pytest
 from in_process import Done, jobs_run_here, trtdebug
+from seed_models import model_of, node, value
 
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import load_model, save_model
 from trtdebug.repro.manifest import read_manifest
 
 
@@ -47,6 +49,18 @@ def test_around_a_tensor_that_is_right(place: Path) -> None:
     made = json.loads(done.stdout)
     assert (done.code, made["verified"], made["passes"], made["nodes"]) == (0, True, True, 2)
     assert trtdebug("repro", "check", place / "around").code == 0
+
+
+def test_a_random_node_is_no_fault_that_could_be_shown(tmp_path: Path) -> None:
+    noise = node("RandomNormalLike", ["x"], ["r"], "noise")
+    add = node("Add", ["x", "r"], ["y"], "add")
+    save_model(model_of([noise, add], [value("x", [4, 16])], [value("y", [4, 16])]), tmp_path / "m.onnx")
+    line = ("repro", "m.onnx", "--fp16", "--candidate", "emulator", "--quiet", "--session")
+    done = command_line.trtdebug(*line, "s", "--nodes", "noise,add", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "the reference itself gives other values when it computes the piece again" in done.stdout
+    steady = command_line.trtdebug(*line, "t", "--nodes", "add", cwd=tmp_path)
+    assert steady.returncode == 0, "what it reads was recorded"
 
 
 def test_anonymised_it_has_none_of_the_names(place: Path) -> None:

@@ -71,6 +71,9 @@ def export_nodes(
         outcome = ctx.session.run(replace(job, samples=(sample,)))
         if outcome.status == "fail":
             break
+    if outcome.status == "fail" and not only_failing and (unsteady := _unsteady(ctx, job)):
+        note = f"not written: the reference itself gives other values when it computes the piece again: {unsteady}"
+        return ReproResult(str(folder), len(nodes), False, note, untestable=True)
     untestable = outcome.status == "untestable"
     if untestable or (only_failing and outcome.status != "fail"):
         found = "could not be tested" if untestable else "does not fail by itself"
@@ -113,6 +116,24 @@ def export_nodes(
         passes=outcome.signature is None,
         untestable=checked.reproduced is None,
     )
+
+
+def _unsteady(ctx: Context, job: Job) -> str:
+    """What differs where the reference computes the piece of a trial again; empty where nothing does."""
+    again = replace(
+        ctx.reference_job(),
+        purpose="the repro's piece, by the reference",
+        model=job.model,
+        model_sha256=job.model_sha256,
+        feeds=job.feeds,
+        expected=job.expected,
+        outputs=None,
+        keep="none",
+        record=False,
+        fresh_process=True,
+    )
+    outcome = ctx.session.run(again)
+    return outcome.reason if outcome.status == "fail" else ""
 
 
 def _piece(ctx: Context, nodes: Sequence[str]) -> tuple[list[str], list[str], Job]:
