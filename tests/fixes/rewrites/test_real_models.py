@@ -16,7 +16,7 @@ from trtdebug.graph.load import load_model
 from trtdebug.graph.rewrite import Rewrite, apply
 from trtdebug.graph.sanitize import fold_constants
 
-REWRITES = ("scaled_square", "softmax", "masks", "clip", "pairs", "narrow_int64")
+REWRITES = ("scaled_square", "softmax", "masks", "clip", "pairs", "narrow_int64", "loop_condition")
 RNG = np.random.default_rng(0)
 FEEDS = {
     "magika_standard_v3_3": {"bytes": RNG.integers(0, 257, (4, 2048)).astype(np.int32)},

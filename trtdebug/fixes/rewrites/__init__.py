@@ -23,6 +23,7 @@ FIXES: tuple[FixProposer, ...] = (
     _proposer("clip", "Clip in place of Min and Max"),
     _proposer("pairs", "drops Squeeze and Unsqueeze, Transposes and Reshapes that undo each other"),
     _proposer("narrow-int64", "narrows INT64 constants to INT32, and gives exponents the type of their base"),
+    _proposer("loop-condition", "gives Loops without a condition one that is true"),
     _proposer("fold-constants", "computes nodes that read only constants"),
 )
 

@@ -36,6 +36,11 @@ OWN = {
         "h = MatMul(x, w) g = Gather(h, rows) y = Pow(g, two)",
         {"w": WEIGHT, "rows": np.int64([1, 0]), "two": np.int64(2)},
     ),
+    "loop_condition": (
+        "y = Loop <body = body (int64 i, bool go, float[16,16] a) => (bool on, float[16,16] b) "
+        "{ on = Identity(go) b = Add(a, a) }> (three, , x)",
+        {"three": np.int64(3)},
+    ),
 }
 
 
