@@ -13,11 +13,11 @@ from planted_graphs import planted_graph
 
 from trtdebug.backends import ort_sessions
 from trtdebug.backends.batches import split
-from trtdebug.backends.emulator import EmulatorBackend
 from trtdebug.core.jsonable import to_data
 from trtdebug.core.outcome import Outcome, Signature, TensorError
 from trtdebug.graph.load import save_model
 from trtdebug.session.job import TensorRef
+from trtdebug.stages import propagate as propagating
 from trtdebug.stages.propagate import joined, propagate
 from trtdebug.stages.table import layer_table
 
@@ -57,7 +57,7 @@ def test_a_candidate_that_streams_is_built_once(tmp_path, in_one_go, size):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_another_candidate_is_built_once_a_batch(tmp_path, in_one_go, size, monkeypatch):
-    monkeypatch.delattr(EmulatorBackend, "bounds_memory")
+    monkeypatch.setattr(propagating, "BoundsMemory", ())  # no candidate is one
     ctx = case(tmp_path, "batches", max_memory=size)
     found = propagate(ctx)
     assert found.errors == in_one_go[1].errors
@@ -67,7 +67,7 @@ def test_another_candidate_is_built_once_a_batch(tmp_path, in_one_go, size, monk
 
 
 def test_without_a_limit_it_is_built_once(tmp_path, monkeypatch):
-    monkeypatch.delattr(EmulatorBackend, "bounds_memory")
+    monkeypatch.setattr(propagating, "BoundsMemory", ())  # no candidate is one
     ctx = case(tmp_path, "whole")
     propagate(ctx)
     assert ctx.session.counts.builds == 1
