@@ -243,3 +243,30 @@ def test_relative_rms_is_what_numpy_says(pair):
     error = compare("x", r, c, FP16)
     if np.linalg.norm(r):
         assert error.rms_rel == pytest.approx(np.linalg.norm(c - r) / np.linalg.norm(r))
+
+
+ONES = np.ones(4, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("limits", "share"),
+    [
+        (Limits(1e-2), 0.8),
+        (Limits(1e-3, rounding=2e-2), 0.4),
+        (Limits(1e-2, atol=1e-2), 0.8),
+        (Limits(1e-2, rtol=2e-2), 0.4),
+        (Limits(1e-2, atol=1e-2, rtol=1e-2), 0.4),
+        (Limits(0.0), None),
+    ],
+)
+def test_how_close_to_the_limit_an_error_is(limits, share):
+    error = compare("y", ONES, ONES + np.float32(8e-3), limits)
+    assert error.of_limit == (share if share is None else pytest.approx(share, rel=1e-4))
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate"),
+    [(np.arange(3), np.arange(3)), (ONES, ONES * np.inf), (ONES[:0], ONES[:0]), (ONES, None)],
+)
+def test_where_no_rule_tells_how_close_nothing_does(reference, candidate):
+    assert compare("y", reference, candidate, Limits(1e-2)).of_limit is None

@@ -84,3 +84,8 @@ def test_never_another_verdict_than_comparing_again(pairs, old, new, samples):
     assert found.status in (again.status, "untestable")
     if samples == 1 and not new.elementwise:
         assert found.status == again.status
+
+
+def test_how_close_it_is_follows_the_rule_and_is_not_known_by_element():
+    assert rejudge(OFF, Limits(0.1)).of_limit == pytest.approx(OFF.rms_rel / 0.1)
+    assert rejudge(OFF, element(0.2)).of_limit is None

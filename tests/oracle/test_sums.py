@@ -38,6 +38,7 @@ def plain(reference: np.ndarray, candidate: np.ndarray, rule: ElementRule) -> Su
         compared=r.size,
         odd=int(odd),
         over=int(np.count_nonzero(gap > rule.atol + rule.rtol * size)),
+        used=(gap / (rule.atol + rule.rtol * size)).max(initial=0),
         max_abs=gap.max(initial=0),
         sum_abs=gap.sum(),
         scale=size.max(initial=0),
@@ -68,7 +69,7 @@ def assert_like_plain(reference: np.ndarray, candidate: np.ndarray, rule: Elemen
 def assert_close(ours: Sums, theirs: Sums, rel: float) -> None:
     for count in ("compared", "odd", "over", "nonzero", "weighed", "lost"):
         assert getattr(ours, count) == getattr(theirs, count), count
-    for number in ("max_abs", "sum_abs", "scale", "max_rel", "sum_rel", "rr", "cc", "dd"):
+    for number in ("used", "max_abs", "sum_abs", "scale", "max_rel", "sum_rel", "rr", "cc", "dd"):
         assert getattr(ours, number) == pytest.approx(getattr(theirs, number), rel=rel, abs=0), number
     assert ours.rc == pytest.approx(theirs.rc, rel=rel, abs=rel * math.sqrt(theirs.rr * theirs.cc))
 

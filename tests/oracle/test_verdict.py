@@ -137,3 +137,13 @@ def test_wrong_numbers_and_nan_are_one_failure():
 def test_rename_keeps_the_rest():
     assert rename([WRONG, GOOD], {"b": "x"})[0].tensor == "x"
     assert rename([WRONG, GOOD], {"b": "x"})[1] == GOOD
+
+
+def test_the_worst_of_samples_is_as_close_as_the_closest_of_them():
+    """By element, the sample with the larger RMS error need not be the one that is next to the limit."""
+    near, far = (
+        TensorError("a", "pass", rms_rel=0.1, of_limit=0.9),
+        TensorError("a", "pass", rms_rel=0.2, of_limit=0.3),
+    )
+    [error] = worst([near, far])
+    assert (error.rms_rel, error.of_limit) == (0.2, 0.9)

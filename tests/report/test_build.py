@@ -56,6 +56,7 @@ PARTS = {
         "untestable",
         "untested_pins",
         "beside",
+        "of_limit",
     },
     "repro": {"path", "nodes", "verified"},
     "trials": {"total", "builds", "cached", "untestable", "seconds"},

@@ -323,6 +323,8 @@ def test_b_t18_a_layer_norm_that_overflows(size: int, tmp_path: Path) -> None:
     assert fix.verified
     assert fix.max_rel_after is not None
     assert fix.max_rel_after < 2e-3
+    assert fix.of_limit is not None
+    assert 0 < fix.of_limit < 1
 
 
 def test_b_t20_integers_beside_floats(tmp_path: Path) -> None:

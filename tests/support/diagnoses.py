@@ -73,6 +73,7 @@ def full(number: float = 0.5) -> Diagnosis:
                 number,
                 number,
                 latency_ms=Latency(1.0, number, 2.0),
+                of_limit=0.8,
             ),
         ),
         repro=ReproResult("/session/repro", 2, True),

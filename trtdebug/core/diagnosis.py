@@ -94,6 +94,8 @@ class Fix:
         verified: passes at the user's own build options, on all samples, in all of the builds.
         builds_passed: (passed, tried).
         max_rel_after: largest max_abs / scale of an output with the fix; None if nothing could be compared.
+        of_limit: the worst error with the fix over what the rule allows, in all builds and samples; None where a build
+            does not pass, or the rule gives no such number.
         latency_ratio: latency with the fix over latency without; None if not measured.
         reason: why it is not verified; empty when it is.
         note: what the engine did not show, or had to relax, and how far a rewritten model equals the model; empty
@@ -117,6 +119,7 @@ class Fix:
     untested_pins: tuple[str, ...] = ()
     latency_ms: Latency | None = None
     beside: str = ""
+    of_limit: float | None = None
 
 
 @dataclass(frozen=True)

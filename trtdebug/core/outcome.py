@@ -36,6 +36,8 @@ class TensorError:
             None where nobody counted.
         weighed, lost: elements that are not tiny, and those of them that are off by half of their own magnitude
             or more; the RMS rule does not see them beside larger ones (see trtdebug.oracle.rules).
+        of_limit: the worst error over what the rule allows there, 1 at the limit; None where the rule gives no such
+            number (integers, NaN or Inf, nothing compared), or nobody took it.
     """
 
     tensor: str
@@ -52,6 +54,7 @@ class TensorError:
     compared: int | None = None
     weighed: int = 0
     lost: int = 0
+    of_limit: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from trtdebug.core.outcome import SignatureKind, TensorError
 from trtdebug.oracle.blocks import Tensor, map_blocks
-from trtdebug.oracle.rules import FloatErrors, integer_rule, judge_floats, judge_integers
+from trtdebug.oracle.rules import FloatErrors, integer_rule, judge_floats, judge_integers, of_rms_limit
 from trtdebug.oracle.sums import ElementRule, Sums, sums
 from trtdebug.oracle.tolerance import Limits
 
@@ -119,7 +119,16 @@ def _floats(name: str, reference: Tensor, candidate: Tensor, limits: Limits) -> 
         compared=total.compared,
         weighed=errors.weighed,
         lost=errors.lost,
+        of_limit=_of_limit(total, limits),
     )
+
+
+def _of_limit(total: Sums, limits: Limits) -> float | None:
+    if total.odd or not total.compared:
+        return None
+    if limits.elementwise:
+        return total.used
+    return of_rms_limit(total.rms_rel, total.max_abs, total.scale, limits)
 
 
 def _extra(total: Sums) -> dict[str, float]:

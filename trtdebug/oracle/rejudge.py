@@ -14,6 +14,7 @@ from trtdebug.oracle.rules import (
     integer_rule,
     judge_floats,
     judge_integers,
+    of_rms_limit,
 )
 from trtdebug.oracle.tolerance import ELEMENT_RULE, Limits
 
@@ -35,10 +36,21 @@ def rejudge(error: TensorError, limits: Limits, samples: int = 1) -> TensorError
         return error
     limits = limits.of(error.tensor)
     if error.rule.startswith(EQUAL):
-        (status, kind, reason), rule = _whole(error, limits, samples), integer_rule(limits)
+        (status, kind, reason), rule, of_limit = _whole(error, limits, samples), integer_rule(limits), None
     else:
         (status, kind, reason), rule = _float(error, limits, samples), limits.describe()
-    return replace(error, status=status, kind=kind, reason=reason, rule=rule)
+        of_limit = _of_limit(error, limits)
+    return replace(error, status=status, kind=kind, reason=reason, rule=rule, of_limit=of_limit)
+
+
+def _of_limit(error: TensorError, limits: Limits) -> float | None:
+    if limits.elementwise:
+        return None
+    return of_rms_limit(error.rms_rel, error.max_abs, _scale(error), limits)
+
+
+def _scale(error: TensorError) -> float:
+    return error.max_abs / error.max_rel if error.max_rel else 0.0
 
 
 def _whole(error: TensorError, limits: Limits, samples: int) -> Ruling:
@@ -51,7 +63,7 @@ def _whole(error: TensorError, limits: Limits, samples: int) -> Ruling:
 
 
 def _float(error: TensorError, limits: Limits, samples: int) -> Ruling:
-    scale = error.max_abs / error.max_rel if error.max_rel else 0.0
+    scale = _scale(error)
     numbers = FloatErrors(
         elements=error.elements,
         nonfinite=error.nonfinite,

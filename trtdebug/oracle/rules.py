@@ -74,6 +74,12 @@ def exceeds(rms: float, max_abs: float, scale: float, limit: float) -> bool:
     return rms > limit and max_abs > NEGLIGIBLE * (scale or 1.0)
 
 
+def of_rms_limit(rms: float, max_abs: float, scale: float, limits: Limits) -> float | None:
+    """The error over what the RMS rule allows: 1 at the limit. None where it allows nothing."""
+    allowed = max(limits.rms, limits.rounding if limits.trusts_rounding else 0.0)
+    return min(rms / allowed, max_abs / (NEGLIGIBLE * (scale or 1.0))) if allowed else None
+
+
 def _beyond(rms: float, limits: Limits) -> Ruling:
     """Over the limit: rounding as far as the reference's own goes, where that leaves digits to compare."""
     if rms > limits.rounding:

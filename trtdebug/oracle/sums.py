@@ -48,6 +48,7 @@ class Sums:
         compared: number of those elements.
         odd: elements that are NaN or Inf on one side and not the same on the other.
         over: elements that break the element rule; 0 without one.
+        used: largest |c - r| over what the element rule allows there; 0 without one.
         max_abs, sum_abs: of |c - r|.
         scale: max |r|.
         nonzero: elements where r is not 0; max_rel, sum_rel: of |c - r| / |r| over them.
@@ -58,6 +59,7 @@ class Sums:
     compared: int = 0
     odd: int = 0
     over: int = 0
+    used: float = 0.0
     max_abs: float = 0.0
     sum_abs: float = 0.0
     scale: float = 0.0
@@ -120,7 +122,7 @@ def sums(reference: Tensor, candidate: Tensor, rule: ElementRule | None = None) 
 
 
 def _total(blocks: Sequence[Sums]) -> Sums:
-    largest = {"max_abs", "scale", "max_rel"}
+    largest = {"used", "max_abs", "scale", "max_rel"}
     total: dict[str, Any] = {}
     for name in (f.name for f in fields(Sums)):
         values = [getattr(block, name) for block in blocks]
@@ -135,9 +137,10 @@ def _block(r: Tensor, c: Tensor, rule: ElementRule | None) -> Sums:
         found = _work(_as(np.float32, r, 0), _as(np.float32, c, 1))
         if not _exact_enough(found):
             return _wide(_as(np.float64, r, 0), _as(np.float64, c, 1), rule)
-        if rule is None or found.max_abs * (1 + _ROUNDING) < rule.atol:
+        if rule is None:
             return found
-        return replace(found, over=_over(r, c, rule))
+        within = found.max_abs * (1 + _ROUNDING) < rule.atol
+        return replace(found, over=0 if within else _over(r, c, rule), used=_narrow_used(r, c, rule))
 
 
 def _scaled_block(r: Tensor, c: Tensor, exponent: int) -> Sums:
@@ -169,7 +172,8 @@ def _wide(r: Floats, c: Floats, rule: ElementRule | None) -> Sums:
     if rule is None:
         return replace(found, odd=odd)
     gap, allowed = _gap_and_allowed(r, c, rule)
-    return replace(found, odd=odd, over=int(np.count_nonzero(gap > allowed)))
+    over = int(np.count_nonzero(gap > allowed))
+    return replace(found, odd=odd, over=over, used=_used(gap, allowed))
 
 
 def _over(r: Tensor, c: Tensor, rule: ElementRule) -> int:
@@ -184,6 +188,17 @@ def _over(r: Tensor, c: Tensor, rule: ElementRule) -> int:
             return int(certain)
     gap, allowed = _gap_and_allowed(_as(np.float64, r, 0), _as(np.float64, c, 1), rule)
     return int(np.count_nonzero(gap > allowed))
+
+
+def _narrow_used(r: Tensor, c: Tensor, rule: ElementRule) -> float:
+    """`used` of narrow blocks; in float64 where float32 may lose what is allowed."""
+    dtype = np.float32 if rule.atol >= _NORMAL else np.float64
+    return _used(*_gap_and_allowed(_as(dtype, r, 0), _as(dtype, c, 1), rule))
+
+
+def _used(gap: Floats, allowed: Floats) -> float:
+    """Largest share; 0 of 0 is none. Overwrites `gap`."""
+    return float(np.fmax.reduce(np.divide(gap, allowed, out=gap), initial=0))
 
 
 def _gap_and_allowed(r: Floats, c: Floats, rule: ElementRule) -> tuple[Floats, Floats]:

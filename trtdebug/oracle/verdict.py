@@ -13,12 +13,19 @@ NUMERIC: frozenset[SignatureKind] = frozenset({"nonfinite", "mismatch"})
 
 
 def worst(errors: Iterable[TensorError]) -> tuple[TensorError, ...]:
-    """One error a tensor: the worst of several samples; order of first appearance."""
+    """One error a tensor: the worst of several samples; order of first appearance.
+
+    Its `of_limit` is the largest of all samples, which another one may have.
+    """
     kept: dict[str, TensorError] = {}
     for error in errors:
         other = kept.get(error.tensor)
-        if other is None or _badness(error) > _badness(other):
+        if other is None:
             kept[error.tensor] = error
+            continue
+        shares = [e.of_limit for e in (error, other) if e.of_limit is not None]
+        worse = error if _badness(error) > _badness(other) else other
+        kept[error.tensor] = replace(worse, of_limit=max(shares, default=None))
     return tuple(kept.values())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from trtdebug.core.told import number_text
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text, base_name, plain, shortened
+from trtdebug.report.strings import backend_text, base_name, plain, room_text, shortened
 from trtdebug.report.verdict_words import verdict_words
 
 _NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
@@ -124,7 +124,8 @@ def _fix(report: Report) -> Iterator[str]:
     ratio = fix["latency_ratio"]
     cost = f", {number_text(ratio)} times the latency" if ratio is not None else ""
     held = f"{passed} of {tried} fresh builds pass" if tried else "it was not built by itself"
-    yield f"{_code(fix['summary'], _TEXT)}: {held}{cost}."
+    room = room_text(fix)
+    yield f"{_code(fix['summary'], _TEXT)}: {held}{f', {room}' if room else ''}{cost}."
 
 
 def _versions(report: Report) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from trtdebug.core.told import number_text
 from trtdebug.scripts.words import printable
 
 # ECMA-48: strings (titles, links) with their end, control sequences (colours, cursor), other escapes; 7 and 8 bits.
@@ -37,3 +38,9 @@ def base_name(path: str) -> str:
 def backend_text(used: Mapping[str, Any]) -> str:
     """A report's reference or candidate: its name, and its version where one is known."""
     return f"{used['backend']} {used['version']}".rstrip()
+
+
+def room_text(fix: Mapping[str, Any]) -> str:
+    """How much room a report's fix leaves; empty where that is not known."""
+    share = fix.get("of_limit")
+    return f"worst error {number_text(share)} of the tolerance" if share is not None else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from trtdebug.core.told import number_text
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text
+from trtdebug.report.strings import backend_text, room_text
 from trtdebug.report.verdict_words import verdict_words
 from trtdebug.scripts.words import printable
 
@@ -145,6 +145,8 @@ def _fix(fix: Mapping[str, Any], last: bool, candidate: Mapping[str, Any]) -> It
     detail = [f"{passed} of {tried} fresh builds pass"] if tried else []
     if fix["max_rel_after"] is not None:
         detail.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
+    if room := room_text(fix):
+        detail.append(room)
     if fix["latency_ratio"] is not None:
         detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
     if detail:

@@ -44,6 +44,7 @@ def test_a_diagnosis_with_all_parts() -> None:
     assert "2 nodes go wrong in FP16" in said
     assert "Keep 2 nodes in FP32" in said
     assert "5 of 5 fresh builds pass" in said
+    assert "worst error 0.8 of the tolerance" in said
     assert "python /session/repro/repro.py" in said
     assert "3 nodes could not be observed" in said
     assert "0.5 ms" in said

@@ -10,7 +10,7 @@ from trtdebug.core.told import number_text
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.values import Values
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text, base_name, plain, shortened
+from trtdebug.report.strings import backend_text, base_name, plain, room_text, shortened
 from trtdebug.report.text import cut_names, fix_state, trtexec_command
 from trtdebug.report.verdict_words import verdict_words
 
@@ -182,6 +182,8 @@ def _fix(report: Report) -> Markup:
     detail = [f"{passed} of {count(tried, 'fresh build')} {'passes' if tried == 1 else 'pass'}"]
     if fix["max_rel_after"] is not None:
         detail.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
+    if room := room_text(fix):
+        detail.append(room)
     if fix["latency_ratio"] is not None:
         detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
     how = trtexec_command(fix["interventions"], report["candidate"])
