@@ -26,6 +26,7 @@ from seed_models import (
 from trtdebug.backends.onnxruntime import OnnxruntimeBackend, tensor_dtypes
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, PinPrecision
+from trtdebug.graph.limits import onnxruntime_limits
 from trtdebug.graph.load import load_model
 
 X = np.full((1, 3, 64, 64), 5, np.float32)
@@ -108,6 +109,18 @@ def test_the_node_is_the_one_that_this_onnxruntime_blames(tmp_path):
     with pytest.raises(BuildFailure, match=r"[Dd]imension") as caught:
         build(gemm_that_does_not_fit(), tmp_path)
     assert caught.value.node in ("node_1", "node_3")  # the Gemm itself, or in older versions the Add after it
+
+
+def test_an_opset_that_is_too_new_is_told_in_plain_words(tmp_path):
+    limits = onnxruntime_limits()
+    model = identity_add_identity()
+    model.opset_import[0].version = limits.opset + 1
+    with pytest.raises(BuildFailure) as caught:
+        build(model, tmp_path)
+    assert caught.value.message == (
+        f"The model uses opset {limits.opset + 1}; onnxruntime {limits.version} takes at most {limits.opset}."
+    )
+    assert caught.value.hint == f"Export it with opset {limits.opset}, or install a newer onnxruntime."
 
 
 @pytest.mark.parametrize("name", ["capability.onnx", "custom_op_node.onnx"])

@@ -213,6 +213,9 @@ def test_a_t22_an_ir_that_onnxruntime_does_not_take_yet(tmp_path: Path) -> None:
         f"IR version {limits.ir + 1}; onnxruntime {limits.version} takes at most {limits.ir}"
         in diagnosis.reason
     )
+    assert "or install a newer onnxruntime" in diagnosis.reason
+    assert "ONNXRuntimeError" not in diagnosis.reason
+    assert diagnosis.reason.count("takes at most") == 1
 
 
 def test_b_t1_names_with_colons_and_an_integer_output(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trtdebug.core.case import OperatorSource
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.graph.custom import OperatorKind, custom_kinds, kind_name, nested, top_level
+from trtdebug.graph.limits import too_new
 from trtdebug.plugins.operators import operator_source, operators_of
 
 if TYPE_CHECKING:
@@ -104,7 +105,10 @@ def lacking(model: onnx.ModelProto) -> dict[OperatorKind, str]:
 def explained(
     failure: BuildFailure, model: onnx.ModelProto, found: Implementations, backend: str
 ) -> BuildFailure:
-    """The failure to load a model; where it lacks implementations, one that names them and tells how to give one."""
+    """The failure to load a model; where that is its version, or lacking implementations, one that tells what to do."""
+    newer = next(too_new(model), None)
+    if newer is not None:
+        return BuildFailure(newer.message, newer.remedy)
     unknown = {kind: node for kind, node in lacking(model).items() if kind not in found.python}
     return failure if not unknown or found.libraries else _lacks(unknown, backend)
 

@@ -14,6 +14,6 @@ def check(notes: Notes, with_reference: bool) -> None:
 
 
 def explained(notes: Notes, reason: str) -> str:
-    """The reason with the first error that the checks found in the model, where there is one."""
+    """The reason with the first error that the checks found in the model, where there is one and it does not say it."""
     broken = next((f for f in notes.findings if f.severity == "error"), None)
-    return f"{reason} ({broken.message})" if broken else reason
+    return reason if broken is None or broken.message in reason else f"{reason} ({broken.message})"

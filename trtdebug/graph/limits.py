@@ -1,9 +1,10 @@
-"""What the installed onnxruntime takes: the newest IR version and opset, found by trying."""
+"""What the installed onnxruntime takes: the newest IR version and opset, found by trying; and what is newer."""
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import onnx
@@ -19,6 +20,42 @@ class Limits:
     ir: int
     opset: int
     version: str
+
+
+@dataclass(frozen=True)
+class TooNew:
+    """What of a model the installed onnxruntime does not take.
+
+    Attributes:
+        rule: `ir-version` or `opset-version`.
+        message: what the model has, and what is taken.
+        remedy: what to do.
+    """
+
+    rule: str
+    message: str
+    remedy: str
+
+
+def too_new(model: onnx.ModelProto) -> Iterator[TooNew]:
+    """What of the model is newer than the installed onnxruntime takes."""
+    limits = onnxruntime_limits()
+    if limits is None:
+        return
+    most = f"; onnxruntime {limits.version} takes at most"
+    if model.ir_version > limits.ir:
+        yield TooNew(
+            "ir-version",
+            f"The model has IR version {model.ir_version}{most} {limits.ir}.",
+            f"Save it with model.ir_version = {limits.ir}, or install a newer onnxruntime.",
+        )
+    for opset in model.opset_import:
+        if opset.domain in ("", "ai.onnx") and opset.version > limits.opset:
+            yield TooNew(
+                "opset-version",
+                f"The model uses opset {opset.version}{most} {limits.opset}.",
+                f"Export it with opset {limits.opset}, or install a newer onnxruntime.",
+            )
 
 
 @functools.cache
