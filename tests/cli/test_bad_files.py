@@ -66,6 +66,18 @@ def cut(divisor: int) -> Callable[[Path], None]:
     return make
 
 
+def of_no_type(path: Path) -> None:
+    model = clamped_gemm()
+    model.graph.initializer[0].data_type = 77
+    save_model(model, path)
+
+
+def without_operator(path: Path) -> None:
+    model = clamped_gemm()
+    model.graph.node[0].op_type = ""
+    save_model(model, path)
+
+
 def npz(**arrays: np.ndarray) -> Callable[[Path], None]:
     def make(path: Path) -> None:
         with path.open("wb") as file:
@@ -97,6 +109,8 @@ MODELS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "the head of a model": ("head.onnx", cut(20), "head.onnx"),
     "weights that are missing": ("lost.onnx", lost_weights, "lost.onnx"),
     "weights that are truncated": ("cut.onnx", cut_weights, "cut.onnx"),
+    "a type that nobody knows": ("type.onnx", of_no_type, "type.onnx"),
+    "a node without an operator": ("op.onnx", without_operator, "op.onnx"),
     "an .npz": ("inputs.npz", npz(tensor0=good), "inputs.npz"),
     "a file that may not be read": ("secret.onnx", unreadable, "secret.onnx"),
 }

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import helper
 
 from trtdebug.core.errors import UserError
+from trtdebug.graph.damaged import refuse_damaged
 from trtdebug.graph.names import name_nodes
 from trtdebug.graph.walk import all_tensors
 
@@ -30,11 +31,10 @@ def load_model(path: Path) -> onnx.ModelProto:
     """Loads a model with all its weights; every node gets a name (see `name_nodes`).
 
     Raises:
-        UserError: no such file, a folder, not ONNX, truncated, or weights in an external file that is missing
-            or too short.
+        UserError: no such file, a folder, not ONNX, truncated, of an element type that nobody knows, a node
+            without operator, or weights in an external file that is missing or too short.
     """
-    model = parse_model(path)
-    _check_external(model, path)
+    model = _parse_sound(path)
     for tensor in all_tensors(model):
         _load_external(tensor, path.parent)
     name_nodes(model)
@@ -50,8 +50,7 @@ def load_skeleton(path: Path) -> onnx.ModelProto:
     Raises:
         UserError: as `load_model`.
     """
-    model = parse_model(path)
-    _check_external(model, path)
+    model = _parse_sound(path)
     for tensor in all_tensors(model):
         if _external_size(tensor) <= _SMALL_TENSOR:
             _load_external(tensor, path.parent)
@@ -123,6 +122,14 @@ def parse_model(path: Path) -> onnx.ModelProto:
         )
     if not model.opset_import:
         raise UserError(f"{path} is truncated: it names no operator set.", _EXPORT_AGAIN)
+    return model
+
+
+def _parse_sound(path: Path) -> onnx.ModelProto:
+    """As `parse_model`; raises `UserError`, too, for what no model holds and for weights that are not there."""
+    model = parse_model(path)
+    refuse_damaged(model, path)
+    _check_external(model, path)
     return model
 
 
