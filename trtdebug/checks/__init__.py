@@ -38,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     _check("wide-numbers", "INT64 values and FP64 tensors, which TensorRT narrows"),
     _check("unknown-shapes", "inputs of which not even the number of dimensions is known"),
     _check("data-dependent", "operators whose output's size depends on values"),
+    _check("random-operator", "random operators without a seed, which make the reference of no use"),
     _check("branches", "If nodes whose branches give tensors of other types"),
     _check("quantisation", "Q/DQ pairs that TensorRT does not take, or that leave a layer in floating point"),
     _check("calibration", "INT8 without anything that says the scales"),

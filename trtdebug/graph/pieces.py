@@ -12,19 +12,12 @@ from numpy.typing import NDArray
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.extract import extract
 from trtdebug.graph.index import GraphIndex, Node
+from trtdebug.graph.randomness import RANDOM
 from trtdebug.graph.shape_inputs import decides_size
 from trtdebug.graph.types import TensorType, value_type
 from trtdebug.graph.walk import all_nodes
 
 _ASKS_FOR_SHAPE = ("Shape", "Size")
-_RANDOM = (
-    "RandomNormal",
-    "RandomUniform",
-    "RandomNormalLike",
-    "RandomUniformLike",
-    "Bernoulli",
-    "Multinomial",
-)
 
 
 class Cutter:
@@ -169,7 +162,7 @@ class Cutter:
         known = set(self.index.initializers)
         for name in self.index.order:
             node = self.index.node(name)
-            if node.op in _RANDOM or (not node.reads and node.op != "Constant"):
+            if node.op in RANDOM or (not node.reads and node.op != "Constant"):
                 continue
             if starts(node) or known.issuperset(node.reads):
                 found.add(name)

@@ -20,20 +20,13 @@ from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.inputs import input_shapes, input_types
 from trtdebug.graph.limits import onnxruntime_limits
 from trtdebug.graph.names import name_nodes
+from trtdebug.graph.randomness import RANDOM
 from trtdebug.graph.types import infer
 from trtdebug.graph.walk import initializer_names
 
 # Not folded: what gives other values each time, and quantisation, which TensorRT reads off the graph.
-_RANDOM = (
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-)
 _QUANTISE = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
-_NOT_FOLDED = frozenset((*_RANDOM, *_QUANTISE))
+_NOT_FOLDED = frozenset((*RANDOM, *_QUANTISE))
 
 _PASSES = 8
 
