@@ -21,7 +21,7 @@ from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.preflight import CaseRequest
 from trtdebug.stages.rounding import calibrated
-from trtdebug.stages.sanity import can_force
+from trtdebug.stages.sanity import can_force, nondeterministic_reference
 
 _AGAIN = "Find the fix anew for this model with `trtdebug fix`."
 
@@ -200,11 +200,8 @@ def verify(ctx: Context, folder: Path, manifest: FixManifest, own_inputs: bool) 
     builds = 1 if ctx.candidate.deterministic else ctx.case.fix_builds
     if recorded:
         _recall(ctx, folder, manifest)
-    else:
-        try:
-            ctx.record()
-        except UserError as error:  # the reference cannot run the model: nothing can be compared
-            return Verified(None, None, 0, builds, str(error), (), recorded)
+    elif reason := _no_reference(ctx):
+        return Verified(None, None, 0, builds, reason, (), recorded)
     interventions = manifest.in_folder(folder)
     beyond = sorted({type(i).__name__ for i in interventions} - ctx.candidate.realises)
     if beyond:
@@ -226,6 +223,16 @@ def verify(ctx: Context, folder: Path, manifest: FixManifest, own_inputs: bool) 
         version=engine.version if engine else "",
         device=engine.device if engine else "",
     )
+
+
+def _no_reference(ctx: Context) -> str:
+    """Runs the reference. Why nothing can be compared with it: it can't run, or it contradicts itself; else empty."""
+    try:
+        ctx.record()
+    except UserError as error:
+        return str(error)
+    unsteady = nondeterministic_reference(ctx)
+    return f"{unsteady.message}. {unsteady.mitigation}" if unsteady is not None else ""
 
 
 def _recall(ctx: Context, folder: Path, manifest: FixManifest) -> None:
