@@ -122,6 +122,15 @@ def test_a_try_that_is_given_up_leaves_no_trace() -> None:
     assert run(clean, feeds).keys() == {o.name for o in model.graph.output}
 
 
+def test_an_output_that_flattening_loses_is_kept() -> None:
+    """An If of constants writes it, and a second If reads it."""
+    model = random_graph(573, 8)
+    clean = sanitize(model).model
+    given = {*(t.name for t in clean.graph.initializer), *(o for n in clean.graph.node for o in n.output)}
+    assert {o.name for o in clean.graph.output} <= given
+    assert foldable(clean) == ()
+
+
 def test_what_a_body_reads_folds_too() -> None:
     """graphsurgeon leaves it alone; here an Identity of a weight."""
     model = random_graph(287, 14)

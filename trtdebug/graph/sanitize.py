@@ -267,9 +267,9 @@ def _surgery(model: onnx.ModelProto, *, flatten: bool) -> onnx.ModelProto:
 
 
 def _lacking(model: onnx.ModelProto) -> set[str]:
-    """Tensors that nodes read and nothing gives."""
+    """Tensors that nodes read, or that are outputs, and nothing gives."""
     index = GraphIndex(model)
-    return set(index.consumers) - {*index.producer, *index.inputs, *index.initializers}
+    return {*index.consumers, *index.outputs} - {*index.producer, *index.inputs, *index.initializers}
 
 
 def _names(values: Iterable[onnx.ValueInfoProto]) -> list[str]:
