@@ -12,6 +12,7 @@ import typer
 
 from trtdebug.core.errors import TrtdebugError, UserError
 from trtdebug.core.outcome import Outcome
+from trtdebug.plugins.discovery import Plugin
 from trtdebug.plugins.manager import PluginManager, installed_extensions
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import Check, Metric, TrialEvent
@@ -306,3 +307,11 @@ def test_finding_and_listing_needs_no_onnx():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_goes_wrong_again_is_said_once():
+    manager = PluginManager.load(third_party=False)
+    plugin = Plugin("loud", "trtdebug-loud", "1", False, object, off=False)
+    for what in ("hook", "hook", "other hook"):
+        manager.report(plugin, what, "wrote 6 bytes to stdout")
+    assert [p.hook for p in manager.problems] == ["hook", "other hook"]

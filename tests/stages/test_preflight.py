@@ -20,7 +20,8 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.job import TensorRef
 from trtdebug.session.session import Session
-from trtdebug.stages.preflight import CaseRequest, Prepared, find_backend, prepare, store_samples
+from trtdebug.stages.backends import find_backend
+from trtdebug.stages.preflight import CaseRequest, Prepared, prepare, store_samples
 
 PLUGINS = load_plugins(third_party=False)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from trtdebug.core.availability import Availability as Availability
 from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.intervention import Intervention, Knob
@@ -20,16 +21,6 @@ if TYPE_CHECKING:
 
 Tensor = NDArray[np.generic]
 Feeds = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Availability:
-    """Whether a backend works on this machine, and why not."""
-
-    ok: bool
-    version: str = ""
-    device: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True)

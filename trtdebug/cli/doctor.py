@@ -52,17 +52,12 @@ def _rows(data: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _examine() -> dict[str, Any]:
     import platform
 
-    from trtdebug.backends.base import Availability, TriesOut
+    from trtdebug.backends.base import TriesOut
 
     plugins = load()
     backends = {}
-    for provided in plugins.collect("backends"):
-        backend, name = provided.value, provided.value.name
-        found = Availability(False)
-        with plugins.guard(provided.provider, f"backend {name}"):
-            found = backend.try_out() if isinstance(backend, TriesOut) else backend.probe()
-        if why := plugins.failure(provided.provider):
-            found = Availability(False, reason=why)
+    for name, backend in plugins.backends().items():
+        found = backend.try_out() if isinstance(backend, TriesOut) else backend.probe()
         backends[name] = {
             "ok": found.ok,
             "version": found.version,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from trtdebug.plugins import discovery, rules, spec
 from trtdebug.plugins.discovery import Extension, Plugin, installed_extensions
+from trtdebug.plugins.lent_backend import lent_backend
 from trtdebug.plugins.record import PluginInfo, Problem, Provided, Record
 from trtdebug.plugins.selection import Selection
 
@@ -93,7 +95,7 @@ class PluginManager(Record):
         return discovery.commands(self._selection)
 
     def backends(self) -> dict[str, Backend]:
-        return self._named("backends")
+        return dict(self._backends)
 
     def checks(self) -> dict[str, t.Check]:
         return self._named("checks")
@@ -109,6 +111,10 @@ class PluginManager(Record):
 
     def executors(self) -> dict[str, t.ExecutorFactory]:
         return self._named("executors")
+
+    @cached_property
+    def _backends(self) -> dict[str, Backend]:
+        return {found.value.name: lent_backend(found, self) for found in self.collect("backends")}
 
     def _named(self, kind: str) -> dict[str, Any]:
         return {found.value.name: found.value for found in self.collect(kind)}

@@ -155,6 +155,8 @@ class Record:
             self.report(plugin, None, plugin.misfit)
 
     def _add(self, problem: Problem) -> None:
+        if problem in self._problems:  # said once
+            return
         self._problems.append(problem)
         for listener in self.listeners:
             listener(problem)

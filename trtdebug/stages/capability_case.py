@@ -21,11 +21,11 @@ from trtdebug.graph.types import Dim, TensorType, value_info, value_type
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.limits import WorkerLimits
 from trtdebug.session.support import SupportQuestion, SupportWorker
+from trtdebug.stages.backends import find_backend
 from trtdebug.stages.capability import Capability, survey
 from trtdebug.stages.capability_files import REST, Saved, prepare_folder, save
 from trtdebug.stages.capability_run import Ran, run_plans
 from trtdebug.stages.inputs import generated
-from trtdebug.stages.preflight import find_backend
 from trtdebug.stages.reference_run import ReferenceRun
 
 _PREFERRED = ("tensorrt", "tensorrt-rtx")

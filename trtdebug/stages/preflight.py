@@ -26,6 +26,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
 from trtdebug.session.job import TensorRef
 from trtdebug.session.tensors import TensorStore
+from trtdebug.stages.backends import find_backend
 from trtdebug.stages.case_files import file_contents
 from trtdebug.stages.context import Context
 from trtdebug.stages.ignored import ignored_options
@@ -39,9 +40,6 @@ from trtdebug.stages.inputs import (
 )
 from trtdebug.stages.marks import check_marks
 from trtdebug.stages.operator_sources import operator_sources, same_implementation
-
-_IN_EXTENSIONS = {"tensorrt-rtx": "trtdebug-rtx"}
-"""First-party backends that are packages of their own."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +209,7 @@ def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[
     """
     if name != "auto":
         backend = find_backend(name, plugins, "candidate")
-        _require(backend, _probed(backend))
+        _require(backend)
         return backend, ()
     tensorrt = plugins.backends().get("tensorrt")
     available = tensorrt.probe() if tensorrt is not None else Availability(False, reason="it is disabled")
@@ -224,7 +222,7 @@ def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[
         mitigation="Run on a machine with a GPU for the real engine; `trtdebug doctor` says what is missing.",
     )
     backend = find_backend("emulator", plugins, "candidate")
-    _require(backend, _probed(backend))
+    _require(backend)
     return backend, (note,)
 
 
@@ -252,35 +250,12 @@ def check_tolerance(tolerance: Tolerance, outputs: Sequence[str]) -> None:
 def working_reference(name: str, plugins: PluginManager) -> Backend:
     """The reference of this name. Raises `UserError` where there is none, or it does not work here."""
     reference = find_backend(name, plugins, "reference")
-    _require(reference, _probed(reference))
+    _require(reference)
     return reference
 
 
-def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
-    """The backend of this name. Raises `UserError` where there is none, with what may have been meant."""
-    backends = plugins.backends()
-    if name in backends:
-        return backends[name]
-    if name in _IN_EXTENSIONS:
-        package = _IN_EXTENSIONS[name]
-        raise UserError(
-            f"there is no backend {name!r} for --{role}: the extension {package} has it.",
-            f"`trtdebug ext install {package}`",
-        )
-    near = difflib.get_close_matches(name, backends, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(backends))}."
-    raise UserError(f"there is no backend {name!r} for --{role}.", hint)
-
-
-def _probed(backend: Backend) -> Availability:
-    """What the backend says of itself; one that raises, though it should not, does not work here."""
-    try:
-        return backend.probe()
-    except Exception as error:  # noqa: BLE001 - it may be an extension's
-        return Availability(False, reason=" ".join(f"{type(error).__name__}: {error}".split()))
-
-
-def _require(backend: Backend, available: Availability) -> None:
+def _require(backend: Backend) -> None:
+    available = backend.probe()
     if not available.ok:
         raise UserError(f"{backend.name} does not work here: {available.reason}.", "See `trtdebug doctor`.")
 

@@ -1,0 +1,44 @@
+"""Backends by name, with a word on where to get one that is not there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+from trtdebug.backends.base import Backend
+from trtdebug.core.errors import UserError
+from trtdebug.plugins.manager import PluginManager
+
+_IN_EXTENSIONS = {"tensorrt-rtx": "trtdebug-rtx"}
+"""First-party backends that are packages of their own."""
+
+
+def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
+    """The backend of this name. Raises `UserError` where there is none, with what may have been meant."""
+    backends = plugins.backends()
+    if name in backends:
+        return backends[name]
+    if name in _IN_EXTENSIONS:
+        package = _IN_EXTENSIONS[name]
+        raise UserError(
+            f"there is no backend {name!r} for --{role}: the extension {package} has it.",
+            f"`trtdebug ext install {package}`",
+        )
+    raise UserError(f"there is no backend {name!r} for --{role}.", _meant(name, backends))
+
+
+def need_backends(plugins: PluginManager, **by_role: str) -> None:
+    """Raises `UserError` where one of a session's is not there, since the extension that had it is gone, say."""
+    backends = plugins.backends()
+    for role, name in by_role.items():
+        if name not in backends:
+            package = _IN_EXTENSIONS.get(name, "the extension that has it")
+            raise UserError(
+                f"the {role} of this session, the backend {name!r}, is not there.",
+                f"Install or enable {package} again: `trtdebug ext list` shows what loads, and what fails.",
+            )
+
+
+def _meant(name: str, backends: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, backends, n=1)
+    return f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(backends))}."
