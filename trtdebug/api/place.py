@@ -55,15 +55,17 @@ def start_executor(session: Session, plugins: PluginManager, place: Place) -> No
         UserError: there is no such executor or GPU, or the executor does one trial at a time, and more were asked for.
     """
     from trtdebug.session.at_once import workers_of
+    from trtdebug.session.lent_executor import create
 
-    known = plugins.executors()
+    known = {found.value.name: found for found in plugins.collect("executors")}
     if place.executor not in known:
         raise UserError(
             f"there is no executor {place.executor!r}: known are {', '.join(sorted(known))}.",
             "`trtdebug ext list` shows the extensions that are installed.",
         )
     environment = place.environment(plugins.to_env())
-    session.executor = known[place.executor].create(session.folder.resolve(), place.timeout, environment)
+    folder = session.folder.resolve()
+    session.executor = create(known[place.executor], plugins, folder, place.timeout, environment)
     if (place.workers or 1) > 1 and workers_of(session.executor) == 1:
         raise UserError(
             f"the executor {place.executor} does one trial at a time.",
