@@ -129,6 +129,7 @@ def reopened(
     from trtdebug.session.places import located
     from trtdebug.session.replaying import take_recorded
     from trtdebug.session.session import Session
+    from trtdebug.stages.backends import need_backends
     from trtdebug.stages.case_files import changed_file
 
     folder = place.folder
@@ -152,6 +153,7 @@ def reopened(
             f"{changed} is not what it was in the session {folder}: it is gone, or its content has changed.",
             "Put it back, or start a new session with `trtdebug run`.",
         )
+    need_backends(plugins, reference=case.reference, candidate=case.candidate)
     start_executor(session, plugins, place)
     refuse_crowd(session, plugins.backends()[case.candidate])
     maker = take_recorded(session, case, plugins) if recorded else None

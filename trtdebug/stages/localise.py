@@ -11,7 +11,8 @@ from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import BanTactic, Knob
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
-from trtdebug.plugins.types import Localisation
+from trtdebug.plugins.manager import Provided
+from trtdebug.plugins.types import Localisation, Localizer
 from trtdebug.search.topology import branchwise
 from trtdebug.stages.atoms import Atoms
 from trtdebug.stages.context import Context
@@ -115,7 +116,8 @@ def localise(
         findings=excused.findings,
     )
     if broken:
-        line = f"the localizer {broken} broke, and {name} took its place; see `trtdebug ext list`"
+        why = "broke" if _localizer(ctx, broken) is not None else "is not there any more"
+        line = f"the localizer {broken} {why}, and {name} took its place; see `trtdebug ext list`"
         located = replace(located, unknown=(*located.unknown, line))
     if test.gave_up:
         line = (
@@ -131,7 +133,7 @@ def localise(
 def _ask(ctx: Context, name: str, test: PrecisionTest, weights: tuple[float, ...]) -> Localisation | None:
     """The answer of the localizer of this name, which knows atoms only, in nodes; None when it broke."""
     nodes = test.atoms.names
-    chosen = next((f for f in ctx.plugins.collect("localizers") if f.value.name == name), None)
+    chosen = _localizer(ctx, name)
     if chosen is None:  # a session that is resumed without the extension
         return None
     own = chosen.provider.builtin
@@ -141,6 +143,10 @@ def _ask(ctx: Context, name: str, test: PrecisionTest, weights: tuple[float, ...
         answer = tested(chosen.value.run(nodes, LentTest(test), weights), name, nodes, LentTest(test))
         return _in_nodes(answer, test)
     return None
+
+
+def _localizer(ctx: Context, name: str) -> Provided[Localizer] | None:
+    return next((found for found in ctx.plugins.collect("localizers") if found.value.name == name), None)
 
 
 def _in_nodes(answer: Localisation, test: PrecisionTest) -> Localisation:

@@ -17,6 +17,7 @@ from trtdebug.session.again import compared_again
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.session import Session
 from trtdebug.session.trials import of_latest_version, stored_trials
+from trtdebug.stages.backends import need_backends
 from trtdebug.stages.context import Context
 from trtdebug.stages.preflight import check_tolerance
 from trtdebug.stages.rounding import IN_FP64, finite_errors
@@ -68,10 +69,7 @@ def reverdict(session: Session, tolerance: Tolerance, plugins: PluginManager) ->
         UserError: there is no session, no finished trial in it, or no such output.
     """
     case = session.case()
-    if case.candidate not in plugins.backends():
-        raise UserError(
-            f"the backend {case.candidate!r} of this session is not there.", "See `trtdebug ext list`."
-        )
+    need_backends(plugins, candidate=case.candidate)
     stored = _stored(session)
     natural = [t for t in stored if t[0].purpose == AS_BUILT]
     forced = [t for t in stored if t[0].purpose == FORCED]

@@ -1,0 +1,93 @@
+"""A session whose extension was uninstalled, or is left out: one line says what is missing, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import hostile
+import numpy as np
+import onnx.parser
+import pytest
+from command_line import trtdebug
+
+from trtdebug.graph.load import save_model
+
+MODEL = onnx.parser.parse_model(
+    '<ir_version: 8, opset_import: ["" : 17]> g (float[1,4] x) => (float[1,4] y) { e = Exp(x) y = Log(e) }'
+)
+SOURCE = """
+from trtdebug.backends.emulator import EmulatorBackend
+from trtdebug.plugins.spec import hookimpl
+from trtdebug.plugins.types import Localisation, Localizer
+
+class Theirs(EmulatorBackend):
+    name = "theirs"
+
+def one_by_one(nodes, test, weights):
+    bad = tuple((n,) for n in nodes if test(frozenset([n])) == "fail")
+    return Localisation(bad, None, exact=False)
+
+@hookimpl
+def trtdebug_backends():
+    yield Theirs()
+
+@hookimpl
+def trtdebug_localizers():
+    yield Localizer("one-by-one", "", run=one_by_one)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the sessions `backend` and `search`, made while the extension was there, and a log of the first."""
+    folder = tmp_path_factory.mktemp("gone")
+    hostile.add(folder / "site", "theirs", SOURCE)
+    save_model(MODEL, folder / "m.onnx")
+    np.savez(folder / "x.npz", x=np.full((1, 4), 12, np.float32))
+    for session, more in (
+        ("backend", "--candidate theirs"),
+        ("search", "--candidate emulator --localizer one-by-one"),
+    ):
+        words = f"run m.onnx --fp16 --inputs x.npz {more} --quiet --session {session}"
+        done = with_it(folder, *words.split())
+        assert done.returncode == 1, done.stderr
+    (folder / "backend.log").write_text(with_it(folder, "log", "backend").stdout)
+    return folder
+
+
+def with_it(folder: Path, *words: str) -> CompletedProcess[str]:
+    return trtdebug(*words, cwd=folder, **hostile.environment(folder / "site", ["trtdebug-theirs"]))
+
+
+def without_it(folder: Path, *words: str) -> CompletedProcess[str]:
+    return trtdebug(*words, cwd=folder, TRTDEBUG_NO_PLUGINS="1", TRTDEBUG_CONFIG="")
+
+
+@pytest.mark.parametrize(
+    "command", ["resume backend", "replay backend.log --session again", "reverdict backend --rtol 1"]
+)
+def test_a_backend_that_is_gone_is_named(folder: Path, command: str) -> None:
+    done = without_it(folder, *command.split())
+    assert done.returncode == 2, done.stderr
+    assert "the candidate of this session, the backend 'theirs', is not there." in done.stderr
+    assert "Install or enable the extension that has it again" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["report backend", "show backend", "log backend"])
+def test_what_it_found_can_be_read_without_it(folder: Path, command: str) -> None:
+    assert without_it(folder, *command.split()).returncode == 0
+
+
+def test_a_session_goes_on_when_it_is_back(folder: Path) -> None:
+    without_it(folder, "resume", "backend")
+    done = with_it(folder, "resume", "backend", "--quiet")
+    assert done.returncode == 1
+    assert " 0 built in" in done.stdout
+
+
+def test_a_search_that_is_gone_is_replaced_and_said_to_be_gone(folder: Path) -> None:
+    done = without_it(folder, "resume", "search", "--quiet")
+    assert done.returncode == 1, done.stderr
+    said = "the localizer one-by-one is not there any more, and leftmost took its place"
+    assert said in " ".join(done.stdout.split())
