@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from trtdebug.backends.base import Backend, BuildRequest, Engine, Streams, Tensor, TimesLayers
+from trtdebug.backends.base import Backend, BuildRequest, Engine, Tensor, TimesLayers
 from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import BuildFailure, NotHonoured, TrtdebugError, UserError
@@ -19,6 +19,7 @@ from trtdebug.oracle.rows import uneven, with_equal_rows
 from trtdebug.oracle.verdict import judge, worst
 from trtdebug.plugins.types import Operator
 from trtdebug.session.choices import rejudged
+from trtdebug.session.engine_outputs import outputs_of
 from trtdebug.session.files import work_folder
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.measuring import Measuring, Metrics
@@ -202,21 +203,12 @@ def _run(job: Job, engine: Engine, store: TensorStore, measuring: Measuring) -> 
 def _outputs(job: Job, engine: Engine, store: TensorStore, sample: str) -> Iterator[tuple[str, Tensor]]:
     """What the engine gives for a sample, in all turns, one tensor after the other; none is held here."""
     feeds = _feeds(job, store, sample)
-    yield from _given(engine, feeds)
+    yield from outputs_of(engine, feeds, job.backend)
     for turn in job.turns:
         others = {name: store.get(sample, ref) for name, ref in turn.feeds.items()}
-        for name, value in _given(engine, feeds | others):
+        for name, value in outputs_of(engine, feeds | others, job.backend):
             if name in turn.outputs:
                 yield turn.outputs[name], value
-
-
-def _given(engine: Engine, feeds: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(engine, Streams):
-        yield from engine.stream(feeds)
-        return
-    values = engine.run(feeds)
-    for name in list(values):
-        yield name, values.pop(name)
 
 
 def _keep(job: Job, store: TensorStore, sample: str, name: str, value: Tensor) -> None:
