@@ -91,6 +91,11 @@ def test_what_it_only_claims_is_no_culprit(debug: Debug) -> None:
     assert "theirs claims what trials do not show" in found.culprits[-1].evidence
 
 
+def test_no_nodes_at_all_are_a_claim_too(debug: Debug) -> None:
+    found, _ = debug("def run(nodes, test, weights):\n    return Localisation(((),), (), exact=True)\n")
+    assert "theirs claims what trials do not show" in found.unknown
+
+
 @pytest.mark.parametrize("exact", [True, False])
 def test_that_a_set_is_the_smallest_is_not_taken_from_it(debug: Debug, exact: bool) -> None:
     found, _ = debug(
@@ -110,6 +115,7 @@ def test_that_a_set_is_the_smallest_is_not_taken_from_it(debug: Debug, exact: bo
         ("1 / 0", "ZeroDivisionError"),
         ("return None", "has to give a Localisation"),
         ("return Localisation((('nobody',),), None, exact=True)", "names 'nobody'"),
+        ("return Localisation((('node_of_b',),), None, exact=True, note=5)", "a note of text; it gives int"),
         ("import os; os._exit(3)", "os._exit(3)"),
     ],
 )

@@ -40,6 +40,9 @@ def tested(answer: object, name: str, nodes: Sequence[str], test: LocaliserTest)
     """
     if not isinstance(answer, Localisation):
         raise TypeError(f"{name} has to give a Localisation; it gives {type(answer).__name__}")
+    if not isinstance(answer.note, str):
+        raise TypeError(f"{name} has to give a note of text; it gives {type(answer.note).__name__}")
+    answer = replace(answer, culprits=tuple(tuple(nodes) for nodes in answer.culprits))
     named = [*(n for nodes in answer.culprits for n in nodes), *(answer.protect or ()), *answer.unresolved]
     if strange := [n for n in named if n not in set(nodes)]:
         raise TypeError(f"{name} names {strange[0]!r}, which is no node in question")
@@ -50,13 +53,13 @@ def tested(answer: object, name: str, nodes: Sequence[str], test: LocaliserTest)
     if protect is not None and test(frozenset(nodes) - frozenset(protect)) != "pass":
         protect = None
     note = answer.note
-    if doubtful:
+    if len(fail) < len(answer.culprits):
         note = f"{name} claims what trials do not show" + (f"; {note}" if note else "")
     return replace(
         answer,
         culprits=fail,
         protect=protect,
-        exact=answer.exact and not doubtful and protect == answer.protect,
+        exact=answer.exact and len(fail) == len(answer.culprits) and protect == answer.protect,
         unresolved=(*answer.unresolved, *dict.fromkeys(doubtful)),
         note=note,
     )
