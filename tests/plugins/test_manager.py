@@ -315,3 +315,18 @@ def test_what_goes_wrong_again_is_said_once():
     for what in ("hook", "hook", "other hook"):
         manager.report(plugin, what, "wrote 6 bytes to stdout")
     assert [p.hook for p in manager.problems] == ["hook", "other hook"]
+
+
+def test_what_is_printed_at_each_event_is_told_once(extension):
+    manager = extension(
+        "loud",
+        """
+        from trtdebug.plugins.spec import hookimpl
+        @hookimpl
+        def trtdebug_trial_finished(event): print(event)
+        """,
+    )
+    for event in ("one", "two"):
+        manager.emit("trial_finished", event)
+    assert [p.hook for p in manager.problems] == ["trial_finished"]
+    assert "'one" in manager.problems[0].error

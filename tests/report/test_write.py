@@ -45,7 +45,11 @@ def test_one_file_a_format(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "filename", ["../out", "/tmp/out", "a\\b", "..", ".", "", "nul\0", "case.json", "report.json"]
+    "filename",
+    [
+        *("../out", "/tmp/out", "a\\b", "..", ".", "", "nul\0", "case.json", "report.json"),
+        *("Case.json", "Report.JSON", "skips.json", "places.json", "preflight.json", "fix", "trials"),
+    ],
 )
 def test_no_file_leaves_the_folder_or_overwrites_another(filename: str, tmp_path: Path) -> None:
     session = tmp_path / "session"

@@ -73,6 +73,7 @@ class Record:
         self.listeners: list[Callable[[Problem], None]] = []
         self._problems: list[Problem] = []
         self._failed: dict[Plugin, str] = {}
+        self._printed: set[tuple[Plugin, str | None]] = set()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -129,7 +130,8 @@ class Record:
                 raise
             self.fail(plugin, what, f"{type(error).__name__}: {error}", traceback.format_exc())
         finally:
-            if bounds.printed:
+            if bounds.printed and (plugin, what) not in self._printed:  # an event may print at each trial
+                self._printed.add((plugin, what))
                 said = (
                     f"wrote {bounds.printed} bytes to stdout, which belongs to the command: {bounds.begins!r}"
                 )

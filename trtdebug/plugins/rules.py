@@ -11,7 +11,7 @@ from typing import Any
 
 import pluggy
 
-from trtdebug.plugins import spec
+from trtdebug.plugins import fields, spec
 
 HOOKS = tuple(name for name in vars(spec) if name.startswith("trtdebug_"))
 KINDS = {
@@ -89,7 +89,7 @@ def checked(kind: str, result: object) -> list[Any]:
     """What the hook `trtdebug_<kind>` returned, as a list; empty for an event, whose result is nobody's.
 
     Raises:
-        TypeError: it holds anything else than it should, or something without a name.
+        TypeError: it holds anything else than it should, or something without a name, or with fields of other types.
     """
     if kind not in KINDS:
         return []
@@ -103,6 +103,8 @@ def checked(kind: str, result: object) -> list[Any]:
             raise TypeError(f"{rule}; this one holds {type(value).__name__}")
         if not isinstance(value.name, str) or not value.name:
             raise TypeError(f"{rule}s, each with a name; this one holds the name {value.name!r}")
+        if kind != "backends" and (wrong := fields.fault(value)):
+            raise TypeError(f"{rule}s that are whole; of {value.name!r} {wrong}")
     return values
 
 

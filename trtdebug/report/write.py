@@ -33,13 +33,19 @@ def write_reports(
     return tuple(written)
 
 
-_OF_THE_SESSION = frozenset(("case.json", "journal.jsonl", "session.lock"))
+_OF_THE_SESSION = frozenset(
+    (
+        *("case.json", "preflight.json", "places.json", "skips.json", "journal.jsonl", "session.lock"),
+        *("fix", "given", "repro", "tensors", "trials", "work"),
+    )
+)
+"""In lower case: some file systems take both for the same."""
 
 
 def _checked(filename: str, written: Sequence[Path]) -> str:
     """The file's name. Raises `ValueError` where it would leave the folder, or overwrite what is not its own."""
     if filename in ("", ".", "..") or re.search(r"[/\\\0]", filename):
         raise ValueError(f"{filename!r} is no name of a file in the session's folder")
-    if filename in _OF_THE_SESSION or filename in (path.name for path in written):
+    if filename.lower() in _OF_THE_SESSION or filename.lower() in (path.name.lower() for path in written):
         raise ValueError(f"{filename!r} is taken")
     return filename

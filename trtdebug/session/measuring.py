@@ -6,6 +6,9 @@ import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from trtdebug.backends.base import Tensor
 from trtdebug.core.time_limit import TookTooLong
@@ -25,16 +28,24 @@ class Measuring:
     metrics: Metrics
     faults: dict[str, str] = field(default_factory=dict)
 
-    def measure(self, reference: Tensor, candidate: Tensor) -> dict[str, float]:
-        """The numbers for a pair of float tensors; NaN where a metric goes wrong, and from then on."""
-        return {name: self._number(name, reference, candidate) for name in self.metrics}
+    def measure(
+        self, reference: Tensor, candidate: Tensor, built_in: Mapping[str, float] | None = None
+    ) -> dict[str, float]:
+        """The built-in numbers for a pair of float tensors, and these: NaN where one goes wrong, and from then on."""
+        numbers = dict(built_in or {})
+        for name in self.metrics:
+            if name in numbers:
+                self.faults[name] = f"{name} is the name of a built-in number; this one is left out"
+            else:
+                numbers[name] = self._number(name, reference, candidate)
+        return numbers
 
     def _number(self, name: str, reference: Tensor, candidate: Tensor) -> float:
         if name in self.faults:
             return math.nan
         try:
             with Contained(seconds()).working():
-                return float(self.metrics[name](_seen(reference), _seen(candidate)))
+                return _float(self.metrics[name](_seen(reference), _seen(candidate)))
         except KeyboardInterrupt:
             raise
         except TookTooLong:
@@ -43,6 +54,13 @@ class Measuring:
             traceback.print_exc()  # into the trial's log
             self.faults[name] = " ".join(f"{type(error).__name__}: {error}".split())
         return math.nan
+
+
+def _float(value: Any) -> float:
+    """Python's own `float` also reads texts, and numpy's complex numbers give their real parts."""
+    if isinstance(value, str | bytes | bytearray) or np.iscomplexobj(value):
+        raise TypeError(f"it has to give a number; it gives {type(value).__name__}")
+    return float(value)
 
 
 def _seen(value: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from trtdebug.backends.base import Backend
 from trtdebug.core.errors import UserError
+from trtdebug.plugins.absent import failures
 from trtdebug.plugins.manager import PluginManager
 
 _IN_EXTENSIONS = {"tensorrt-rtx": "trtdebug-rtx"}
@@ -24,7 +25,8 @@ def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
             f"there is no backend {name!r} for --{role}: the extension {package} has it.",
             f"`trtdebug ext install {package}`",
         )
-    raise UserError(f"there is no backend {name!r} for --{role}.", _meant(name, backends))
+    broken = failures(plugins, "backends")
+    raise UserError(f"there is no backend {name!r} for --{role}.{broken}", _meant(name, backends))
 
 
 def need_backends(plugins: PluginManager, **by_role: str) -> None:
@@ -34,7 +36,7 @@ def need_backends(plugins: PluginManager, **by_role: str) -> None:
         if name not in backends:
             package = _IN_EXTENSIONS.get(name, "the extension that has it")
             raise UserError(
-                f"the {role} of this session, the backend {name!r}, is not there.",
+                f"the {role} of this session, the backend {name!r}, is not there.{failures(plugins, 'backends')}",
                 f"Install or enable {package} again: `trtdebug ext list` shows what loads, and what fails.",
             )
 

@@ -25,6 +25,7 @@ from trtdebug.graph.ranges import EVERY_INPUT
 from trtdebug.graph.shapes import shape_text
 from trtdebug.oracle.compare import is_float
 from trtdebug.plugins import returned
+from trtdebug.plugins.absent import failures
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import InputSource
@@ -62,7 +63,10 @@ def _read(path: Path, plugins: PluginManager) -> Samples:
                     raise UserError(f"{path} holds no sample.", "Give at least one.")
                 return samples
     known = "; ".join(f"{s.name}: {s.summary}" for s in plugins.inputs().values())
-    raise UserError(f"{path} holds no inputs that can be read.", f"What can be read: {known}.")
+    raise UserError(
+        f"{path} holds no inputs that can be read.{failures(plugins, 'inputs')}",
+        f"What can be read: {known}.",
+    )
 
 
 def check_samples(model: onnx.ModelProto, samples: Samples, profiles: Mapping[str, Profile]) -> None:
