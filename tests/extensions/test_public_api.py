@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from doc_blocks import blocks
 
 ROOT = Path(__file__).resolve().parents[2]
+GUIDES = ("first-extension", "case-study", "executors", "testing-extensions", "rewrites")
+PAGES = [*sorted(ROOT.glob("docs/hooks/*.md")), *(ROOT / "docs" / f"{name}.md" for name in GUIDES)]
 PACKAGES = sorted(ROOT.glob("extensions/trtdebug-*/trtdebug_*"))
 
 
@@ -50,6 +53,13 @@ def test_all_that_is_called_public_is_there() -> None:
 def test_a_package_imports_only_what_is_public(package: Path) -> None:
     used = {module for path in package.rglob("*.py") for module in imported(path.read_text(encoding="utf-8"))}
     assert used
+    assert {module for module in used if not allowed(module)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_an_example_for_authors_imports_only_what_is_public(page: Path) -> None:
+    sources = ["\n".join(block.text) for block in blocks(page) if block.language == "python"]
+    used = {module for source in sources for module in imported(source)}
     assert {module for module in used if not allowed(module)} == set()
 
 

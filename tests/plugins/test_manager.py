@@ -330,3 +330,10 @@ def test_what_is_printed_at_each_event_is_told_once(extension):
         manager.emit("trial_finished", event)
     assert [p.hook for p in manager.problems] == ["trial_finished"]
     assert "'one" in manager.problems[0].error
+
+
+def test_a_metric_does_not_take_the_place_of_a_built_in_number():
+    bad = plugin("bad", trtdebug_metrics=lambda: [Metric("cosine", "", compute=max)])
+    manager = PluginManager.load(builtins=[bad], third_party=False)
+    assert manager.metrics() == {}
+    assert "'cosine' is that of a built-in number" in manager.problems[0].error

@@ -1,4 +1,4 @@
-"""Numbers by metrics of extensions: never in place of a built-in one, and NaN where there is none."""
+"""Numbers by metrics of extensions: NaN where there is none."""
 
 from __future__ import annotations
 
@@ -28,9 +28,3 @@ def test_anything_else_is_no_number_and_is_told(value: Any) -> None:
     number, fault = measured(value)
     assert math.isnan(number)
     assert "TypeError" in fault
-
-
-def test_a_built_in_number_stays() -> None:
-    measuring = Measuring({"cosine": lambda r, c: 5.0, "mine": lambda r, c: 6.0})
-    assert measuring.measure(X, X, {"cosine": 1.0}) == {"cosine": 1.0, "mine": 6.0}
-    assert measuring.faults == {"cosine": "cosine is the name of a built-in number; this one is left out"}

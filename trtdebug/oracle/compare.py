@@ -13,6 +13,9 @@ from trtdebug.oracle.rules import FloatErrors, integer_rule, judge_floats, judge
 from trtdebug.oracle.sums import ElementRule, Sums, sums
 from trtdebug.oracle.tolerance import Limits
 
+NUMBERS = ("mean_abs", "mean_rel", "max_element_rel", "cosine", "sqnr_db")
+"""Names in `TensorError.extra` that no metric of an extension may have."""
+
 
 def compare(name: str, reference: Tensor | None, candidate: Tensor | None, limits: Limits) -> TensorError:
     """Errors and verdict of one tensor.
@@ -133,14 +136,8 @@ def _of_limit(total: Sums, limits: Limits) -> float | None:
 
 def _extra(total: Sums) -> dict[str, float]:
     """What the same pass tells beside the verdict; without what is not defined, such as the cosine to zero."""
-    numbers = {
-        "mean_abs": total.mean_abs,
-        "mean_rel": total.mean_rel,
-        "max_element_rel": total.max_rel,
-        "cosine": total.cosine,
-        "sqnr_db": total.sqnr_db,
-    }
-    return {name: number for name, number in numbers.items() if not math.isnan(number)}
+    numbers = (total.mean_abs, total.mean_rel, total.max_rel, total.cosine, total.sqnr_db)
+    return {name: n for name, n in zip(NUMBERS, numbers, strict=True) if not math.isnan(n)}
 
 
 def _ratio(part: float, whole: float) -> float:

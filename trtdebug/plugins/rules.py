@@ -103,9 +103,17 @@ def checked(kind: str, result: object) -> list[Any]:
             raise TypeError(f"{rule}; this one holds {type(value).__name__}")
         if not isinstance(value.name, str) or not value.name:
             raise TypeError(f"{rule}s, each with a name; this one holds the name {value.name!r}")
+        if kind == "metrics" and value.name in _built_in_numbers():
+            raise TypeError(f"the name of the metric {value.name!r} is that of a built-in number")
         if kind != "backends" and (wrong := fields.fault(value)):
             raise TypeError(f"{rule}s that are whole; of {value.name!r} {wrong}")
     return values
+
+
+def _built_in_numbers() -> tuple[str, ...]:
+    from trtdebug.oracle.compare import NUMBERS  # not at import, as in _fits
+
+    return NUMBERS
 
 
 @contextmanager

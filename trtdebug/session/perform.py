@@ -231,7 +231,7 @@ def _compare(
     error = compare(name, reference, candidate, job.limits)
     error = rejudged(error, job, store, sample, candidate)
     if candidate.shape == reference.shape and is_float(reference) and is_float(candidate):
-        error = replace(error, extra=measuring.measure(reference, candidate, error.extra))
+        error = replace(error, extra=error.extra | measuring.measure(reference, candidate))
     return error
 
 
