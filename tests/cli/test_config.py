@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hostile
 import numpy as np
 import onnx.parser
 import pytest
@@ -152,7 +153,20 @@ def test_what_is_required_has_to_be_there(project: Path, wanted: str, said: str)
 
 def test_what_is_required_may_not_be_disabled(project: Path) -> None:
     (project / "trtdebug.toml").write_text('required_plugins = ["numpy"]\ndisabled_plugins = ["numpy"]\n')
-    assert "requires numpy, which is among disabled_plugins" in failing(checked(project))
+    assert "requires numpy; numpy is among disabled_plugins" in failing(checked(project))
+
+
+def test_what_is_required_may_not_be_disabled_by_its_plugin_either(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile.add(project / "site", "lamp", "")
+    monkeypatch.syspath_prepend(str(project / "site"))
+    (project / "trtdebug.toml").write_text(
+        'required_plugins = ["trtdebug-lamp"]\ndisabled_plugins = ["lamp"]\n'
+    )
+    said = failing(checked(project))
+    assert "requires trtdebug-lamp; lamp is among disabled_plugins" in said
+    assert "trtdebug ext enable lamp" in said
 
 
 @pytest.mark.parametrize(

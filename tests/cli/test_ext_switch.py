@@ -63,6 +63,28 @@ def test_for_the_user(install: Install) -> None:
     assert not user_file().exists()
 
 
+@pytest.mark.parametrize("command", ["enable", "disable"])
+def test_a_file_that_nobody_reads_is_not_written(
+    install: Install, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    install("one")
+    monkeypatch.setenv("TRTDEBUG_CONFIG", "")
+    done = trtdebug("ext", command, "one")
+    assert (done.code, user_file().exists()) == (2, False)
+    assert "TRTDEBUG_CONFIG is set" in done.stderr
+
+
+def test_what_is_asked_for_and_not_there_is_listed(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRTDEBUG_LOAD_PLUGINS", "trtdebug-nope")
+    done = trtdebug("ext", "list", "--json")
+    (row,) = [r for r in json.loads(done.stdout) if r["name"] == "trtdebug-nope"]
+    assert (row["state"], row["error"]) == ("failed", "TRTDEBUG_LOAD_PLUGINS: is not installed")
+    assert (
+        "warning: trtdebug-nope (trtdebug-nope): import: TRTDEBUG_LOAD_PLUGINS: is not installed"
+        in done.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [

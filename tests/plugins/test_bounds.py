@@ -28,7 +28,8 @@ def test_a_range_that_fits(ranges):
         (("2-3",), "it needs API 2-3, and this trtdebug has 1: upgrade trtdebug"),
         (("0",), "it needs API 0, and this trtdebug has 1: it is too old, upgrade it"),
         (("0", "3"), "it needs API 0 or 3, and this trtdebug has 1: it is too old, upgrade it"),
-        ((">=1",), "it states the API range '>=1'; a number is wanted, or two: 1 or 1-2"),
+        ((">=1",), "it states the API range '>=1'; a number is wanted, or two that grow: 1 or 1-2"),
+        (("2-1",), "it states the API range '2-1'; a number is wanted, or two that grow: 1 or 1-2"),
     ],
 )
 def test_a_range_that_does_not(ranges, said):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ def rows(manager: PluginManager) -> list[dict[str, Any]]:
     for kind in rules.KINDS:
         manager.collect(kind)
     found = [asdict(plugin) for plugin in manager.plugins()] + list(_commands(manager))
+    found += _absent(manager, found)
     earlier = _of_newest_session()
     for row in found:
         key, is_command = (row["name"], row["distribution"]), row["hooks"] == (COMMAND,)
@@ -50,6 +51,24 @@ def _commands(manager: PluginManager) -> Iterator[dict[str, Any]]:
         state = "refused" if point.misfit else "failed" if error else "active"
         row = {"name": point.name, "distribution": point.distribution, "version": point.version}
         yield {**row, "hooks": (COMMAND,), "state": state, "builtin": False, "error": error}
+
+
+def _absent(manager: PluginManager, found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was asked for, and is not there at all."""
+    there = {(row["name"], row["distribution"]) for row in found}
+    return [
+        {
+            "name": p.plugin,
+            "distribution": p.distribution,
+            "version": p.version,
+            "hooks": (),
+            "state": "failed",
+            "builtin": False,
+            "error": p.error,
+        }
+        for p in manager.problems
+        if (p.plugin, p.distribution) not in there
+    ]
 
 
 def _of_newest_session() -> dict[tuple[str, str], list[str]]:

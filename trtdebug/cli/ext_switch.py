@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from trtdebug.cli.config import DISABLED, FILE, PYPROJECT, config_files, project_file, read_table, user_file
+from trtdebug.cli.config import (
+    DISABLED,
+    FILE,
+    PYPROJECT,
+    VARIABLE,
+    config_files,
+    project_file,
+    read_table,
+    user_file,
+)
 from trtdebug.cli.errors import user_errors
 from trtdebug.core.errors import UserError
 from trtdebug.plugins.selection import normalise
@@ -50,6 +60,12 @@ def forget(name: str) -> None:
 
 
 def _file(project: bool) -> Path:
+    """The file to write. Raises `UserError` where it would not be read."""
+    if VARIABLE in os.environ:
+        raise UserError(
+            f"{VARIABLE} is set: the files of this user and of projects are not read.",
+            "Unset it, or leave extensions out for one command: -p no:NAME.",
+        )
     return (project_file() or Path.cwd() / FILE) if project else user_file()
 
 

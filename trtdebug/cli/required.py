@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Iterable
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from trtdebug.cli.config import DISABLED, Config
 from trtdebug.core.errors import UserError
+from trtdebug.plugins.discovery import installed_extensions
 from trtdebug.plugins.selection import normalise
 
 
@@ -23,10 +25,10 @@ def check_required(config: Config) -> None:
             ) from None
         if wanted.marker is not None and not wanted.marker.evaluate():
             continue
-        if normalise(wanted.name) in map(normalise, config.disabled):
+        if off := _disabled(wanted.name, config.disabled):
             raise UserError(
-                f"{setting.path} requires {wanted.name}, which is among {DISABLED}.",
-                f"`trtdebug ext enable {wanted.name}`",
+                f"{setting.path} requires {wanted.name}; {off} is among {DISABLED}.",
+                f"`trtdebug ext enable {off}`",
             )
         try:
             version = importlib.metadata.version(wanted.name)
@@ -40,3 +42,10 @@ def check_required(config: Config) -> None:
                 f"{setting.path} requires {setting.value}, and {version} is installed.",
                 f'`trtdebug ext install "{setting.value}"`',
             )
+
+
+def _disabled(distribution: str, disabled: Iterable[str]) -> str:
+    """The one of `disabled` that is this distribution or a plugin of it; empty where none is."""
+    names = {normalise(distribution)}
+    names |= {normalise(e.name) for e in installed_extensions() if normalise(e.distribution) in names}
+    return next((name for name in disabled if normalise(name) in names), "")

@@ -20,10 +20,21 @@ from trtdebug.plugins.selection import normalise
 
 
 def distribution_of(name: str) -> str:
-    """The distribution of this name, or that of the plugin of this name. Raises `UserError` where there is none."""
-    known = {normalise(n): e.distribution for e in installed_extensions() for n in (e.distribution, e.name)}
-    if normalise(name) in known:
-        return known[normalise(name)]
+    """The distribution of this name, or that of the plugin of this name.
+
+    Raises:
+        UserError: there is none, or there are plugins of this name in several.
+    """
+    extensions = installed_extensions()
+    known: dict[str, set[str]] = {}
+    for extension in extensions:
+        known.setdefault(normalise(extension.name), set()).add(extension.distribution)
+    known |= {normalise(e.distribution): {e.distribution} for e in extensions}
+    found = sorted(known.get(normalise(name), ()))
+    if len(found) > 1:
+        raise UserError(f"{' and '.join(found)} have a plugin {name!r} each.", "Name the distribution.")
+    if found:
+        return found[0]
     near = difflib.get_close_matches(normalise(name), known, n=1)
     hint = f"Did you mean {near[0]}?" if near else "`trtdebug ext list` shows what is there."
     raise UserError(f"there is no extension {name!r}.", hint)

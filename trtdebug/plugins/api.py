@@ -18,9 +18,10 @@ def misfit(ranges: Iterable[str]) -> str:
     bounds = []
     for text in ranges:
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
-        if found is None:
-            return f"it states the API range {text!r}; a number is wanted, or two: 1 or 1-2"
-        bounds.append((int(found[1]), int(found[2] or found[1])))
+        low, high = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if low > high:
+            return f"it states the API range {text!r}; a number is wanted, or two that grow: 1 or 1-2"
+        bounds.append((low, high))
     if any(low <= API <= high for low, high in bounds):
         return ""
     needed = f"it needs API {' or '.join(ranges)}, and this trtdebug has {API}"

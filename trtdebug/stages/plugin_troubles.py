@@ -17,7 +17,7 @@ def plugin_problems(plugins: PluginManager) -> tuple[Finding, ...]:
         Finding(
             "extension-failed",
             "warning",
-            f"extension {p.plugin} ({p.distribution} {p.version}): {p.hook or IMPORT}: {p.error}",
+            f"extension {p.plugin} ({f'{p.distribution} {p.version}'.strip()}): {p.hook or IMPORT}: {p.error}",
             mitigation="See `trtdebug ext list`; leave it out with -p no:NAME.",
         )
         for p in plugins.problems
