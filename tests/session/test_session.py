@@ -71,6 +71,18 @@ def test_a_trial_that_was_cut_off_is_done_again(session, backend):
     assert len(backend.requests) == 2
 
 
+def test_an_outcome_that_says_nothing_of_the_trial_is_not_the_last_one(session, backend):
+    class Absent:
+        def run(self, job):
+            return Outcome("untestable", reason="not here", provisional=True)
+
+    absent = Session(session.folder, Absent())
+    assert [absent.run(job()).reason for _ in range(2)] == ["not here"] * 2
+    assert session.run(job()).status == "pass"
+    assert reopened(session).run(job()).status == "pass"
+    assert len(backend.requests) == 1
+
+
 def test_the_references_tensors_are_made_again_when_they_are_gone(session, backend):
     recording = job(expected=None, outputs=("y",), keep="all", record=True)
     session.run(recording)

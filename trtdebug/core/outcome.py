@@ -162,6 +162,7 @@ class Outcome:
         trial: hash of the job that it came of; the session fills it in.
         build_errors: what the parser or the builder said; there exactly where the build itself failed.
         metric_faults: what went wrong in metrics of extensions, by metric.
+        provisional: it says nothing of the trial, which is done anew when it is asked for again.
     """
 
     status: Status
@@ -178,3 +179,4 @@ class Outcome:
     trial: str = ""
     build_errors: tuple[BuildError, ...] = ()
     metric_faults: dict[str, str] = field(default_factory=dict)
+    provisional: bool = False

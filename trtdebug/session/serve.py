@@ -21,6 +21,8 @@ from trtdebug.session.measuring import Metrics
 from trtdebug.session.perform import Operators, perform
 from trtdebug.session.support import SupportQuestion, tell_support
 
+_GONE = "the extension that has it is not installed where the worker runs, or fails there; see `trtdebug ext list`"
+
 
 def serve(
     requests: Iterable[str],
@@ -49,6 +51,9 @@ def _done(
 def _guarded(
     job: Job, backends: Mapping[str, Backend], folder: Path, metrics: Metrics, operators: Operators
 ) -> Outcome:
+    if job.backend not in backends:
+        reason = f"a worker has no backend {job.backend!r}: {_GONE}"
+        return Outcome("untestable", Signature("crash"), reason, provisional=True)
     try:
         return perform(job, backends[job.backend], folder, metrics, operators)
     except Exception as error:  # noqa: BLE001 - any error of a backend is an outcome; the log has its traceback

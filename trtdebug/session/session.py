@@ -161,6 +161,8 @@ class Session:
         if not (folder / "outcome.json").exists() or not self._kept(job):
             return None
         outcome = read_outcome(folder)
+        if outcome.provisional:
+            return None
         kept = [e.tensor for e in outcome.tensors if e.status != "pass" and e.kind != "missing-output"]
         needed = kept if job.keep == "failing" else []
         return outcome if self._stored(job, needed, job.sha256) else None
