@@ -3,8 +3,8 @@
     python bench/gpu/start.py [--times 2]
 
 TensorRT 8.6 unpacks 3 GB of kernels when it makes its first builder. That is most of what a short session takes, so it
-matters how its memory is had (trtdebug/session/child.py, trtdebug/backends/tensorrt/heap.py). Nothing else should run
-on the machine. Variants take turns, some seconds apart: what a process frees is new memory again only a while later.
+matters how its memory is had (trtdebug/session/child.py; filled_heap.py is a candidate). Nothing else should run on the
+machine. Variants take turns, some seconds apart: what a process frees is new memory again only a while later.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ APART = 5.0  # seconds
 START = """
 import resource, sys, time
 from pathlib import Path
-from trtdebug.backends.tensorrt.heap import filled_heap
+from filled_heap import filled_heap
 
 def used():
     now = resource.getrusage(resource.RUSAGE_SELF)
@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--times", type=int, default=2)
     asked = parser.parse_args()
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "attention.onnx"
         subprocess.run([sys.executable, ROOT / "samples" / "attention.py", model], check=True)

@@ -18,7 +18,6 @@ _REALISED = frozenset(
     {"PinPrecision", "ForcePrecision", "Knob", "MarkOutputs", "BreakFusion", "ReplaceGraph"}
 )
 _OF_TACTICS = frozenset({"BanTactic", "UseTactic"})
-_KERNELS = 3 << 30  # bytes: what 8.6 unpacks; it says so itself ("Init builder kernel library: CPU +2955")
 _WAYS_TO_CHOOSE = ("ALGORITHM_SELECTOR", "EDITABLE_TIMING_CACHE")
 
 
@@ -52,17 +51,14 @@ class TensorrtBackend:
     def warm_up(self) -> None:
         """Makes a builder and keeps it: unpacking the kernels takes 8.6 six seconds of the CPU, once a process.
 
-        In the main thread of its process: only there does malloc take large pages, which saves half a second, and has
-        a heap that can be filled.
+        In the main thread of its process: only there does malloc take large pages, which saves half a second.
         """
         if probe().ok:
             import tensorrt as trt
 
-            from trtdebug.backends.tensorrt.heap import filled_heap
             from trtdebug.backends.tensorrt.logger import trt_logger
 
-            with filled_heap(_KERNELS):
-                self._warm = trt.Builder(trt_logger())
+            self._warm = trt.Builder(trt_logger())
 
     def check_options(self, options: BuildOptions, model: Path) -> None:
         from trtdebug.backends.tensorrt.check import check_options

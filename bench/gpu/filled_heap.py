@@ -1,5 +1,7 @@
 """Memory for what TensorRT unpacks when it starts: some threads give the heap its pages before one thread needs them.
 
+Not part of trtdebug as long as start.py has not shown on a GPU what it is worth.
+
 A page is had when it is first written to. A builder writes to gigabytes of new ones, in one thread. Where the host of
 a virtual machine takes back what is free, new memory is slow: 3 GB took one thread 9 to 11 s, two threads 6.
 """
