@@ -3,8 +3,8 @@
     python bench/gpu/start.py [--times 2]
 
 TensorRT 8.6 unpacks 3 GB of kernels when it makes its first builder. That is most of what a short session takes, so it
-matters how its memory is had (trtdebug/session/child.py; filled_heap.py is a candidate). Nothing else should run on the
-machine. Variants take turns, some seconds apart: what a process frees is new memory again only a while later.
+matters how its memory is had (trtdebug/session/child.py). Nothing else should run on the machine. Variants take turns,
+some seconds apart: what a process frees is new memory again only a while later.
 """
 
 from __future__ import annotations
@@ -18,20 +18,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LARGE = "glibc.malloc.hugetlb=1"
-VARIANTS: dict[str, tuple[str, int, str]] = {
-    "nothing": ("", 0, ""),
-    "large pages": (LARGE, 0, ""),
-    "large pages, filled heap": (LARGE, 3 << 30, ""),
-    "large pages, filled heap that keeps what is freed": (LARGE, 5 << 30, "keep"),
-}
-"""GLIBC_TUNABLES, bytes of heap that threads fill ahead, and whether it stays so."""
+VARIANTS = {"nothing": "", "large pages": "glibc.malloc.hugetlb=1"}
+"""GLIBC_TUNABLES."""
 APART = 5.0  # seconds
 
 START = """
 import resource, sys, time
 from pathlib import Path
-from filled_heap import filled_heap
 
 def used():
     now = resource.getrusage(resource.RUSAGE_SELF)
@@ -41,12 +34,6 @@ def tell(what, before):
     wall, user, system, faults = (b - a for a, b in zip(before, used()))
     print(f"  {what:28} {wall:6.2f} {user:7.2f} {system:7.2f} {faults:8}", flush=True)
 
-model, size, keep = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-before = used()
-heap = filled_heap(size)
-if size:
-    heap.__enter__()
-tell("heap filled", before)
 before = used()
 import tensorrt as trt
 logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
@@ -54,8 +41,6 @@ tell("tensorrt imported", before)
 before = used()
 builder = trt.Builder(logger)
 tell("builder", before)
-if size and not keep:
-    heap.__exit__(None, None, None)
 held = {}
 for line in Path("/proc/self/smaps").read_text().splitlines():
     words = line.split()
@@ -69,7 +54,7 @@ for number in range(3):
     before = used()
     network = builder.create_network(1 << int(explicit) if explicit is not None else 0)
     parser = trt.OnnxParser(network, logger)
-    assert parser.parse_from_file(model)
+    assert parser.parse_from_file(sys.argv[1])
     config = builder.create_builder_config()
     config.set_flag(trt.BuilderFlag.FP16)
     config.builder_optimization_level = 0
@@ -82,20 +67,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--times", type=int, default=2)
     asked = parser.parse_args()
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "attention.onnx"
         subprocess.run([sys.executable, ROOT / "samples" / "attention.py", model], check=True)
         for number in range(asked.times):
-            for name, (tunables, size, keep) in VARIANTS.items():
+            for name, tunables in VARIANTS.items():
                 time.sleep(APART)
                 print(
                     f"{name + f' ({number + 1})':52}\n{'wall s  user s  system s  page faults':>66}",
                     flush=True,
                 )
                 subprocess.run(
-                    [sys.executable, "-c", START, model, str(size), keep],
-                    env={**os.environ, "GLIBC_TUNABLES": tunables, "PYTHONPATH": path},
+                    [sys.executable, "-c", START, model],
+                    env={**os.environ, "GLIBC_TUNABLES": tunables},
                     check=True,
                 )
 
