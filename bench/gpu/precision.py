@@ -3,12 +3,14 @@
     python bench/gpu/precision.py [--bisects N] [--no-run] [MODEL] [INPUTS.npz]
 
 Without a model the transformer of samples/attention.py is used, whose twelve culprits are known. Nothing else should
-run on the machine: each of the tools unpacks 3 GB of kernels before its first build.
+run on the machine: each of the tools unpacks 3 GB of kernels before its first build. Python's modules are compiled
+first, as pip leaves them; else each process of either tool compiles all that it imports.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import re
 import statistics
@@ -36,6 +38,8 @@ def main() -> None:
     parser.add_argument("--bisects", type=int, default=3, help="the median of so many counts")
     parser.add_argument("--no-run", action="store_true", help="leaves `trtdebug run` out")
     asked = parser.parse_args()
+    for place in {ROOT / "trtdebug", *map(Path, sys.path[1:])} - {ROOT}:
+        compileall.compile_dir(place, quiet=2, workers=0)
     folder = Path(tempfile.mkdtemp(prefix="trtdebug-bench-"))
     model = asked.model.resolve() if asked.model else sample(folder)
     feeds = dict(np.load(asked.inputs)) if asked.inputs else random_feeds(model)
