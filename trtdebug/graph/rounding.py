@@ -58,9 +58,11 @@ def round_nodes(
     low: Iterable[str],
     dtype: LowPrecision,
     dtypes: Mapping[str, str] | None = None,
+    *,
+    any_size: bool = False,
 ) -> onnx.ModelProto:
     """The model of `rounded`, for who needs not know what was left out."""
-    return rounded(model, low, dtype, dtypes).model
+    return rounded(model, low, dtype, dtypes, any_size=any_size).model
 
 
 def rounded(

@@ -17,7 +17,7 @@ from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.digits import KEEPS_INFINITY_SINCE
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.graph.opsets import opset_of
-from trtdebug.graph.rounding import rounded
+from trtdebug.graph.rounding import round_nodes
 from trtdebug.oracle.conditioning import HEALTHY, ROUNDOFF, explains
 from trtdebug.oracle.verdict import NUMERIC
 from trtdebug.session.job import TensorRef
@@ -34,10 +34,15 @@ def only_round(ctx: Context, nodes: Iterable[str], seen: Observation) -> bool:
     return all(e is not None and not e.nonfinite and e.rms_rel <= most for e in errors)
 
 
-def digits_explain(ctx: Context, nodes: Collection[str], seen: Observation, failure: Outcome) -> bool:
+def digits_explain(
+    ctx: Context, nodes: Collection[str], seen: Observation, failure: Outcome, lost: Outcome | None = None
+) -> bool:
     """Whether `failure`, of these nodes alone in low precision, is no more than the digits that they lose make.
 
     False where that is not known. One run of the reference.
+
+    Args:
+        lost: what `digits_lost` says of them, where that is known already.
     """
     wrong = [e for e in failure.tensors if e.status == "fail"]
     if ctx.low is None or failure.status != "fail" or not wrong:
@@ -49,7 +54,7 @@ def digits_explain(ctx: Context, nodes: Collection[str], seen: Observation, fail
         (e / ROUNDOFF[ctx.low] for e in own), default=1.0
     )  # healthy kernels sum up in low precision, too
     larger = max(1.0, larger)
-    made = {e.tensor: e for e in digits_lost(ctx, nodes, ctx.low).tensors}
+    made = {e.tensor: e for e in (lost or digits_lost(ctx, nodes, ctx.low)).tensors}
     return all(e.tensor in made and _explains(made[e.tensor], e, larger) for e in wrong)
 
 
@@ -68,9 +73,7 @@ def _explains(made: TensorError, error: TensorError, larger: float) -> bool:
 def digits_lost(ctx: Context, nodes: Collection[str], low: LowPrecision) -> Outcome:
     """The reference with these nodes rounding to the digits of `low`, against itself."""
     try:
-        model = rounded(
-            ctx.model, nodes, low, {t: i.dtype for t, i in ctx.types.items()}, any_size=True
-        ).model
+        model = round_nodes(ctx.model, nodes, low, {t: i.dtype for t, i in ctx.types.items()}, any_size=True)
     except BuildFailure as failure:
         return Outcome("untestable", reason=failure.message)
     path = ctx.session.folder / "work" / "digits.onnx"

@@ -16,6 +16,7 @@ from trtdebug.oracle.conditioning import ROUNDOFF
 from trtdebug.stages.conditioning import ends_range
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.digits import digits_explain, digits_lost, only_round
+from trtdebug.stages.digits_each import digits_lost_each
 from trtdebug.stages.observe import Observation
 from trtdebug.stages.rounding import finite_errors
 
@@ -48,7 +49,9 @@ class Drift:
             self.ctx.report_progress(
                 Progress("localise", message, len(_nodes(rounding)), len(self.ctx.items))
             )
-        found = [c for c in rounding if c.proven and self._explained(c.nodes)]
+        proven = [c for c in rounding if c.proven]
+        lost = self._lost(proven)
+        found = [c for c in proven if self._explained(c.nodes, lost.get(c.nodes))]
         named = [c for c in culprits if c.proven and c not in found]
         undecided = [c for c in rounding if not c.proven]
         return found + [c for c in undecided if self._explained(self._rest(named))]
@@ -84,10 +87,16 @@ class Drift:
     def _rounding(self, nodes: tuple[str, ...]) -> bool:
         return only_round(self.ctx, nodes, self.seen) and not any(ends_range(self.ctx, n) for n in nodes)
 
-    def _explained(self, nodes: tuple[str, ...]) -> bool:
+    def _lost(self, culprits: Sequence[Culprit]) -> dict[tuple[str, ...], Outcome]:
+        """By the nodes of a culprit, what lost digits make: of single nodes, as far as it can be had at once."""
+        single = [n for c in culprits for n in c.nodes if len(c.nodes) == 1]
+        assert self.ctx.low is not None
+        return {(node,): lost for node, lost in digits_lost_each(self.ctx, single, self.ctx.low).items()}
+
+    def _explained(self, nodes: tuple[str, ...], lost: Outcome | None = None) -> bool:
         failure = self.failure(nodes)
         finite = failure.signature is not None and failure.signature.kind == "mismatch"
-        return finite and digits_explain(self.ctx, nodes, self.seen, failure)
+        return finite and digits_explain(self.ctx, nodes, self.seen, failure, lost)
 
     def _rest(self, named: Iterable[Culprit]) -> tuple[str, ...]:
         pinned = self.aside | _nodes(named)

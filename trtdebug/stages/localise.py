@@ -21,7 +21,7 @@ from trtdebug.stages.lent_test import LentTest, tested
 from trtdebug.stages.observe import LocalError, Observation
 from trtdebug.stages.precision_test import PrecisionTest
 from trtdebug.stages.sanity import forced_job
-from trtdebug.stages.substitute import substitute
+from trtdebug.stages.substitute_each import substitute_each
 
 LOCALIZER = "leftmost"
 NOISY_LOCALIZER = "bayesian"
@@ -74,7 +74,7 @@ def localise(
         healthy: nodes that were seen to pass together in low precision, all others pinned.
         layers: nodes that one layer of the engine computes; no node is of two.
     """
-    substituted = {s.node: substitute(ctx, s) for s in observation.suspects}
+    substituted = substitute_each(ctx, observation.suspects)
     judged = {s.node: (s, evidence_on(substituted[s.node], signature)) for s in observation.suspects}
     evidence = {node: _words(suspect) for node, (suspect, verdict) in judged.items() if verdict == "fail"}
     unjudged = sum(verdict == "untestable" for _, verdict in judged.values())

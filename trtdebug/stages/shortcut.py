@@ -19,7 +19,7 @@ from trtdebug.oracle.verdict import judge
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.observe import Observation, local_errors, observe, small_integers, turns_of
-from trtdebug.stages.substitute import substitute
+from trtdebug.stages.substitute_each import substitute_each
 
 FORESEER = "emulator"
 
@@ -75,7 +75,7 @@ def shortcut(ctx: Context, foreseen: Collection[str]) -> Shortcut | None:
 
 
 def _convicted(ctx: Context, observation: Observation) -> dict[str, Outcome]:
-    outcomes = {s.node: substitute(ctx, s) for s in observation.suspects}
+    outcomes = substitute_each(ctx, observation.suspects)
     return {node: outcome for node, outcome in outcomes.items() if outcome.status == "fail"}
 
 

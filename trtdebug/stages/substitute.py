@@ -7,7 +7,6 @@ build.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
 from trtdebug.core.outcome import Outcome
@@ -21,28 +20,23 @@ from trtdebug.stages.observe import LocalError
 
 def substitute(ctx: Context, suspect: LocalError) -> Outcome:
     """Outcome of the model with `suspect` as the candidate computes it and all else as the reference."""
-    node = ctx.index.node(suspect.node)
-    own = [o for o in ctx.index.outputs if o in node.outputs]
-    downstream = ctx.index.descendants([suspect.node])
-    if suspect.error.tensor in own or not downstream:
-        return _direct(suspect, own)
-    outputs = [o for o in ctx.index.outputs if ctx.index.producer.get(o) in downstream]
-    if not outputs:
-        return Outcome("pass")
-    return ctx.session.run(_job(ctx, suspect, downstream, outputs))
-
-
-def _direct(suspect: LocalError, own: list[str]) -> Outcome:
-    """The suspect's wrong tensor is an output of the model itself, or nothing at all depends on it."""
-    if suspect.error.tensor in own:
+    if suspect.error.tensor in ctx.index.outputs:
         status, signature, reason = judge([suspect.error])
         return Outcome(status, signature, reason, (suspect.error,))
-    return Outcome("pass")
+    outputs = reached(ctx, suspect)
+    return ctx.session.run(_job(ctx, suspect, outputs)) if outputs else Outcome("pass")
 
 
-def _job(ctx: Context, suspect: LocalError, downstream: Collection[str], outputs: list[str]) -> Job:
+def reached(ctx: Context, suspect: LocalError) -> list[str]:
+    """Outputs of the model that nodes behind the suspect write."""
+    downstream = ctx.index.descendants([suspect.node])
+    return [o for o in ctx.index.outputs if ctx.index.producer.get(o) in downstream]
+
+
+def _job(ctx: Context, suspect: LocalError, outputs: list[str]) -> Job:
     assert suspect.kept is not None
-    model = extract(ctx.model, downstream, ctx.types, outputs)
+    downstream = ctx.index.descendants([suspect.node])
+    model = extract(ctx.model, downstream, ctx.types, outputs, index=ctx.index)
     path = ctx.session.folder / "work" / "downstream.onnx"
     save_model(model, path)
     weights = {i.name for i in model.graph.initializer}
@@ -58,6 +52,7 @@ def _job(ctx: Context, suspect: LocalError, downstream: Collection[str], outputs
         options=ctx.case.options.for_reference,
         feeds=feeds,
         expected={o: TensorRef(o) for o in outputs},
+        choices={o: ctx.choices[o] for o in outputs if o in ctx.choices},
         keep="none",
         record=False,
     )

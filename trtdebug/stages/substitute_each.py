@@ -1,0 +1,110 @@
+"""Substitution of many nodes, one by one, with one model of the reference: a run each, and no session each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trtdebug.core.outcome import Outcome
+from trtdebug.graph.extract import extract
+from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.graph.replaceable import Replaceable, can_be_replaced, replaceable
+from trtdebug.oracle.verdict import judge, rename
+from trtdebug.session.job import Job, TensorRef, Turn
+from trtdebug.stages.context import Context
+from trtdebug.stages.observe import LocalError
+from trtdebug.stages.substitute import reached, substitute
+
+_AT_ONCE = 32
+"""Runs of one job, at most: it has the time of one trial."""
+_SCOPE = "switches"
+_ON, _OFF = TensorRef("on", _SCOPE), TensorRef("off", _SCOPE)
+
+
+@dataclass(frozen=True)
+class _Substituted:
+    """A suspect, and the outputs that it reaches: own name -> name in its turn."""
+
+    suspect: LocalError
+    outputs: Mapping[str, str]
+
+
+def substitute_each(ctx: Context, suspects: Sequence[LocalError]) -> dict[str, Outcome]:
+    """By node: what `substitute` says of it."""
+    alike = [_of(ctx, s) for s in suspects if _can_share(ctx, s)]
+    batches = [alike[i : i + _AT_ONCE] for i in range(0, len(alike), _AT_ONCE)]
+    found: dict[str, Outcome] = {}
+    for batch in batches:
+        found.update(_outcomes(ctx, batch) if len(batch) > 1 else ())
+    return {s.node: found[s.node] if s.node in found else substitute(ctx, s) for s in suspects}
+
+
+def _can_share(ctx: Context, suspect: LocalError) -> bool:
+    tensor = suspect.error.tensor
+    read = tensor in ctx.index.consumers and tensor not in ctx.index.outputs
+    return read and bool(reached(ctx, suspect)) and can_be_replaced(ctx.model, tensor, ctx.types)
+
+
+def _of(ctx: Context, suspect: LocalError) -> _Substituted:
+    return _Substituted(suspect, {o: f"{o}__with__{suspect.node}" for o in reached(ctx, suspect)})
+
+
+def _outcomes(ctx: Context, batch: Sequence[_Substituted]) -> Iterator[tuple[str, Outcome]]:
+    """Nothing where the reference does not run this model."""
+    done = ctx.session.run(_job(ctx, batch))
+    errors = {e.tensor: e for e in done.tensors}
+    for one in batch if errors else ():
+        names = {new: own for own, new in one.outputs.items()}
+        own = rename((errors[new] for new in names), names)
+        status, signature, reason = judge(own)
+        yield one.suspect.node, Outcome(status, signature, reason, own, trial=done.trial)
+
+
+def _job(ctx: Context, batch: Sequence[_Substituted]) -> Job:
+    downstream = ctx.index.descendants([one.suspect.node for one in batch])
+    outputs = list(dict.fromkeys(o for one in batch for o in one.outputs))
+    part = extract(ctx.model, downstream, ctx.types, outputs, index=ctx.index)
+    weights = {i.name for i in part.graph.initializer}
+    feeds = {i.name: TensorRef(i.name) for i in part.graph.input if i.name not in weights}
+    ctx.need_reference([n for n in feeds if n in ctx.index.producer])
+    model = replaceable(part, [one.suspect.error.tensor for one in batch], ctx.types)
+    path = ctx.session.folder / "work" / "replaceable.onnx"
+    save_model(model.model, path)
+    names = {new: own for one in batch for own, new in one.outputs.items()}
+    return replace(
+        ctx.reference_job(outputs),
+        purpose=f"reference with {len(batch)} nodes substituted, one by one",
+        model=str(path),
+        model_sha256=content_sha256(path),
+        feeds=feeds | _switched_off(ctx, model),
+        turns=tuple(_turn(one, model) for one in batch),
+        expected={new: TensorRef(own) for new, own in names.items()},
+        choices={new: ctx.choices[own] for new, own in names.items() if own in ctx.choices},
+        limits=ctx.limits.renamed(names),
+        keep="none",
+        record=False,
+    )
+
+
+def _switched_off(ctx: Context, model: Replaceable) -> dict[str, TensorRef]:
+    """What all inputs that `replaceable` added are fed where nothing is replaced."""
+    values = {_ON: np.array(True), _OFF: np.array(False)}
+    feeds: dict[str, TensorRef] = {}
+    for tensor, switch in model.switches.items():
+        dtype, rank = ctx.types[tensor].dtype, len(ctx.types[tensor].shape or ())
+        nothing = TensorRef(f"{rank} dimensions of {dtype}", _SCOPE)
+        feeds |= {switch: _OFF, model.given[tensor]: nothing}
+        values[nothing] = np.zeros((1,) * rank, dtype)
+    for sample in ctx.case.samples:
+        for ref, value in values.items():
+            ctx.session.tensors.put(sample, ref, value)
+    return feeds
+
+
+def _turn(one: _Substituted, model: Replaceable) -> Turn:
+    tensor = one.suspect.error.tensor
+    assert one.suspect.kept is not None
+    switch = {model.switches[tensor]: _ON} if tensor in model.switches else {}
+    return Turn({model.given[tensor]: one.suspect.kept} | switch, dict(one.outputs))
