@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 
 from trtdebug.core.case import Case
 from trtdebug.core.diagnosis import Diagnosis
+from trtdebug.report.blamed import blamed, counted
 from trtdebug.report.build import build_report, exit_code
 from trtdebug.report.formats import trtdebug_reports
 from trtdebug.report.strings import plain, shortened
@@ -28,8 +29,8 @@ Told = tuple[str, set[tuple[str, ...]], set[tuple[str, ...]]]
 
 
 def of_report(report: dict[str, Any]) -> Told:
-    proven = {tuple(c["nodes"]) for c in report["culprits"] if c["proven"]}
-    undecided = {tuple(c["nodes"]) for c in report["culprits"] if not c["proven"]}
+    proven = {tuple(blamed(c)) for c in report["culprits"] if c["proven"]}
+    undecided = {tuple(blamed(c)) for c in report["culprits"] if not c["proven"]}
     return report["verdict"], proven, undecided
 
 
@@ -40,15 +41,15 @@ def of_sarif(text: str) -> Told:
     culprits = [r for r in rest if "proven" in r["properties"]]
     for r in culprits:
         places = {p["fullyQualifiedName"].split("::")[-1] for p in r["locations"][0]["logicalLocations"]}
-        assert places == {n.split("::")[-1] for n in r["properties"]["nodes"]}
+        assert places == {n.split("::")[-1] for n in blamed(r["properties"])}
         assert r["level"] == ("error" if r["properties"]["proven"] else "warning")
     kinds = {"pass": {"matches"}, "open": {"untestable"}, "fail": {"diverges", "fragile"}}
     assert verdict["properties"]["verdict"] in kinds[verdict["kind"]]
     assert run["invocations"][0]["exitCode"] == exit_code(verdict["properties"]["verdict"])
     return (
         verdict["properties"]["verdict"],
-        {tuple(r["properties"]["nodes"]) for r in culprits if r["properties"]["proven"]},
-        {tuple(r["properties"]["nodes"]) for r in culprits if not r["properties"]["proven"]},
+        {tuple(blamed(r["properties"])) for r in culprits if r["properties"]["proven"]},
+        {tuple(blamed(r["properties"])) for r in culprits if not r["properties"]["proven"]},
     )
 
 
@@ -83,7 +84,7 @@ def of_markdown(text: str) -> Told:
             words, _, rest = token.content.rpartition(" (")
             spans = [c.content for c in token.children if c.type == "code_inline"]
             outer = [c.content for c in token.children if c.type == "text" and c.content.startswith(", in ")]
-            found["by itself" in rest].add(tuple(spans[: -1 if outer else None]))
+            found["undecided" not in rest].add(tuple(spans[: -1 if outer else None]))
             assert words
     return verdict, found[True], found[False]
 
@@ -129,7 +130,7 @@ def test_verdict_and_culprits_are_the_same_in_all(generated: tuple[Case, Diagnos
     assert in_html == (verdict, {cut(c) for c in proven}, {cut(c) for c in undecided})
     text = RENDER["text"](report)
     assert text.startswith(f"{verdict.upper()}: ")
-    assert f"\ncause: {sum(map(len, proven))} node(s)\n" in text or not proven
+    assert f"\ncause: {counted(c for c in report['culprits'] if c['proven'])}\n" in text or not proven
     assert text.count("\nundecided among ") == sum(not c["proven"] for c in report["culprits"])
     assert all(printable(n[:50]) in text for c in (*proven, *undecided) for n in c)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from diagnoses import plain
 from fake_backend import FakeBackend, job, store_samples
 
 from trtdebug.core.case import BuildOptions, Case, Tolerance
+from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.outcome import EngineInfo, LayerInfo
+from trtdebug.report.build import build_report
 from trtdebug.report.session_diff import SessionDiff, diff_sessions
 from trtdebug.report.session_facts import session_facts
-from trtdebug.report.session_text import render_session_diff, size_text
+from trtdebug.report.session_text import render_session, render_session_diff, size_text
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
 
@@ -39,6 +43,15 @@ def diff(tmp_path: Path) -> SessionDiff:
     first = session(tmp_path / "a", "8.6", 0.0, FUSED, "matches")
     second = session(tmp_path / "b", "10.3", 1.0, APART, "diverges")
     return diff_sessions(session_facts(first), session_facts(second))
+
+
+def test_marks_at_fault_are_told_by_name(tmp_path: Path) -> None:
+    marks = Culprit(("writes_a",), "build", "", tensors=("mark_a",))
+    report = build_report(CASE, replace(plain("untestable"), culprits=(marks,)))
+    before = session_facts(session(tmp_path / "a", "8.6", 0.0, FUSED, "matches"))
+    after = replace(before, report=report)
+    assert "\ncause      mark_a\n" in render_session(after)
+    assert "\na new culprit: mark_a\n" in render_session_diff(diff_sessions(before, after))
 
 
 def test_versions_verdict_errors_and_layers(diff: SessionDiff) -> None:

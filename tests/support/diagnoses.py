@@ -130,7 +130,14 @@ def diagnoses(draw: st.DrawFn) -> tuple[Case, Diagnosis]:
     nodes = draw(st.lists(names(), unique=True, max_size=6))
     kinds = st.sampled_from(("precision", "tactic", "fusion", "build", "unknown"))
     culprits = tuple(
-        Culprit(tuple(part), draw(kinds), name(), draw(st.booleans()), draw(st.sampled_from(((), (name(),)))))
+        Culprit(
+            tuple(part),
+            draw(kinds),
+            name(),
+            draw(st.booleans()),
+            draw(st.sampled_from(((), (name(),)))),
+            tensors=draw(st.sampled_from(((), (name(),)))),
+        )
         for part in (nodes[:1], nodes[1:3], nodes[3:6])
         if part
     )

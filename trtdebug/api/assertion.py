@@ -12,6 +12,7 @@ from trtdebug.api.debug import debug
 from trtdebug.api.result import DebugResult
 from trtdebug.api.values import FLAG
 from trtdebug.debugger import Until
+from trtdebug.report.blamed import blamed
 
 if TYPE_CHECKING:
     import onnx
@@ -60,9 +61,9 @@ def _lines(result: DebugResult) -> Iterator[str]:
     model, fix = result.report["model"]["path"], result.fix
     yield f"{model}: {result.verdict}"
     yield f"  {result.reason}"
-    for culprit in result.culprits[:_MOST]:
-        what = "cause" if culprit.proven else "suspected"
-        yield f"  {what}: {' + '.join(culprit.nodes[:_MOST])}: {culprit.evidence}"
+    for culprit in result.report["culprits"][:_MOST]:
+        what = "cause" if culprit["proven"] else "suspected"
+        yield f"  {what}: {' + '.join(blamed(culprit)[:_MOST])}: {culprit['evidence']}"
     if len(result.culprits) > _MOST:
         yield f"  ... and {len(result.culprits) - _MOST} more"
     if fix is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trtdebug.api.plot import error_by_depth
 from trtdebug.core.told import error_text
+from trtdebug.report.blamed import blamed
 from trtdebug.scripts.words import printable
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def result_page(report: Mapping[str, Any], session: Path) -> str:
     culprits = report["culprits"]
     if culprits:
         parts.append("<div><b>cause</b></div>")
-        parts.append(_table(_culprits(culprits[:_MOST_CULPRITS]), ("nodes", "kind", "evidence")))
+        parts.append(_table(_culprits(culprits[:_MOST_CULPRITS]), ("what", "kind", "evidence")))
         if len(culprits) > _MOST_CULPRITS:
             parts.append(_line(f"... and {len(culprits) - _MOST_CULPRITS} more in result.culprits"))
     if report["fixes"]:
@@ -91,10 +92,11 @@ def layers_page(table: LayerTable) -> str:
 
 def _culprits(culprits: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     for culprit in culprits:
-        nodes = " + ".join(culprit["nodes"][:_MOST_CULPRITS])
-        more = len(culprit["nodes"]) - _MOST_CULPRITS
+        names = blamed(culprit)
+        shown = " + ".join(names[:_MOST_CULPRITS])
+        more = len(names) - _MOST_CULPRITS
         kind = culprit["kind"] if culprit["proven"] else f"{culprit['kind']}, undecided"
-        yield (f"{nodes} and {more} more" if more > 0 else nodes), kind, culprit["evidence"]
+        yield (f"{shown} and {more} more" if more > 0 else shown), kind, culprit["evidence"]
 
 
 def _fix(fix: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtdebug.core.told import NOT_KNOWN
+from trtdebug.report.blamed import blamed
 from trtdebug.report.strings import plain
 
 _LONGEST = 8000  # characters of the details of a testcase
@@ -92,7 +93,7 @@ def _properties(suite: ElementTree.Element, report: Report) -> None:
         ("rule", report["rule"]),
         ("command", report["command"]),
         # JSON in ASCII: names come back as they are, whatever is in them
-        *(("culprit" if c["proven"] else "undecided", json.dumps(c["nodes"])) for c in report["culprits"]),
+        *(("culprit" if c["proven"] else "undecided", json.dumps(blamed(c))) for c in report["culprits"]),
     ]
     properties = ElementTree.Element("properties")
     for name, value in told:
@@ -106,7 +107,7 @@ def _verdict(report: Report) -> _Testcase:
     lines = [report["reason"]]
     for culprit in report["culprits"]:
         what = "cause" if culprit["proven"] else "undecided among"
-        lines.append(f"{what}: {', '.join(culprit['nodes'])} ({culprit['kind']}): {culprit['evidence']}")
+        lines.append(f"{what}: {', '.join(blamed(culprit))} ({culprit['kind']}): {culprit['evidence']}")
     lines += [f"fix (verified): {f['summary']}" for f in report["fixes"] if f["verified"]]
     lines += [f"not known: {line}" for line in report["unknown"]]
     details = "\n".join(plain(line) for line in lines if line)

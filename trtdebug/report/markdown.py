@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.report.blamed import blamed
 from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import backend_text, base_name, plain, room_text, shortened
 from trtdebug.report.verdict_words import verdict_words
@@ -58,7 +59,7 @@ def _cause(report: Report) -> Iterator[str]:
         how = fails if culprit["proven"] else "undecided among these"
         inside = culprit.get("inside") or []
         within = f", in {_names(inside)}" if inside else ""
-        yield f"- {_names(marks or culprit['nodes'])}{within} ({culprit['kind']}, {how})"
+        yield f"- {_names(blamed(culprit))}{within} ({culprit['kind']}, {how})"
         if culprit["evidence"]:
             yield f"  - {_code(culprit['evidence'], _TEXT)}"
     if len(culprits) > _MOST:

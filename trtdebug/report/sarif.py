@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from trtdebug.report.blamed import blamed
 from trtdebug.report.build import exit_code
 from trtdebug.report.strings import plain
 from trtdebug.report.verdict_words import verdict_words
@@ -123,19 +124,20 @@ def _verdict(report: Report) -> Json:
 def _culprits(report: Report) -> Iterator[Json]:
     for culprit in report["culprits"]:
         inside = culprit.get("inside") or []
-        names = [[*inside, node] for node in culprit["nodes"]]
-        text = f"{_some(culprit['nodes'])}: {culprit['evidence']}"
+        names, kind = blamed(culprit), "tensor" if culprit.get("tensors") else "node"
+        text = f"{_some(names)}: {culprit['evidence']}"
         properties = {
             "kind": culprit["kind"],
             "proven": culprit["proven"],
             "nodes": culprit["nodes"],
             "inside": inside,
+            "tensors": culprit.get("tensors") or [],
         }
         yield _result(
             f"culprit-{culprit['kind']}",
             "error" if culprit["proven"] else "warning",
             text if culprit["proven"] else f"undecided among {text}",
-            [("::".join(path), "node") for path in names],
+            [("::".join((*inside, name)), kind) for name in names],
             properties,
             report,
         )
@@ -156,6 +158,7 @@ def _kinds(report: Report) -> dict[str, str]:
     divergence = report.get("first_divergence") or {}
     nodes = {n for c in report["culprits"] for n in c["nodes"]} | {divergence.get("node")}
     tensors = {o["output"] for o in report.get("outputs", ())} | {divergence.get("tensor")}
+    tensors |= {t for c in report["culprits"] for t in c.get("tensors") or ()}
     tensors |= set((report.get("signature") or {}).get("outputs", ()))
     both = nodes & tensors
     return {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from trtdebug.core.errors import UserError
 from trtdebug.core.outcome import EngineInfo, TensorError
+from trtdebug.report.blamed import blamed
 from trtdebug.report.session_facts import PURPOSES, SessionFacts
 from trtdebug.stages.engine_diff import EngineDiff, diff_engines
 from trtdebug.stages.engines import recorded_engine
@@ -46,7 +47,7 @@ class SessionDiff:
         changes: of model, inputs, options, candidate, verdict, signature, builds and fixes.
         errors: those that changed most first.
         same_errors: tensors whose errors are alike.
-        gone, come: sets of culprit nodes that only the first, and only the second session names.
+        gone, come: sets of nodes, or of marks, at fault that only the first, and only the second session names.
         stayed: those that both name.
         engine: layers of the first builds as the user makes them; None where a session has no such record.
     """
@@ -138,7 +139,7 @@ def _weight(change: ErrorChange) -> tuple[bool, float]:
 
 
 def _culprits(facts: SessionFacts) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(c["nodes"]) for c in (facts.report or {}).get("culprits", []))
+    return tuple(tuple(blamed(c)) for c in (facts.report or {}).get("culprits", []))
 
 
 def _engines(first: SessionFacts, second: SessionFacts) -> EngineDiff | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trtdebug.core.outcome import TensorError
 from trtdebug.core.told import error_text
+from trtdebug.report.blamed import blamed
 from trtdebug.report.engine_text import render_diff
 from trtdebug.report.session_diff import ErrorChange, SessionDiff
 from trtdebug.report.session_facts import SessionFacts
@@ -62,7 +63,7 @@ def _session(facts: SessionFacts) -> Iterator[str]:
         yield from (f"skipped    {kind} {shortened(name, _LONGEST)}" for name in skipped)
     report = facts.report or {}
     for culprit in report.get("culprits", []):
-        names = " + ".join(shortened(n, _LONGEST) for n in culprit["nodes"][:_MOST])
+        names = " + ".join(shortened(n, _LONGEST) for n in blamed(culprit)[:_MOST])
         yield f"cause      {names}" if culprit["proven"] else f"undecided  {names}"
     for fix in report.get("fixes", []):
         yield f"fix        {shortened(fix['summary'], _LONGEST)} ({'verified' if fix['verified'] else 'no'})"

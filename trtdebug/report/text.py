@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.report.blamed import blamed, counted
 from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import backend_text, room_text
 from trtdebug.report.verdict_words import verdict_words
@@ -95,22 +96,19 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
     proven = [c for c in culprits if c["proven"]]
     if proven:
         yield ""
-        yield f"cause: {sum(len(c['nodes']) for c in proven)} node(s)"
+        yield f"cause: {counted(proven)}"
     for culprit in proven[:_MOST_NODES]:
-        yield f"  {' + '.join(map(_name, culprit['nodes']))}{_within(culprit)}"
+        yield f"  {' + '.join(map(_name, blamed(culprit)))}{_within(culprit)}"
         yield f"      {cut_names(culprit['evidence'])}"
     if len(proven) > _MOST_NODES:
         yield f"  ... and {len(proven) - _MOST_NODES} more, see report.json"
     for culprit in culprits:
         if not culprit["proven"]:
-            names = ", ".join(map(_name, culprit["nodes"][:_MOST_NODES]))
-            more = (
-                f" and {len(culprit['nodes']) - _MOST_NODES} more"
-                if len(culprit["nodes"]) > _MOST_NODES
-                else ""
-            )
+            names = blamed(culprit)
+            shown = ", ".join(map(_name, names[:_MOST_NODES]))
+            more = f" and {len(names) - _MOST_NODES} more" if len(names) > _MOST_NODES else ""
             yield ""
-            yield f"undecided among {len(culprit['nodes'])} node(s): {names}{more}"
+            yield f"undecided among {counted([culprit])}: {shown}{more}"
             yield f"      {cut_names(culprit['evidence'])}"
 
 

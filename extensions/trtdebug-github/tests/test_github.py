@@ -97,6 +97,14 @@ def test_the_package_adds_both_formats(trtdebug_plugin):
     assert formats == {"github", "github-summary"}
 
 
+@pytest.mark.parametrize("render", [render_annotations, render_summary])
+def test_marks_that_are_not_built_are_named_and_not_the_nodes_that_write_them(render):
+    marks = {"nodes": ["writes_a"], "tensors": ["mark_a"], "kind": "build", "evidence": "", "proven": True}
+    text = render(report(culprits=[marks]))
+    assert "mark_a" in text
+    assert "writes_a" not in text
+
+
 # annotations -----------------------------------------------------------------------------------------------
 
 

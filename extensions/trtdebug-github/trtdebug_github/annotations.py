@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trtdebug_github.text import Report, fix_state, names, plain, verdict_words
+from trtdebug_github.text import Report, at_fault, fix_state, plain, verdict_words
 
 Level = Literal["error", "warning", "notice"]
 
@@ -53,7 +53,7 @@ def _annotations(report: Report) -> Iterator[Annotation]:
     yield Annotation(_VERDICTS[verdict], f"trtdebug: {verdict} in {precision}", said)
     for culprit in report["culprits"]:
         proven = culprit["proven"]
-        title = f"trtdebug: {'cause' if proven else 'undecided among'} {names(culprit['nodes'])}"
+        title = f"trtdebug: {'cause' if proven else 'undecided among'} {at_fault(culprit)}"
         yield Annotation("error" if proven else "warning", title, culprit["evidence"] or culprit["kind"])
     verified = [fix for fix in report["fixes"] if fix["verified"]]
     if verified:  # the last one is the one to take

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from trtdebug_github.text import Report, fix_state, names, number, plain, verdict_words
+from trtdebug_github.text import Report, at_fault, fix_state, number, plain, verdict_words
 
 _MOST = 50  # rows of a table, lines of a list; GitHub takes 1 MiB of a step
 
@@ -57,7 +57,7 @@ def _facts(report: Report) -> Iterator[tuple[str, ...]]:
 def _culprit(culprit: Report) -> str:
     state = "" if culprit["proven"] else "undecided among "
     evidence = f": {_text(culprit['evidence'])}" if culprit["evidence"] else ""
-    return f"{state}{_code(names(culprit['nodes']))} ({culprit['kind']}){evidence}"
+    return f"{state}{_code(at_fault(culprit))} ({culprit['kind']}){evidence}"
 
 
 def _fix(fix: Report) -> str:

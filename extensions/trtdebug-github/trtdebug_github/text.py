@@ -38,6 +38,11 @@ def names(values: Sequence[str]) -> str:
     return ", ".join(plain(value, 100) for value in values[:_NAMES]) + more
 
 
+def at_fault(culprit: Report) -> str:
+    """Some of its nodes; where it is the user's marks that are not built, some of these tensors."""
+    return names(culprit.get("tensors") or culprit["nodes"])
+
+
 def number(value: float | str | None) -> str:
     """Three digits; what is not finite stands in reports as a string, and null where nothing was compared."""
     return "n/a" if value is None else value if isinstance(value, str) else f"{value:.3g}"

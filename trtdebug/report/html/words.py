@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.report.blamed import blamed
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.values import Values
 from trtdebug.report.no_cause import no_cause, no_repro
@@ -145,9 +146,9 @@ def _why(report: Report, values: Sequence[Values]) -> list[str]:
 def _culprit(culprit: Mapping[str, Any], is_first: bool) -> Markup:
     """Of the first one all that is known, of the others the gist: they mostly say the same."""
     evidence = culprit["evidence"] if is_first else culprit["evidence"].partition(";")[0]
-    blamed = culprit.get("tensors") or culprit["nodes"]
-    names = [name_of(n) for n in blamed[:_MOST]]
-    more = len(blamed) - _MOST
+    at_fault = blamed(culprit)
+    names = [name_of(n) for n in at_fault[:_MOST]]
+    more = len(at_fault) - _MOST
     parts = [part for name in names for part in (Markup(" + "), name)][1:]
     inside = culprit.get("inside") or []
     return tag(
