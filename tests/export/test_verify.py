@@ -58,7 +58,8 @@ def changed(layernorm, tmp_path: Path) -> Callable[..., Path]:
 def test_it_holds(folder: Path) -> None:
     done = verify(folder)
     assert done.code == 0
-    assert "HOLDS: 1 of 1 builds agree with the recorded outputs" in done.stdout
+    assert "HOLDS: 1 of 1 builds agree with the recorded outputs, worst error 0." in done.stdout
+    assert " of the tolerance\n" in done.stdout
     assert "no longer needed" not in done.stdout
 
 
@@ -66,6 +67,7 @@ def test_as_json(folder: Path) -> None:
     data = json.loads(verify(folder, "--json").stdout)
     assert (data["holds"], data["needed"], data["recorded"]) == (True, True, True)
     assert data["outputs"][0]["tensor"] == "logits"
+    assert 0 < data["of_limit"] == data["outputs"][0]["of_limit"] < 1
 
 
 def test_a_new_export_that_breaks_elsewhere(folder: Path, changed) -> None:
@@ -74,6 +76,7 @@ def test_a_new_export_that_breaks_elsewhere(folder: Path, changed) -> None:
     assert done.code == 1
     assert "DOES NOT HOLD: build 1 of 1 does not agree with a new run of the reference" in done.stdout
     assert "logits" in done.stdout
+    assert "of the tolerance" not in done.stdout
 
 
 def test_a_new_export_with_the_same_flaw(folder: Path, changed) -> None:

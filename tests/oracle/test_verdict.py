@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from trtdebug.core.outcome import Signature, TensorError
+from trtdebug.core.outcome import Outcome, Signature, TensorError
 from trtdebug.oracle.compare import compare
 from trtdebug.oracle.tolerance import Limits
-from trtdebug.oracle.verdict import judge, rename, same_failure, worst
+from trtdebug.oracle.verdict import judge, largest_share, rename, same_failure, worst
 
 GOOD = TensorError("a", "pass", rms_rel=1e-4)
 WRONG = TensorError("b", "fail", rms_rel=0.5, kind="mismatch", reason="too far")
@@ -147,3 +147,10 @@ def test_the_worst_of_samples_is_as_close_as_the_closest_of_them():
     )
     [error] = worst([near, far])
     assert (error.rms_rel, error.of_limit) == (0.2, 0.9)
+
+
+def test_of_several_builds_the_largest_share_of_what_is_allowed_counts():
+    near = Outcome("pass", tensors=(TensorError("a", "pass", of_limit=0.9), TensorError("ids", "pass")))
+    far = Outcome("pass", tensors=(TensorError("a", "pass", of_limit=0.3),))
+    assert largest_share([far, near]) == 0.9
+    assert largest_share([Outcome("pass", tensors=(TensorError("ids", "pass"),))]) is None

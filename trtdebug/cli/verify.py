@@ -115,6 +115,7 @@ def _refuse_absent(name: str, extensions: Any) -> None:
 
 
 def _print(manifest: FixManifest, found: Verified, rule: str) -> None:
+    from trtdebug.report.strings import room_text
     from trtdebug.scripts.words import printable
 
     lines = [f"fix: {manifest.summary}"]
@@ -124,7 +125,8 @@ def _print(manifest: FixManifest, found: Verified, rule: str) -> None:
         f" (TensorRT {found.version})" if manifest.case.candidate == "tensorrt" and found.version else ""
     )
     if found.holds:
-        lines.append(f"HOLDS: {found.builds} of {found.builds} builds{with_what} agree with {against}")
+        room = f", {told}" if (told := room_text(found.of_limit)) else ""
+        lines.append(f"HOLDS: {found.builds} of {found.builds} builds{with_what} agree with {against}{room}")
     elif found.holds is None:
         at = f"{where}: " if found.build else ""
         lines.append(f"UNTESTABLE: {at}{found.reason}")

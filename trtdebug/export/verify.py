@@ -17,6 +17,7 @@ from trtdebug.export.manifest import FixManifest, TensorFile
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import content_sha256, load_model
 from trtdebug.graph.shapes import format_polygraphy
+from trtdebug.oracle.verdict import largest_share
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.preflight import CaseRequest
@@ -53,6 +54,7 @@ class Verified:
         build: number of the build (from 1) that decided; `builds`: how many were to be made.
         reason: why it does not hold, or can't be tested; empty where it holds.
         outputs: of the build that decided.
+        of_limit: of all builds, as in `Fix`.
         recorded: compared with the reference's outputs in the folder, not with a new run of it.
         version, device: of the candidate.
     """
@@ -66,6 +68,7 @@ class Verified:
     recorded: bool
     version: str = ""
     device: str = ""
+    of_limit: float | None = None
 
 
 def case_request(folder: Path, manifest: FixManifest, given: VerifyOptions) -> CaseRequest:
@@ -222,6 +225,7 @@ def verify(ctx: Context, folder: Path, manifest: FixManifest, own_inputs: bool) 
         recorded=recorded,
         version=engine.version if engine else "",
         device=engine.device if engine else "",
+        of_limit=largest_share(outcomes) if holds else None,
     )
 
 

@@ -29,6 +29,12 @@ def worst(errors: Iterable[TensorError]) -> tuple[TensorError, ...]:
     return tuple(kept.values())
 
 
+def largest_share(outcomes: Iterable[Outcome]) -> float | None:
+    """The worst error of an output over what its rule allows; None where the rules give no such number."""
+    shares = (error.of_limit for outcome in outcomes for error in outcome.tensors)
+    return max((share for share in shares if share is not None), default=None)
+
+
 def judge(errors: Sequence[TensorError]) -> tuple[Status, Signature | None, str]:
     """Status, signature and reason of a trial from its compared outputs.
 

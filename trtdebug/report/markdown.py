@@ -125,7 +125,7 @@ def _fix(report: Report) -> Iterator[str]:
     ratio = fix["latency_ratio"]
     cost = f", {number_text(ratio)} times the latency" if ratio is not None else ""
     held = f"{passed} of {tried} fresh builds pass" if tried else "it was not built by itself"
-    room = room_text(fix)
+    room = room_text(fix.get("of_limit"))
     yield f"{_code(fix['summary'], _TEXT)}: {held}{f', {room}' if room else ''}{cost}."
 
 

@@ -40,7 +40,6 @@ def backend_text(used: Mapping[str, Any]) -> str:
     return f"{used['backend']} {used['version']}".rstrip()
 
 
-def room_text(fix: Mapping[str, Any]) -> str:
-    """How much room a report's fix leaves; empty where that is not known."""
-    share = fix.get("of_limit")
+def room_text(share: float | str | None) -> str:
+    """How much room a fix leaves, from its `of_limit`; empty where that is not known."""
     return f"worst error {number_text(share)} of the tolerance" if share is not None else ""

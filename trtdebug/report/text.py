@@ -143,7 +143,7 @@ def _fix(fix: Mapping[str, Any], last: bool, candidate: Mapping[str, Any]) -> It
     detail = [f"{passed} of {tried} fresh builds pass"] if tried else []
     if fix["max_rel_after"] is not None:
         detail.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
-    if room := room_text(fix):
+    if room := room_text(fix.get("of_limit")):
         detail.append(room)
     if fix["latency_ratio"] is not None:
         detail.append(f"{number_text(fix['latency_ratio'])} times the latency")

@@ -14,6 +14,7 @@ from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import Intervention, PinPrecision, ReplaceGraph
 from trtdebug.core.outcome import Outcome, Signature, TensorError
 from trtdebug.core.told import known
+from trtdebug.oracle.verdict import largest_share
 from trtdebug.plugins import returned
 from trtdebug.plugins.lending import Loan
 from trtdebug.plugins.proposals import pin_nodes
@@ -190,7 +191,7 @@ def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
         verified=passed == tries,
         builds_passed=(passed, len(outcomes)),
         max_rel_after=_largest(e for outcome in outcomes for e in outcome.tensors),
-        of_limit=_of_limit(outcomes) if passed == tries else None,
+        of_limit=largest_share(outcomes) if passed == tries else None,
         reason=outcomes[-1].reason,
         note="; ".join(filter(None, (proof.note, _note(proposal.interventions, outcomes)))),
         untestable=outcomes[-1].status == "untestable",
@@ -202,12 +203,6 @@ def _largest(errors: Iterable[TensorError]) -> float | None:
     """Of the scale; None where nothing could be compared."""
     found = (known(error, error.max_rel) for error in errors)
     return max((error for error in found if error is not None), default=None)
-
-
-def _of_limit(outcomes: Iterable[Outcome]) -> float | None:
-    """The worst error over what the rule allows; None where the rule gives no such number."""
-    found = (e.of_limit for outcome in outcomes for e in outcome.tensors)
-    return max((share for share in found if share is not None), default=None)
 
 
 def _note(interventions: Sequence[Intervention], outcomes: Sequence[Outcome]) -> str:

@@ -183,7 +183,7 @@ def _fix(report: Report) -> Markup:
     detail = [f"{passed} of {count(tried, 'fresh build')} {'passes' if tried == 1 else 'pass'}"]
     if fix["max_rel_after"] is not None:
         detail.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
-    if room := room_text(fix):
+    if room := room_text(fix.get("of_limit")):
         detail.append(room)
     if fix["latency_ratio"] is not None:
         detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
