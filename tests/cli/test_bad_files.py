@@ -72,6 +72,13 @@ def of_no_type(path: Path) -> None:
     save_model(model, path)
 
 
+def to_no_type(path: Path) -> None:
+    model = clamped_gemm()
+    cast = onnx.helper.make_node("Cast", [model.graph.output[0].name], ["narrow"], to=77)
+    model.graph.node.append(cast)
+    save_model(model, path)
+
+
 def without_operator(path: Path) -> None:
     model = clamped_gemm()
     model.graph.node[0].op_type = ""
@@ -110,6 +117,7 @@ MODELS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "weights that are missing": ("lost.onnx", lost_weights, "lost.onnx"),
     "weights that are truncated": ("cut.onnx", cut_weights, "cut.onnx"),
     "a type that nobody knows": ("type.onnx", of_no_type, "type.onnx"),
+    "a cast to a type that nobody knows": ("cast.onnx", to_no_type, "cast.onnx"),
     "a node without an operator": ("op.onnx", without_operator, "op.onnx"),
     "an .npz": ("inputs.npz", npz(tensor0=good), "inputs.npz"),
     "a file that may not be read": ("secret.onnx", unreadable, "secret.onnx"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import onnx
+import onnx.parser
 import pytest
 from onnx import helper
 from seed_models import identity_add_identity, mnist, omitted_inputs, with_if
@@ -42,6 +43,26 @@ def constant_in_a_body() -> onnx.ModelProto:
     return model
 
 
+def weight_without_type() -> onnx.ModelProto:
+    model = weight_of_no_type()
+    model.graph.initializer[0].data_type = onnx.TensorProto.UNDEFINED
+    return model
+
+
+def input_without_type() -> onnx.ModelProto:
+    model = mnist()
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UNDEFINED
+    return model
+
+
+def parsed(body: str, rest: str = "") -> onnx.ModelProto:
+    """A model of x, float32, to y; opset 21."""
+    opsets = '"" : 21, "own" : 1'
+    return onnx.parser.parse_model(
+        f"<ir_version: 10, opset_import: [{opsets}]> g (float[4] x) => (y) {{ {body} }} {rest}"
+    )
+
+
 def no_operator() -> onnx.ModelProto:
     model = identity_add_identity()
     model.graph.node[0].op_type = ""
@@ -58,6 +79,23 @@ def no_operator_and_no_name() -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("build", "said"),
     [
+        (
+            lambda: parsed("[round] y = Cast<to = 77>(x)"),
+            "attribute 'to' of node 'round' (Cast) has element type 77; onnx",
+        ),
+        (
+            lambda: parsed("y = RandomNormalLike<dtype = 0>(x)"),
+            "attribute 'dtype' of the node that writes 'y' (RandomNormalLike) has element type 0; onnx",
+        ),
+        (
+            lambda: parsed(
+                "y = own.F(x)",
+                '<domain: "own", opset_import: ["" : 21]> F (a) => (b) { b = Cast<to = -3>(a) }',
+            ),
+            "attribute 'to' of the node that writes 'b' (Cast) has element type -3; onnx",
+        ),
+        (weight_without_type, f"{mnist().graph.initializer[0].name!r} has element type 0; onnx"),
+        (input_without_type, f"{mnist().graph.input[0].name!r} has element type 0; onnx"),
         (weight_of_no_type, f"{mnist().graph.initializer[0].name!r} has element type 77; onnx"),
         (input_of_no_type, f"{mnist().graph.input[0].name!r} has element type 77; onnx"),
         (sequence_of_no_type, "'deep' has element type 77; onnx"),
@@ -80,7 +118,33 @@ def test_it_is_named(
     assert path.name in error.value.message
 
 
-@pytest.mark.parametrize("build", [mnist, with_if, omitted_inputs])
+def types_given_by_a_call() -> onnx.ModelProto:
+    function = '<domain: "own", opset_import: ["" : 21]> F <to> (a) => (b) { b = Cast<to: int = @to>(a) }'
+    return parsed("y = own.F<to = 1>(x)", function)
+
+
+def types_that_follow_from_inputs() -> onnx.ModelProto:
+    model = parsed("q = QuantizeLinear<output_dtype = 0>(x, s, z) y = DequantizeLinear(q, s, z)")
+    model.graph.initializer.add(name="s", data_type=onnx.TensorProto.FLOAT, float_data=[1.0])
+    model.graph.initializer.add(name="z", data_type=onnx.TensorProto.INT8, int32_data=[0])
+    return model
+
+
+def names_of_other_domains() -> onnx.ModelProto:
+    return parsed("y = own.Send<to = 77>(x)")
+
+
+SOUND = (
+    mnist,
+    with_if,
+    omitted_inputs,
+    types_given_by_a_call,
+    types_that_follow_from_inputs,
+    names_of_other_domains,
+)
+
+
+@pytest.mark.parametrize("build", SOUND)
 def test_sound_models_are_not(build: Callable[[], onnx.ModelProto], tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(build().SerializeToString())
