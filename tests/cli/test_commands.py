@@ -97,7 +97,11 @@ def test_they_run(installed: Path, line: list[str], said: str) -> None:
             "internal error in the command 'hook-broken' of trtdebug_greeting: RuntimeError",
         ),
         (["lost"], 2, "error: the command 'lost' of trtdebug-greeting 1.2 does not load: AttributeError"),
-        (["--no-plugins", "hello"], 2, "error: No such command 'hello'"),
+        (
+            ["--no-plugins", "hello"],
+            2,
+            "error: the command 'hello' is one of trtdebug-greeting 1.2, which is disabled.",
+        ),
         (["-p", "no:trtdebug-greeting", "by-hook"], 2, "error: No such command 'by-hook'"),
         (["run"], 2, "error: Missing argument 'model'"),  # the built-in one
     ],

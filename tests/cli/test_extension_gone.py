@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -60,6 +61,10 @@ def with_it(folder: Path, *words: str) -> CompletedProcess[str]:
     return trtdebug(*words, cwd=folder, **hostile.environment(folder / "site", ["trtdebug-theirs"]))
 
 
+def disabled(folder: Path, *words: str) -> CompletedProcess[str]:
+    return with_it(folder, "-p", "no:theirs", *words)
+
+
 def without_it(folder: Path, *words: str) -> CompletedProcess[str]:
     return trtdebug(*words, cwd=folder, TRTDEBUG_NO_PLUGINS="1", TRTDEBUG_CONFIG="")
 
@@ -72,6 +77,12 @@ def test_a_backend_that_is_gone_is_named(folder: Path, command: str) -> None:
     assert done.returncode == 2, done.stderr
     assert "the candidate of this session, the backend 'theirs', is not there." in done.stderr
     assert "Install or enable the extension that has it again" in done.stderr
+
+
+def test_a_backend_whose_extension_is_disabled_is_named_with_what_to_do(folder: Path) -> None:
+    done = disabled(folder, "resume", "backend")
+    assert done.returncode == 2, done.stderr
+    assert "The extension theirs is disabled, and may have it: `trtdebug ext enable theirs`" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["report backend", "show backend", "log backend"])
@@ -91,3 +102,10 @@ def test_a_search_that_is_gone_is_replaced_and_said_to_be_gone(folder: Path) -> 
     assert done.returncode == 1, done.stderr
     said = "the localizer one-by-one is not there any more, and leftmost took its place"
     assert said in " ".join(done.stdout.split())
+
+
+def test_a_search_whose_extension_is_disabled_is_said_to_be(folder: Path, tmp_path: Path) -> None:
+    session = shutil.copytree(folder / "search", tmp_path / "search")
+    done = disabled(folder, "resume", str(session), "--quiet")
+    assert done.returncode == 1, done.stderr
+    assert "The extension theirs is disabled, and may have it" in " ".join(done.stdout.split())

@@ -12,8 +12,8 @@ import typer
 
 from trtdebug.core.errors import TrtdebugError, UserError
 from trtdebug.core.outcome import Outcome
-from trtdebug.plugins.discovery import Plugin
-from trtdebug.plugins.manager import PluginManager, installed_extensions
+from trtdebug.plugins.discovery import Plugin, installed_extensions
+from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import Check, Metric, TrialEvent
 
@@ -311,7 +311,7 @@ def test_finding_and_listing_needs_no_onnx():
 
 def test_what_goes_wrong_again_is_said_once():
     manager = PluginManager.load(third_party=False)
-    plugin = Plugin("loud", "trtdebug-loud", "1", False, object, off=False)
+    plugin = Plugin("loud", "trtdebug-loud", "1", False, object, off="")
     for what in ("hook", "hook", "other hook"):
         manager.report(plugin, what, "wrote 6 bytes to stdout")
     assert [p.hook for p in manager.problems] == ["hook", "other hook"]

@@ -48,7 +48,7 @@ def done(value: object) -> Future[Any]:
 
 
 def lent(record: Record, made: object, folder: Path) -> Executor:
-    plugin = Plugin("ssh", "trtdebug-ssh", "1.2", False, does(None), off=False)
+    plugin = Plugin("ssh", "trtdebug-ssh", "1.2", False, does(None), off="")
     factory = ExecutorFactory("ssh", "", does(made))
     return create(Provided(factory, plugin), record, folder, 60.0, {})
 

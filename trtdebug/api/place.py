@@ -54,7 +54,7 @@ def start_executor(session: Session, plugins: PluginManager, place: Place) -> No
     Raises:
         UserError: there is no such executor or GPU, or the executor does one trial at a time, and more were asked for.
     """
-    from trtdebug.plugins.absent import failures
+    from trtdebug.plugins.absent import why_absent
     from trtdebug.session.at_once import workers_of
     from trtdebug.session.lent_executor import create
 
@@ -62,7 +62,7 @@ def start_executor(session: Session, plugins: PluginManager, place: Place) -> No
     if place.executor not in known:
         raise UserError(
             f"there is no executor {place.executor!r}: known are {', '.join(sorted(known))}."
-            f"{failures(plugins, 'executors')}",
+            f"{why_absent(plugins, 'executors')}",
             "`trtdebug ext list` shows the extensions that are installed.",
         )
     environment = place.environment(plugins.to_env())

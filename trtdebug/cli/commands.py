@@ -20,6 +20,7 @@ from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
     from trtdebug.plugins.discovery import Extension
+    from trtdebug.plugins.selection import Selection
 
 
 NO_COLOR = "No colours, as with the variable NO_COLOR."
@@ -154,6 +155,15 @@ def _usage_error(error: Any) -> int:
 def _entry_points(ctx: Any) -> list[Extension]:
     """Extensions' commands by entry point. Without the plugin manager: the help is to be quick."""
     from trtdebug.plugins.discovery import commands
+
+    found: dict[str, Extension] = {}
+    for point in commands(_selection(ctx)):
+        if not point.misfit:
+            found.setdefault(point.name, point)
+    return list(found.values())
+
+
+def _selection(ctx: Any) -> Selection:
     from trtdebug.plugins.selection import Selection
 
     disabled = [word.removeprefix("no:") for word in ctx.params.get("plugin") or ()]
@@ -161,16 +171,28 @@ def _entry_points(ctx: Any) -> list[Extension]:
         unwanted = load_config().disabled
     except UserError:  # the command is going to say so; --help works all the same
         unwanted = ()
-    selection = Selection.of((*disabled, *unwanted), not ctx.params.get("no_plugins"))
-    found: dict[str, Extension] = {}
-    for point in commands(selection):
-        if not point.misfit:
-            found.setdefault(point.name, point)
-    return list(found.values())
+    return Selection.of((*disabled, *unwanted), not ctx.params.get("no_plugins"))
+
+
+def _refuse_disabled(ctx: Any, name: str) -> None:
+    """Raises `UserError` where an extension that is not to be loaded has an entry point for this command."""
+    from trtdebug.plugins.discovery import COMMANDS, installed_extensions
+
+    selection = _selection(ctx)
+    for point in installed_extensions((COMMANDS,)):
+        if point.name == name and (remedy := selection.left_out(point.name, point.distribution)):
+            raise UserError(
+                f"the command {name!r} is one of {point.distribution} {point.version}, which is disabled.",
+                f"To load it: {remedy}.",
+            )
 
 
 def _of_extension(ctx: Any, name: str) -> Any:
-    """An extension's command, by its entry point or by the hook; None where nobody knows it."""
+    """An extension's command, by its entry point or by the hook; None where nobody knows it.
+
+    Raises:
+        UserError: it does not load, or its extension is disabled.
+    """
     for point in _entry_points(ctx):
         if point.name == name:
             return _blamed(_loaded(point), f"the command {name!r} of {point.distribution} {point.version}")
@@ -181,11 +203,13 @@ def _of_extension(ctx: Any, name: str) -> Any:
     manager.add_commands(app, third_party=True)
     for problem in manager.problems:
         typer.echo(f"warning: extension {problem.plugin} ({problem.distribution}): {problem.error}", err=True)
-    if not (app.registered_commands or app.registered_groups):
+    hooked = typer.main.get_group(app).commands if app.registered_commands or app.registered_groups else {}
+    command = hooked.get(name)
+    if command is None:
+        _refuse_disabled(ctx, name)
         return None
-    command = typer.main.get_group(app).commands.get(name)
     module = getattr(getattr(command, "callback", None), "__module__", "an extension")
-    return command and _blamed(command, f"the command {name!r} of {module.partition('.')[0]}")
+    return _blamed(command, f"the command {name!r} of {module.partition('.')[0]}")
 
 
 def _blamed(command: Any, whose: str) -> Any:

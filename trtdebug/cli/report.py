@@ -34,7 +34,7 @@ def report(
 
     Nothing runs; formats of extensions are there, too.
     """
-    from trtdebug.plugins.absent import failures
+    from trtdebug.plugins.absent import why_absent
     from trtdebug.report.read import read_report
 
     plugins = load()
@@ -43,8 +43,8 @@ def report(
         say("".join(_line(found) for found in formats.values()))
         return
     if format not in formats:
-        broken = failures(plugins, "reports")
-        raise UserError(f"there is no report format {format!r}.{broken}", f"There are: {', '.join(formats)}.")
+        absent = why_absent(plugins, "reports")
+        raise UserError(f"there is no report format {format!r}.{absent}", f"There are: {', '.join(formats)}.")
     session = chosen_session(folder)
     text = _render(formats[format], read_report(session), session, plugins)
     if out is None:

@@ -28,7 +28,7 @@ class Plugin:
     Attributes:
         name: entry-point name, or the last part of a built-in's module; what `-p no:NAME` names.
         load: imports it; may raise anything.
-        off: not to be loaded.
+        off: what to do so that it is loaded; empty where it is to be.
         misfit: why it cannot be loaded: it needs another version of the API.
     """
 
@@ -37,7 +37,7 @@ class Plugin:
     version: str
     builtin: bool
     load: Callable[[], object]
-    off: bool
+    off: str
     misfit: str = ""
 
     @property
@@ -90,7 +90,7 @@ def find_plugins(builtins: Sequence[object | str], selection: Selection) -> tupl
             e.version,
             False,
             e.point.load,
-            not selection.allows(e.name, e.distribution),
+            selection.left_out(e.name, e.distribution),
             e.misfit,
         )
         for e in installed_extensions((GROUP,))
@@ -101,13 +101,13 @@ def find_plugins(builtins: Sequence[object | str], selection: Selection) -> tupl
 def commands(selection: Selection) -> tuple[Extension, ...]:
     """Commands of the extensions that may load, those that do not fit, too."""
     found = installed_extensions((COMMANDS,))
-    return tuple(e for e in found if selection.allows(e.name, e.distribution))
+    return tuple(e for e in found if not selection.left_out(e.name, e.distribution))
 
 
 def as_plugin(extension: Extension) -> Plugin:
     """What to blame where this entry point goes wrong."""
     e = extension
-    return Plugin(e.name, e.distribution, e.version, False, e.point.load, False, e.misfit)
+    return Plugin(e.name, e.distribution, e.version, False, e.point.load, "", e.misfit)
 
 
 def refuse_unknown(disabled: Iterable[str], found: Iterable[Plugin]) -> None:
@@ -137,7 +137,7 @@ def _builtin(module: object | str, selection: Selection) -> Plugin:
     name = dotted.rpartition(".")[2]
     load = partial(importlib.import_module, module) if isinstance(module, str) else lambda: module
     return Plugin(
-        name, "trtdebug", __version__, True, load, not selection.allows(name, "trtdebug", builtin=True)
+        name, "trtdebug", __version__, True, load, selection.left_out(name, "trtdebug", builtin=True)
     )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from trtdebug.plugins import discovery, rules, spec
-from trtdebug.plugins.discovery import Extension, Plugin, installed_extensions
+from trtdebug.plugins.discovery import Extension, Plugin
 from trtdebug.plugins.lent_backend import lent_backend
-from trtdebug.plugins.record import PluginInfo, Problem, Provided, Record
+from trtdebug.plugins.record import PluginInfo, Provided, Record
 from trtdebug.plugins.selection import Selection
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trtdebug.backends.base import Backend
     from trtdebug.plugins import types as t
 
-__all__ = ["Plugin", "PluginInfo", "PluginManager", "Problem", "Provided", "installed_extensions"]
+__all__ = ["PluginManager", "Provided"]
 
 
 class PluginManager(Record):
@@ -63,6 +63,10 @@ class PluginManager(Record):
     def to_env(self) -> dict[str, str]:
         """Environment in which `load` selects the same plugins."""
         return self._selection.to_env()
+
+    def disabled(self) -> tuple[Plugin, ...]:
+        """Found, but not to be loaded."""
+        return tuple(plugin for plugin in self._found if plugin.off)
 
     def plugins(self) -> tuple[PluginInfo, ...]:
         """All that were found; imports them."""

@@ -31,12 +31,19 @@ class Selection:
             third_party=third_party and os.environ.get("TRTDEBUG_NO_PLUGINS", "") in ("", "0"),
         )
 
-    def allows(self, name: str, distribution: str, builtin: bool = False) -> bool:
-        """Whether it may load. Built-ins share one distribution: only their own name disables them."""
-        if builtin:
-            return normalise(name) not in self.disabled
-        listed = self.only is None or normalise(distribution) in self.only
-        return self.third_party and listed and not self.disabled & {normalise(name), normalise(distribution)}
+    def left_out(self, name: str, distribution: str, builtin: bool = False) -> str:
+        """What to do so that it loads; empty where it may.
+
+        Built-ins share one distribution: only their own name disables them.
+        """
+        if not (builtin or self.third_party):
+            return "drop --no-plugins or TRTDEBUG_NO_PLUGINS"
+        if not builtin and self.only is not None and normalise(distribution) not in self.only:
+            return "name it in TRTDEBUG_LOAD_PLUGINS"
+        for known in (name,) if builtin else (name, distribution):
+            if normalise(known) in self.disabled:
+                return f"`trtdebug ext enable {known}`, or drop -p no:{known} or TRTDEBUG_DISABLED_PLUGINS"
+        return ""
 
     def to_env(self) -> dict[str, str]:
         """Environment variables that give a worker process the same selection."""

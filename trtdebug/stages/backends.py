@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from trtdebug.backends.base import Backend
 from trtdebug.core.errors import UserError
-from trtdebug.plugins.absent import failures
+from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.manager import PluginManager
 
 _IN_EXTENSIONS = {"tensorrt-rtx": "trtdebug-rtx"}
@@ -19,14 +19,14 @@ def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
     backends = plugins.backends()
     if name in backends:
         return backends[name]
-    if name in _IN_EXTENSIONS:
-        package = _IN_EXTENSIONS[name]
+    package = _IN_EXTENSIONS.get(name)
+    if package is not None and not any(info.distribution == package for info in plugins.plugins()):
         raise UserError(
             f"there is no backend {name!r} for --{role}: the extension {package} has it.",
             f"`trtdebug ext install {package}`",
         )
-    broken = failures(plugins, "backends")
-    raise UserError(f"there is no backend {name!r} for --{role}.{broken}", _meant(name, backends))
+    absent = why_absent(plugins, "backends")
+    raise UserError(f"there is no backend {name!r} for --{role}.{absent}", _meant(name, backends))
 
 
 def need_backends(plugins: PluginManager, **by_role: str) -> None:
@@ -36,7 +36,7 @@ def need_backends(plugins: PluginManager, **by_role: str) -> None:
         if name not in backends:
             package = _IN_EXTENSIONS.get(name, "the extension that has it")
             raise UserError(
-                f"the {role} of this session, the backend {name!r}, is not there.{failures(plugins, 'backends')}",
+                f"the {role} of this session, the backend {name!r}, is not there.{why_absent(plugins, 'backends')}",
                 f"Install or enable {package} again: `trtdebug ext list` shows what loads, and what fails.",
             )
 

@@ -25,7 +25,7 @@ from trtdebug.graph.ranges import EVERY_INPUT
 from trtdebug.graph.shapes import shape_text
 from trtdebug.oracle.compare import is_float
 from trtdebug.plugins import returned
-from trtdebug.plugins.absent import failures
+from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import InputSource
@@ -64,7 +64,7 @@ def _read(path: Path, plugins: PluginManager) -> Samples:
                 return samples
     known = "; ".join(f"{s.name}: {s.summary}" for s in plugins.inputs().values())
     raise UserError(
-        f"{path} holds no inputs that can be read.{failures(plugins, 'inputs')}",
+        f"{path} holds no inputs that can be read.{why_absent(plugins, 'inputs')}",
         f"What can be read: {known}.",
     )
 

@@ -11,6 +11,7 @@ from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import BanTactic, Knob
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
+from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.manager import Provided
 from trtdebug.plugins.types import Localisation, Localizer
 from trtdebug.search.topology import branchwise
@@ -116,8 +117,11 @@ def localise(
         findings=excused.findings,
     )
     if broken:
-        why = "broke" if _localizer(ctx, broken) is not None else "is not there any more"
+        gone = _localizer(ctx, broken) is None
+        why = "is not there any more" if gone else "broke"
         line = f"the localizer {broken} {why}, and {name} took its place; see `trtdebug ext list`"
+        if absent := why_absent(ctx.plugins, "localizers") if gone else "":
+            line = f"{line}.{absent}"
         located = replace(located, unknown=(*located.unknown, line))
     if test.gave_up:
         line = (

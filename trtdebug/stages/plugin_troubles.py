@@ -5,7 +5,8 @@ from __future__ import annotations
 from trtdebug.core.diagnosis import PluginProblem, PluginState
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome
-from trtdebug.plugins.manager import PluginManager, Problem
+from trtdebug.plugins.manager import PluginManager
+from trtdebug.plugins.record import Problem
 from trtdebug.session.journal import Journal
 
 IMPORT = "import"

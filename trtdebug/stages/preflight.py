@@ -21,7 +21,7 @@ from trtdebug.graph.load import content_sha256, load_model
 from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
 from trtdebug.plugins import returned
-from trtdebug.plugins.absent import failures
+from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.lending import Loan
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
@@ -152,8 +152,8 @@ def _localizer(name: str, plugins: PluginManager) -> str:
     if name and name not in names:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(names))}."
-        broken = failures(plugins, "localizers")
-        raise UserError(f"there is no search strategy {name!r} for --localizer.{broken}", hint)
+        absent = why_absent(plugins, "localizers")
+        raise UserError(f"there is no search strategy {name!r} for --localizer.{absent}", hint)
     return name
 
 
