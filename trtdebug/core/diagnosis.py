@@ -104,6 +104,7 @@ class Fix:
         untested_pins: pinned nodes of which it could not be tested whether the case passes without their pins.
         latency_ms: None where nothing was measured.
         beside: whose proposal it is, where it is tried to be compared with others (see `FixProposal`); else empty.
+        built: the candidate built an engine with it, whether that could be run or not.
     """
 
     kind: str
@@ -120,6 +121,7 @@ class Fix:
     latency_ms: Latency | None = None
     beside: str = ""
     of_limit: float | None = None
+    built: bool = False
 
 
 @dataclass(frozen=True)

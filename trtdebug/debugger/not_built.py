@@ -32,7 +32,7 @@ def not_built(notes: Notes, sane: Sanity, errors: tuple[BuildError, ...]) -> Ans
     sane = replace(sane, verdict="untestable", signature=Signature("build-failure"), reason=reason)
     located = Located(found.culprits, None)
     fixes = fixes_of(notes, sane, sane.signature, located)
-    if notes.until != "localise" and not any(f.verified for f in fixes):
+    if notes.until != "localise" and not any(f.built for f in fixes):
         notes.findings += tuple(helpless(ctx.model, found.culprits, ctx.case.options.operators))
         notes.findings += tuple(fewer_marks(found.culprits))
     return Answer(sane, located, fixes, unbuilt=found.pieces)

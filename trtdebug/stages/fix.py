@@ -195,6 +195,7 @@ def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
         reason=outcomes[-1].reason,
         note="; ".join(filter(None, (proof.note, _note(proposal.interventions, outcomes)))),
         untestable=outcomes[-1].status == "untestable",
+        built=outcomes[-1].engine is not None,
     )
     return _Tried(fix, outcomes[0])
 

@@ -129,7 +129,7 @@ def test_sizes_that_only_the_shape_makes_dynamic(tmp_path: Path) -> None:
     model = model_of(body, ["n", 3])
     found, [fix] = fixed(model, tmp_path, x=np.ones((2, 3), np.float32))
     assert fix.summary == "frozen to x [2, 3] (good for no other shapes) and folded"
-    assert [f.node for f in found.findings if f.id == "no-equivalent"] == ["node_of_n"]
+    assert not [f for f in found.findings if f.id == "no-equivalent"]
 
 
 @pytest.mark.parametrize(

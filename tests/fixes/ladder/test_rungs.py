@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx.parser
-from keeping_backend import KeepingBackend, diagnose, opened
+from keeping_backend import KeepingBackend, LoadedEngine, diagnose, opened
 from rewriting import Array, kinds, model_of
 
-from trtdebug.backends.base import BuildRequest
+from trtdebug.backends.base import BuildRequest, Engine, Feeds, Tensor
 from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import OperatorSource, Profile
 from trtdebug.core.diagnosis import Culprit
@@ -224,6 +224,19 @@ def test_what_is_not_folded_away_is_replaced(tmp_path: Path) -> None:
 # to the end -----------------------------------------------------------------------------------------------------
 
 
+class NotRun(LoadedEngine):
+    def run(self, feeds: Feeds) -> dict[str, Tensor]:
+        raise BuildFailure("it is built, but cannot be run here")
+
+
+class CannotRun(KeepingBackend):
+    """As TensorRT-RTX where there is no GPU."""
+
+    def build(self, request: BuildRequest) -> Engine:
+        super().build(request).close()
+        return NotRun(1.0)
+
+
 def refuses_det(request: BuildRequest) -> None:
     for node in load_model(request.model).graph.node:
         if node.op_type == "Det":
@@ -241,3 +254,29 @@ def test_where_the_candidate_runs_the_fix_is_verified(tmp_path: Path) -> None:
         (2, 2),
     )
     assert not any(f.id == "no-equivalent" for f in diagnosis.findings)
+
+
+def refuses_nonzero(request: BuildRequest) -> None:
+    for node in load_model(request.model).graph.node:
+        if node.op_type == "NonZero":
+            error = BuildError("parse", "false", "UNSUPPORTED_NODE", node.name, "NonZero")
+            raise BuildFailure(f"no NonZero: {node.name}", node=node.name, errors=(error,))
+
+
+def test_where_a_frozen_model_builds_nobody_is_told_to_write_a_plugin(tmp_path: Path) -> None:
+    """Whether the candidate can run it here or not: the report says of the fix that it could not be tested."""
+    case = opened(
+        model_of(SIZES, ["n", 3]), tmp_path, CannotRun(on_build=refuses_nonzero), input_shapes=["x:[2,3]"]
+    )
+    diagnosis = diagnose(case)
+    [fix] = diagnosis.fixes
+    assert (fix.summary[:9], fix.built, fix.untestable, fix.verified) == ("frozen to", True, True, False)
+    assert not any(f.id == "no-equivalent" for f in diagnosis.findings)
+
+
+def test_where_nothing_that_builds_is_known_that_is_said(tmp_path: Path) -> None:
+    model = model_of("n = NonZero(x) f = Cast<to=1>(n) y = Neg(f)", [2, 3])
+    diagnosis = diagnose(opened(model, tmp_path, CannotRun(on_build=refuses_nonzero)))
+    assert not any(fix.built for fix in diagnosis.fixes)
+    [finding] = [f for f in diagnosis.findings if f.id == "no-equivalent"]
+    assert finding.node == "node_of_n"

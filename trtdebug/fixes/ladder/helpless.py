@@ -1,4 +1,4 @@
-"""What to say where nothing equal is known."""
+"""What to say where nothing equal is known: of models that nothing that was tried makes build."""
 
 from __future__ import annotations
 
