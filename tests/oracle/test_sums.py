@@ -38,7 +38,7 @@ def plain(reference: np.ndarray, candidate: np.ndarray, rule: ElementRule) -> Su
         compared=r.size,
         odd=int(odd),
         over=int(np.count_nonzero(gap > rule.atol + rule.rtol * size)),
-        used=(gap / (rule.atol + rule.rtol * size)).max(initial=0),
+        used=np.fmax.reduce(gap / (rule.atol + rule.rtol * size), initial=0),  # 0 of 0 is none
         max_abs=gap.max(initial=0),
         sum_abs=gap.sum(),
         scale=size.max(initial=0),
@@ -154,6 +154,18 @@ def test_elements_at_the_very_limit(rule):
     c[::2] = np.nextafter(c[::2], np.float32(9))
     assert 0 < sums(r, c, rule).over < r.size
     assert_like_plain(r, c, rule)
+
+
+@pytest.mark.filterwarnings("ignore:.*(divide|overflow|invalid value)")
+@pytest.mark.parametrize("atol", [0.0, 1e-40, 1e-6, 1e35])
+@pytest.mark.parametrize("rtol", [0.0, 1e-40, 1e-3, 1e35])
+@pytest.mark.parametrize("at_zero", [0.0, 1e-20])
+def test_rules_that_float32_does_not_hold(atol, rtol, at_zero):
+    """Among large elements tiny ones and zeros, with an error there or without."""
+    r, c = noisy(4000)
+    r[1], c[1] = 1e-30, 1.0001e-30
+    r[::7], c[::7] = 0, at_zero
+    assert_like_plain(r, c, ElementRule(atol, rtol))
 
 
 def test_the_number_of_threads_changes_no_bit(monkeypatch):

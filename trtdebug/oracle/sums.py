@@ -39,6 +39,12 @@ class ElementRule:
     atol: float
     rtol: float
 
+    @property
+    def fits_float32(self) -> bool:
+        """Whether float32 holds what it allows without loss; not where it allows nothing."""
+        given = [part for part in (self.atol, self.rtol) if part]
+        return bool(given) and all(_NORMAL <= part <= 1 / _NORMAL for part in given)
+
 
 @dataclass(frozen=True)
 class Sums:
@@ -139,8 +145,8 @@ def _block(r: Tensor, c: Tensor, rule: ElementRule | None) -> Sums:
             return _wide(_as(np.float64, r, 0), _as(np.float64, c, 1), rule)
         if rule is None:
             return found
-        within = found.max_abs * (1 + _ROUNDING) < rule.atol
-        return replace(found, over=0 if within else _over(r, c, rule), used=_narrow_used(r, c, rule))
+        over, used = _narrow_rule(r, c, rule)
+        return replace(found, over=over, used=used)
 
 
 def _scaled_block(r: Tensor, c: Tensor, exponent: int) -> Sums:
@@ -171,50 +177,61 @@ def _wide(r: Floats, c: Floats, rule: ElementRule | None) -> Sums:
         found = _work(r, c)
     if rule is None:
         return replace(found, odd=odd)
-    gap, allowed = _gap_and_allowed(r, c, rule)
-    over = int(np.count_nonzero(gap > allowed))
-    return replace(found, odd=odd, over=over, used=_used(gap, allowed))
+    over, used = _wide_rule(r, c, rule)
+    return replace(found, odd=odd, over=over, used=used)
 
 
-def _over(r: Tensor, c: Tensor, rule: ElementRule) -> int:
-    """Elements of narrow blocks that break the rule. A limit is a limit: what float32 can't tell, float64 does."""
-    if rule.atol >= _NORMAL:
-        gap, allowed = _gap_and_allowed(_as(np.float32, r, 0), _as(np.float32, c, 1), rule)
-        certain = np.count_nonzero(gap > np.multiply(allowed, 1 + _ROUNDING, out=allowed))
-        if certain == r.size:
-            return int(certain)
-        possible = np.count_nonzero(gap > np.multiply(allowed, 1 - 2 * _ROUNDING, out=allowed))
-        if certain == possible:
-            return int(certain)
-    gap, allowed = _gap_and_allowed(_as(np.float64, r, 0), _as(np.float64, c, 1), rule)
-    return int(np.count_nonzero(gap > allowed))
+def _narrow_rule(r: Tensor, c: Tensor, rule: ElementRule) -> tuple[int, float]:
+    """`over` and `used` of narrow blocks. A limit is a limit: what float32 can't tell, float64 does."""
+    if rule.fits_float32:
+        shares, limit = _shares(_as(np.float32, r, 0), _as(np.float32, c, 1), rule)
+        used = _largest(shares) / limit
+        if used < 1 - 2 * _ROUNDING:
+            return 0, used
+        certain = np.count_nonzero(shares > limit * (1 + _ROUNDING))
+        if certain == np.count_nonzero(shares > limit * (1 - 2 * _ROUNDING)):
+            return int(certain), used
+    return _wide_rule(_as(np.float64, r, 0), _as(np.float64, c, 1), rule)
 
 
-def _narrow_used(r: Tensor, c: Tensor, rule: ElementRule) -> float:
-    """`used` of narrow blocks; in float64 where float32 may lose what is allowed."""
-    dtype = np.float32 if rule.atol >= _NORMAL else np.float64
-    return _used(*_gap_and_allowed(_as(dtype, r, 0), _as(dtype, c, 1), rule))
+def _wide_rule(r: Floats, c: Floats, rule: ElementRule) -> tuple[int, float]:
+    gap, magnitude = _gap_and_magnitude(r, c)
+    allowed = _allowed(magnitude, rule)
+    return int(np.count_nonzero(gap > allowed)), _largest(np.divide(gap, allowed, out=gap))
 
 
-def _used(gap: Floats, allowed: Floats) -> float:
-    """Largest share; 0 of 0 is none. Overwrites `gap`."""
-    return float(np.fmax.reduce(np.divide(gap, allowed, out=gap), initial=0))
+def _shares(r: Floats, c: Floats, rule: ElementRule) -> tuple[Floats, float]:
+    """|c - r| over what is allowed, and the share that is the limit: 1; without `atol` over |r|, and `rtol`.
+
+    So float32 loses nothing where |r| is tiny and no `atol` outweighs it.
+    """
+    gap, magnitude = _gap_and_magnitude(r, c)
+    if not rule.atol:
+        return np.divide(gap, magnitude, out=gap), rule.rtol
+    return np.divide(gap, _allowed(magnitude, rule), out=gap), 1.0
 
 
-def _gap_and_allowed(r: Floats, c: Floats, rule: ElementRule) -> tuple[Floats, Floats]:
-    """The two sides of the rule, in buffers of the blocks' dtype."""
-    gap, allowed = _buffer(r.dtype, 2)[: r.size], _buffer(r.dtype, 3)[: r.size]
+def _allowed(magnitude: Floats, rule: ElementRule) -> Floats:
+    """What the rule allows, in the place of |r|."""
+    return np.add(np.multiply(magnitude, rule.rtol, out=magnitude), rule.atol, out=magnitude)
+
+
+def _gap_and_magnitude(r: Floats, c: Floats) -> tuple[Floats, Floats]:
+    """|c - r| and |r|, in buffers of the blocks' dtype."""
+    gap, magnitude = _buffer(r.dtype, 2)[: r.size], _buffer(r.dtype, 3)[: r.size]
     np.abs(np.subtract(c, r, out=gap), out=gap)
-    np.multiply(np.abs(r, out=allowed), rule.rtol, out=allowed)
-    return gap, np.add(allowed, rule.atol, out=allowed)
+    return gap, np.abs(r, out=magnitude)
+
+
+def _largest(shares: Floats) -> float:
+    """0 of 0 is none."""
+    return float(np.fmax.reduce(shares, initial=0))
 
 
 def _work(r: Floats, c: Floats) -> Sums:
     """The sums of a block in the dtype that it has; without sense where NaN or Inf are about."""
     size = r.size
-    gap, magnitude = _buffer(r.dtype, 2)[:size], _buffer(r.dtype, 3)[:size]
-    np.abs(np.subtract(c, r, out=gap), out=gap)
-    np.abs(r, out=magnitude)
+    gap, magnitude = _gap_and_magnitude(r, c)
     rr, scale = _dot(r, r), float(np.maximum.reduce(magnitude, initial=0))
     max_abs = float(np.maximum.reduce(gap, initial=0))
     weighed = magnitude >= LOST_FLOOR
