@@ -42,7 +42,7 @@ def roots(folder: Path, text: str = ROOTS) -> Context:
 
 def jobs_of(ctx: Context) -> list[Job]:
     jobs: list[Job] = []
-    ctx.session.listeners.append(lambda job, outcome, cached: jobs.append(job))
+    ctx.session.listeners.append(lambda job, outcome, cached: job.record or jobs.append(job))
     return jobs
 
 
@@ -76,6 +76,13 @@ def test_a_single_suspect_takes_the_model_behind_it_only(tmp_path: Path) -> None
     ctx = roots(tmp_path)
     [job] = check(ctx, observe(ctx, ["s1"]).suspects)
     assert job.purpose == "reference with s1 substituted"
+
+
+def test_a_job_takes_no_longer_than_a_trial_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = roots(tmp_path)
+    suspects = observe(ctx).suspects
+    monkeypatch.setattr(Context, "record", lambda self: Outcome("pass", run_seconds=8.0))
+    assert [len(job.turns) for job in check(ctx, suspects)] == [2, 2, 0]
 
 
 def test_before_opset_9_each_takes_a_job_of_its_own(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from trtdebug.stages.context import Context
 from trtdebug.stages.observe import LocalError
 from trtdebug.stages.substitute import reached, substitute
 
-_AT_ONCE = 32
-"""Runs of one job, at most: it has the time of one trial."""
+_MOST, _SECONDS = 32, 20.0
+"""Runs of one job, and what they may take: it has the time of one trial."""
 _SCOPE = "switches"
 _ON, _OFF = TensorRef("on", _SCOPE), TensorRef("off", _SCOPE)
 
@@ -34,11 +34,16 @@ class _Substituted:
 def substitute_each(ctx: Context, suspects: Sequence[LocalError]) -> dict[str, Outcome]:
     """By node: what `substitute` says of it."""
     alike = [_of(ctx, s) for s in suspects if _can_share(ctx, s)]
-    batches = [alike[i : i + _AT_ONCE] for i in range(0, len(alike), _AT_ONCE)]
+    size = _runs_of_a_job(ctx) if len(alike) > 1 else 1
     found: dict[str, Outcome] = {}
-    for batch in batches:
+    for batch in (alike[i : i + size] for i in range(0, len(alike), size)):
         found.update(_outcomes(ctx, batch) if len(batch) > 1 else ())
     return {s.node: found[s.node] if s.node in found else substitute(ctx, s) for s in suspects}
+
+
+def _runs_of_a_job(ctx: Context) -> int:
+    seconds = ctx.record().run_seconds
+    return min(_MOST, max(1, int(_SECONDS / max(seconds, 1e-3))))
 
 
 def _can_share(ctx: Context, suspect: LocalError) -> bool:
