@@ -22,7 +22,8 @@ from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.preflight import CaseRequest
 from trtdebug.stages.rounding import calibrated
-from trtdebug.stages.sanity import can_force, nondeterministic_reference
+from trtdebug.stages.sanity import can_force
+from trtdebug.stages.steady import nondeterministic_reference
 
 _AGAIN = "Find the fix anew for this model with `trtdebug fix`."
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from trtdebug.core.diagnosis import Verdict
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome, Signature
-from trtdebug.session.job import Job, TensorRef
+from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.rounding import calibrated, emulated_rounding
 from trtdebug.stages.rows import uneven_rows
+from trtdebug.stages.steady import nondeterministic_reference
 
 AS_BUILT, FORCED = "as built", "forced"
 """Purposes of the trials that the verdict is made of. Their outputs are kept: `trtdebug reverdict` needs them."""
@@ -149,21 +150,3 @@ def _forced_and_pinned(ctx: Context, fast: bool) -> tuple[Outcome, Outcome | Non
     jobs = [forced_job(ctx, fast), pinned]
     first, *second = ctx.session.run_until(jobs, lambda outcome: outcome.status != "fail")
     return first, second[0] if second else None
-
-
-def nondeterministic_reference(ctx: Context) -> Finding | None:
-    """The recorded reference against itself, run again in a fresh process; None when both agree."""
-    outputs = {o: TensorRef(o) for o in ctx.index.outputs}
-    job = replace(
-        ctx.reference_job(repeat=1), record=False, keep="none", expected=outputs, fresh_process=True
-    )
-    again = ctx.session.run(job)
-    if again.status != "fail":
-        return None
-    return Finding(
-        "reference-nondeterministic",
-        "error",
-        f"two runs of the reference differ: {again.reason}",
-        again.signature.outputs[0] if again.signature else None,
-        "Give random operators a seed, or cut them out of the model.",
-    )

@@ -10,7 +10,7 @@ from trtdebug.stages.context import Context
 from trtdebug.stages.observe import observe
 from trtdebug.stages.propagate import propagate
 from trtdebug.stages.rounding import calibrated
-from trtdebug.stages.sanity import nondeterministic_reference
+from trtdebug.stages.steady import nondeterministic_reference
 
 
 @dataclass(frozen=True)
