@@ -230,6 +230,13 @@ def test_without_pip_it_says_so(monkeypatch):
     assert "has no pip" in result.output
 
 
+def test_a_pip_that_cannot_report_is_refused(monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "21.2.4")
+    result = CliRunner().invoke(ext.app, ["install", "x", "--yes"])
+    assert result.exit_code == 2
+    assert "pip 21.2.4 is too old: 22.2 or newer is needed" in result.output
+
+
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 2), ("", 130)])
 def test_nothing_runs_before_it_is_confirmed(monkeypatch, answer, code):
     monkeypatch.setattr(pip.Install, "run", lambda self: pytest.fail("it ran"))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from trtdebug.cli import ext_show, ext_switch
 from trtdebug.cli.errors import user_errors
 from trtdebug.core.errors import UserError
+
+if TYPE_CHECKING:
+    from trtdebug.plugins.upgrading import Upgraded
 
 app = typer.Typer(help="Install, list and begin extensions.", no_args_is_help=True)
 app.command("list")(ext_show.list_)
@@ -34,10 +37,12 @@ def install(
 
     job = pip.install(what, editable)
     _confirm(job.command, yes)
-    names = job.run()
+    done = job.run()
+    names = ", ".join(f"{name} {version}" for name, version in done.extensions)
     typer.echo(
-        f"installed: {', '.join(names)}" if names else f"{what} was installed already, nothing changed"
+        f"installed: {names}" if done.changed else f"{names or what} was installed already, nothing changed"
     )
+    _warn_of(done.conflicts)
 
 
 @app.command()
@@ -79,8 +84,17 @@ def upgrade(
         typer.echo("nothing to upgrade")
         return
     _confirm(job.command, yes)
-    for name, before, after in job.run():
-        typer.echo(f"{name}: {before} is the newest" if before == after else f"{name}: {before} to {after}")
+    done, conflicts = job.run()
+    worse = [each for each in done if each.refused and each.before != each.after]
+    for each in done:
+        if each not in worse:
+            typer.echo(_told(each))
+    _warn_of(conflicts)
+    if worse:
+        raise UserError(
+            f"{'; '.join(map(_told, worse))}.",
+            "Install another version: trtdebug ext install 'NAME==VERSION'.",
+        )
 
 
 @app.command()
@@ -95,6 +109,21 @@ def new(
     made = scaffold.create(name, folder)
     typer.echo(f"wrote {made}")
     typer.echo(f"next: trtdebug ext install -e {shlex.quote(str(made))} && pytest {shlex.quote(str(made))}")
+
+
+def _told(each: Upgraded) -> str:
+    changed = each.before != each.after
+    said = f"{each.name}: {each.before} to {each.after}" if changed else f"{each.name}: {each.before}"
+    if each.refused:
+        return f"{said}, refused: {each.remark}"
+    if each.remark:
+        return f"{said}; {each.remark}" if changed else f"{said} stays: {each.remark}"
+    return said if changed else f"{said} is the newest"
+
+
+def _warn_of(conflicts: tuple[str, ...]) -> None:
+    for line in conflicts:
+        typer.echo(f"warning: {line}", err=True)
 
 
 def _confirm(command: tuple[str, ...], yes: bool) -> None:

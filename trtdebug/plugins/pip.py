@@ -5,22 +5,35 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import Version
 
 from trtdebug.core.errors import UserError
-from trtdebug.plugins.discovery import COMMANDS, GROUP
+from trtdebug.plugins.installed import Installed, find, installed_now
+from trtdebug.plugins.pip_run import run_install, run_pip
 from trtdebug.plugins.selection import normalise
+from trtdebug.plugins.upgrading import PIP_INSTALL, Upgrade
 
-# For a fresh process: this one may remember what was there before.
-_LIST = f"""
-import importlib.metadata as metadata, json
-found = {{e.dist.name for g in ({GROUP!r}, {COMMANDS!r}) for e in metadata.entry_points(group=g) if e.dist}}
-print(json.dumps(sorted(found)))
-"""
+_OLDEST_PIP = "22.2"
+"""The first one that reports what it installed."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What an install came to.
+
+    Attributes:
+        extensions: name and version of each.
+        changed: False where all was there already.
+        conflicts: what no longer has what it needs, a line each.
+    """
+
+    extensions: tuple[tuple[str, str], ...]
+    changed: bool
+    conflicts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -35,28 +48,24 @@ class Install:
     what: str
     command: tuple[str, ...]
 
-    def run(self) -> tuple[str, ...]:
+    def run(self) -> Installation:
         """Installs, and looks for new entry points in a fresh process.
 
-        Returns: the distributions with entry points for trtdebug among those that pip installed.
-
         Raises:
-            UserError: pip failed, or nothing that it installed extends trtdebug.
+            UserError: pip failed, or trtdebug does not load what it installed.
         """
-        before = extension_distributions()
-        with tempfile.TemporaryDirectory() as folder:
-            report = Path(folder) / "report.json"
-            _pip((*self.command, "--report", str(report)))
-            items = json.loads(report.read_text(encoding="utf-8"))["install"]
-        installed = {normalise(item["metadata"]["name"]) for item in items}
-        after = extension_distributions()
-        mine = tuple(name for name in after if name not in before or normalise(name) in installed)
-        if not mine and installed:
-            raise UserError(
-                f"{self.what} is installed, but no entry point of group {GROUP!r} appeared: it adds nothing.",
-                "Is it an extension? `trtdebug ext new` shows what its pyproject.toml needs.",
-            )
-        return mine
+        before = installed_now()
+        ran = run_install(self.command)
+        after = installed_now()
+        touched = set(map(normalise, ran.installed or _named(self.what)))
+        mine = {name: e for name, e in after.items() if name not in before or normalise(name) in touched}
+        if not mine and touched:
+            raise _adds_nothing(self.what, ran.requested or _named(self.what))
+        for name, extension in mine.items():
+            if extension.misfit:
+                raise _refused(name, extension)
+        versions = tuple((name, extension.version) for name, extension in mine.items())
+        return Installation(versions, bool(ran.installed), ran.conflicts)
 
 
 @dataclass(frozen=True)
@@ -72,46 +81,12 @@ class Uninstall:
         Raises:
             UserError: pip failed, or the extension is still there.
         """
-        _pip(self.command)
-        if normalise(self.distribution) in map(normalise, extension_distributions()):
+        run_pip(self.command)
+        if find(installed_now(), self.distribution):
             raise UserError(
                 f"pip ran, but {self.distribution} is still found.",
                 "Another copy may be on PYTHONPATH: `pip show -f` and `python -m site` tell.",
             )
-
-
-@dataclass(frozen=True)
-class Upgrade:
-    """`pip install --upgrade`, not run yet.
-
-    Attributes:
-        distributions: to be upgraded; empty: there is nothing to do.
-        editable: those that are used in place, and stay as they are.
-    """
-
-    distributions: tuple[str, ...]
-    editable: tuple[str, ...]
-    command: tuple[str, ...]
-
-    def run(self) -> tuple[tuple[str, str, str], ...]:
-        """Upgrades. Returns name, version before and version after. Raises `UserError` where pip failed."""
-        before = _versions(self.distributions)
-        _pip(self.command)
-        after = _versions(self.distributions)
-        return tuple((name, before[name], after[name]) for name in self.distributions)
-
-
-def upgrade(distributions: tuple[str, ...] = ()) -> Upgrade:
-    """Prepares an upgrade of these extensions, or of all.
-
-    Raises:
-        UserError: there is no pip, or one of these is no installed extension.
-    """
-    _need_pip()
-    chosen = tuple(_installed(name) for name in distributions) or extension_distributions()
-    editable = tuple(name for name in chosen if _is_editable(name))
-    left = tuple(name for name in chosen if name not in editable)
-    return Upgrade(left, editable, (sys.executable, "-m", "pip", "install", "--upgrade", *left))
 
 
 def install(what: str, editable: bool = False) -> Install:
@@ -124,7 +99,20 @@ def install(what: str, editable: bool = False) -> Install:
     if not what or what.startswith("-"):
         raise UserError(f"{what!r} names no package.", "Give a name, a wheel, a folder or a URL.")
     options = ("--editable",) if editable else ()
-    return Install(what, (sys.executable, "-m", "pip", "install", *options, what))
+    return Install(what, (*PIP_INSTALL, *options, what))
+
+
+def upgrade(distributions: tuple[str, ...] = ()) -> Upgrade:
+    """Prepares an upgrade of these extensions, or of all.
+
+    Raises:
+        UserError: there is no pip, or one of these is no installed extension.
+    """
+    _need_pip()
+    there = installed_now()
+    chosen = tuple(dict.fromkeys(_installed(there, name) for name in distributions or there))
+    editable = tuple(name for name in chosen if _is_editable(name))
+    return Upgrade(tuple(name for name in chosen if name not in editable), editable)
 
 
 def uninstall(distribution: str) -> Uninstall:
@@ -134,17 +122,40 @@ def uninstall(distribution: str) -> Uninstall:
         UserError: there is no pip, or no such extension is installed.
     """
     _need_pip()
-    name = _installed(distribution)
+    name = _installed(installed_now(), distribution)
     return Uninstall(name, (sys.executable, "-m", "pip", "uninstall", "--yes", name))
 
 
-def _installed(distribution: str) -> str:
+def _installed(there: dict[str, Installed], distribution: str) -> str:
     """The name as it is installed. Raises `UserError` where it is no extension."""
-    there = {normalise(name): name for name in extension_distributions()}
-    if normalise(distribution) not in there:
-        names = ", ".join(there.values()) or "there is none"
+    name = find(there, distribution)
+    if name is None:
+        names = ", ".join(there) or "there is none"
         raise UserError(f"{distribution!r} is no installed extension.", f"Installed extensions: {names}.")
-    return there[normalise(distribution)]
+    return name
+
+
+def _named(what: str) -> tuple[str, ...]:
+    """The package that a requirement names; none where it is a path or a URL."""
+    try:
+        return (Requirement(what).name,)
+    except InvalidRequirement:
+        return ()
+
+
+def _adds_nothing(what: str, packages: tuple[str, ...]) -> UserError:
+    away = f" To remove it: python -m pip uninstall {packages[0]}" if packages else ""
+    return UserError(
+        f"{what} is installed, but no entry point of group 'trtdebug' appeared: it adds nothing.",
+        f"Is it an extension? `trtdebug ext new` shows what its pyproject.toml needs.{away}",
+    )
+
+
+def _refused(name: str, extension: Installed) -> UserError:
+    return UserError(
+        f"{name} {extension.version} is installed, and not loaded: {extension.misfit}.",
+        f"Or take another version: trtdebug ext install '{name}<{extension.version}'",
+    )
 
 
 def _is_editable(distribution: str) -> bool:
@@ -153,34 +164,15 @@ def _is_editable(distribution: str) -> bool:
     return bool(json.loads(text).get("dir_info", {}).get("editable"))
 
 
-def _versions(distributions: tuple[str, ...]) -> dict[str, str]:
-    """Seen by a fresh process."""
-    code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
-    found = subprocess.run(
-        [sys.executable, "-c", code, *distributions], capture_output=True, text=True, check=True
-    )
-    versions: dict[str, str] = json.loads(found.stdout)
-    return versions
-
-
-def extension_distributions() -> tuple[str, ...]:
-    """Distributions with entry points for trtdebug, seen by a fresh process."""
-    found = subprocess.run([sys.executable, "-c", _LIST], capture_output=True, text=True, check=True)
-    return tuple(json.loads(found.stdout))
-
-
 def _need_pip() -> None:
     if importlib.util.find_spec("pip") is None:
         raise UserError(
             f"This environment has no pip ({sys.executable}).",
             "Run `python -m ensurepip`, or install the extension with the tool that made the environment.",
         )
-
-
-def _pip(command: tuple[str, ...]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        errors = [line for line in lines if line.lower().startswith("error")] or lines or ["no message"]
-        said = errors[-1].removeprefix("ERROR:").removeprefix("error:").strip()
-        raise UserError(f"pip failed: {said}", f"The command was: {' '.join(command)}")
+    version = importlib.metadata.version("pip")
+    if Version(version) < Version(_OLDEST_PIP):
+        raise UserError(
+            f"pip {version} is too old: {_OLDEST_PIP} or newer is needed.",
+            "Run `python -m pip install --upgrade pip`.",
+        )
