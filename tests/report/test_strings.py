@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtdebug.report.strings import plain, shortened
+from trtdebug.report.strings import plain, repro_command, shortened
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,8 @@ def test_shortened_keeps_both_ends(text: str, longest: int) -> None:
     assert len(short) == min(len(text), longest)
     assert (short == text) == (len(text) <= longest)
     assert (short[0], short[-1]) == (text[0], text[-1]) if text else not short
+
+
+def test_what_shows_a_repro() -> None:
+    assert repro_command({"path": "a b"}) == "python 'a b/repro.py'"
+    assert repro_command({"path": "a b", "standalone": False}) == "trtdebug repro check 'a b'"

@@ -135,7 +135,9 @@ def test_a_backend_that_needs_trtdebug_can_not_be_tested(layernorm, tmp_path: Pa
     spec = replace(layernorm.spec(CULPRITS), candidate="my-own")
     done = verify(export(spec, tmp_path / "repro").path)
     assert done.reproduced is None
-    assert done.output.startswith("could not be tested: backend 'my-own' can't run by itself")
+    assert done.output.startswith(
+        "could not be tested: my-own is a backend of a trtdebug extension, so it takes `trtdebug repro check"
+    )
 
 
 def test_a_model_that_does_not_load_shows_only_where_that_is_the_failure(layernorm, tmp_path: Path) -> None:

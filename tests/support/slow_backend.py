@@ -31,6 +31,11 @@ def install(folder: Path) -> dict[str, str]:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trtdebug-slow\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[trtdebug]\nslow = slow_backend\n")
+    return environment(folder)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Environment in which what was installed into this folder is there."""
     return {
         "PYTHONPATH": os.pathsep.join((str(folder), str(Path(__file__).parent))),
         "TRTDEBUG_LOAD_PLUGINS": "trtdebug-slow",

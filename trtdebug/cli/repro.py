@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -151,6 +152,10 @@ def _tell(result: ReproResult, as_json: bool) -> None:
     say(f"{result.path}: {result.nodes} node(s), {state}")
     if result.note:
         say(result.note)
+    if not result.standalone and Path(result.path).is_dir():
+        say(
+            f"repro.py cannot run this backend by itself; what can: trtdebug repro check {shlex.quote(result.path)}"
+        )
 
 
 def _refuse_others(output: Path) -> None:

@@ -132,6 +132,8 @@ class ReproResult:
         verified: it failed in a fresh process with the signature that it names; or passed there, where `passes`.
         passes: it is a unit test of nodes that pass.
         untestable: whether the nodes pass or fail could not be found out, here or in the fresh process.
+        standalone: repro.py runs it without trtdebug. Else the candidate is an extension's, and
+            `trtdebug repro check` does.
     """
 
     path: str
@@ -140,6 +142,7 @@ class ReproResult:
     note: str = ""
     passes: bool = False
     untestable: bool = False
+    standalone: bool = True
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trtdebug.core.told import number_text
 from trtdebug.report.blamed import blamed
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text, base_name, plain, room_text, shortened
+from trtdebug.report.strings import backend_text, base_name, plain, repro_command, room_text, shortened
 from trtdebug.report.verdict_words import verdict_words
 
 _NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
@@ -104,9 +103,10 @@ def _steps(report: Report) -> Iterator[str]:
     if repro:
         state = "fails in a fresh process" if repro["verified"] else "not verified"
         yield ""
-        yield f"Or with the minimal repro ({repro['nodes']} node(s), {state}), without trtdebug:"
+        without = ", without trtdebug" if repro.get("standalone", True) else ""
+        yield f"Or with the minimal repro ({repro['nodes']} node(s), {state}){without}:"
         yield ""
-        yield from _block(shlex.join(["python", f"{plain(repro['path'])}/repro.py"]))
+        yield from _block(plain(repro_command(repro)))
 
 
 def _fix(report: Report) -> Iterator[str]:

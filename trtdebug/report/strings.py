@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,3 +44,10 @@ def backend_text(used: Mapping[str, Any]) -> str:
 def room_text(share: float | str | None) -> str:
     """How much room a fix leaves, from its `of_limit`; empty where that is not known."""
     return f"worst error {number_text(share)} of the tolerance" if share is not None else ""
+
+
+def repro_command(repro: Mapping[str, Any]) -> str:
+    """What shows the failure of a repro; report.json's entry of it."""
+    path = repro["path"]
+    alone = repro.get("standalone", True)
+    return shlex.join(["python", f"{path}/repro.py"] if alone else ["trtdebug", "repro", "check", path])

@@ -10,7 +10,7 @@ from typing import Any
 from trtdebug.core.told import number_text
 from trtdebug.report.blamed import blamed, counted
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text, room_text
+from trtdebug.report.strings import backend_text, repro_command, room_text
 from trtdebug.report.verdict_words import verdict_words
 from trtdebug.scripts.words import printable
 
@@ -219,6 +219,8 @@ def _repro(repro: Mapping[str, Any] | None) -> Iterator[str]:
     yield f"repro ({state}): {repro['path']} ({repro['nodes']} node(s))"
     if repro["note"]:
         yield f"  {cut_names(repro['note'])}"
+    if not repro.get("standalone", True):
+        yield f"  repro.py cannot run this backend by itself; what can: {repro_command(repro)}"
 
 
 def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model, save_model
 from trtdebug.oracle.verdict import same_failure
 from trtdebug.repro.anonymise_unbuilt import Anonymised, draws, unbuilt_anonymised
+from trtdebug.repro.by_backend import is_standalone
 from trtdebug.repro.export import export
 from trtdebug.repro.manifest import Manifest, read_manifest
 from trtdebug.repro.scripts.run_repro import reproduce
@@ -45,6 +46,10 @@ def anonymise(folder: Path, target: Path, max_size: int | None = None) -> Anonym
     manifest = read_manifest(folder)
     if manifest.options.operators:
         return Anonymised("its custom operators, and their names, belong to it")
+    if not is_standalone(manifest.candidate, bool(manifest.build_errors)):
+        return Anonymised(
+            f"only trtdebug's own backends can see whether it stays, and not {manifest.candidate}"
+        )
     model = load_model(folder / manifest.model)
     if model.functions:
         return Anonymised("it calls functions, whose names and contents belong to it")

@@ -14,7 +14,7 @@ from trtdebug.repro.build_commands import (
 from trtdebug.repro.commands import POLYGRAPHY_SCRIPT, TRTEXEC_SCRIPT
 from trtdebug.repro.manifest import Manifest
 from trtdebug.repro.script_files import BISECT
-from trtdebug.repro.text import ANONYMISED, BISECTION, block, code, origin
+from trtdebug.repro.text import ANONYMISED, BISECTION, block, code, origin, see_it
 
 _HOW = """\
 * `--backend tensorrt` needs tensorrt (8.6 to 11) and cuda-python, `--backend tensorrt-rtx` needs tensorrt_rtx.
@@ -54,7 +54,7 @@ def build_readme(
         "## The nodes",
         "\n".join(["| node | operator |", "|---|---|", *_rows(manifest)]),
         "## See it",
-        block("python repro.py"),
+        *see_it(manifest),
         _HOW,
         *_ways(manifest, outputs),
         "## Which version fails first",

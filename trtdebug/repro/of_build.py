@@ -16,12 +16,12 @@ from trtdebug.graph.fresh import names_in
 from trtdebug.graph.load import external_files, load_model, save_model
 from trtdebug.repro.build_commands import polygraphy_build_script, trtexec_build_script
 from trtdebug.repro.build_text import build_readme
+from trtdebug.repro.by_backend import is_standalone, verify_exported
 from trtdebug.repro.commands import POLYGRAPHY_SCRIPT, TRTEXEC_SCRIPT
 from trtdebug.repro.manifest import MANIFEST, Manifest
 from trtdebug.repro.marked_models import save_marked
 from trtdebug.repro.script_files import write_scripts
 from trtdebug.repro.tensors import Tensor, store, store_for_polygraphy
-from trtdebug.repro.verify import verify
 from trtdebug.session.files import whole_folder
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context
@@ -75,9 +75,10 @@ def export_unbuilt(
         outputs = [value.name for value in graph.output]
         has_all_inputs = len(recorded) == len(inputs)
         fill(temporary, manifest, recorded, piece.inside, versions, outputs, has_all_inputs)
-    checked = verify(folder, _PATIENCE)
+    checked = verify_exported(ctx, folder, ctx.case.samples[0], _PATIENCE)
     note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
-    return ReproResult(str(folder), count, checked.reproduced is True, note)
+    standalone = is_standalone(manifest.candidate, unbuilt=True)
+    return ReproResult(str(folder), count, checked.reproduced is True, note, standalone=standalone)
 
 
 def fill(

@@ -10,10 +10,10 @@ from trtdebug.core.diagnosis import Culprit, ReproResult
 from trtdebug.core.intervention import ForcePrecision
 from trtdebug.graph.extract import extract
 from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.repro.by_backend import is_standalone, verify_exported
 from trtdebug.repro.export import export
 from trtdebug.repro.nodes import choose_nodes, connect_nodes, with_readers
 from trtdebug.repro.spec import ReproSpec
-from trtdebug.repro.verify import verify
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
 
@@ -106,7 +106,7 @@ def export_nodes(
         max_size=max_size,
     )
     repro = export(spec, folder)
-    checked = verify(folder)
+    checked = verify_exported(ctx, folder, sample)
     note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
     return ReproResult(
         str(repro.path),
@@ -115,6 +115,7 @@ def export_nodes(
         note,
         passes=outcome.signature is None,
         untestable=checked.reproduced is None,
+        standalone=is_standalone(spec.candidate),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.intervention import Precision
 from trtdebug.core.outcome import Signature
+from trtdebug.oracle.verdict import same_failure
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,15 @@ class Verification:
     reproduced: bool | None
     signature: str | None
     output: str
+
+
+def seen(expected: Signature | None, found: Signature | None) -> Verification:
+    """What a run says of a repro that is to fail as `expected`, or to pass (None)."""
+    if found is None:
+        passes = expected is None
+        return Verification(passes, None, "it passes" if passes else "the failure does not show")
+    if expected is None:
+        return Verification(False, found.kind, f"it should pass, and fails: {found.kind}")
+    if same_failure(expected, found):
+        return Verification(True, found.kind, f"the failure shows: {found.kind}")
+    return Verification(False, found.kind, f"another failure shows: {found.kind}, not {expected.kind}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 from trtdebug.core.outcome import Signature
+from trtdebug.repro.by_backend import is_standalone
 from trtdebug.repro.commands import (
+    POLYGRAPHY_INPUTS,
     POLYGRAPHY_SCRIPT,
     TRTEXEC_SCRIPT,
     polygraphy_command,
@@ -18,6 +21,8 @@ from trtdebug.repro.manifest import Manifest
 from trtdebug.repro.script_files import BISECT
 from trtdebug.scripts.words import printable
 
+CHECK = "trtdebug repro check ."
+
 _HOW = """\
 * `--backend emulator` needs numpy and onnxruntime: the inputs, weights and outputs of each low-precision node
   are rounded.
@@ -25,6 +30,19 @@ _HOW = """\
 * Exit code 1: the failure shows; 0: it does not; 125: it can't be tested here.
 * An output is wrong if its NaN and Inf differ from the reference's, or if it breaks
   {rule}."""
+
+_OF_EXTENSION = """\
+{candidate} is a backend of an extension of trtdebug, which `repro.py` cannot run by itself. Where both are installed,
+in this folder:"""
+
+_CODES = """\
+Exit code 1: it fails as recorded; 0: it does not; 4: it can't be tested here."""
+
+_BY_HAND = """\
+The same by hand, against a new run of the reference:"""
+
+_OTHERS = """\
+`repro.py` shows what other backends make of it; what follows is of those, too:"""
 
 _OPERATORS = """\
 The reference's custom operators are in `operators/`. `--backend emulator` and `onnxruntime` need trtdebug for them;
@@ -69,14 +87,14 @@ def readme(
         f"`{manifest.model}` is a piece of a larger model, cut out by trtdebug, with its weights. With "
         f"{manifest.candidate}, on the inputs recorded here and with its nodes in {low}, trtdebug saw this "
         f"piece {seen}. This was written before a fresh process tried it again: run "
-        "`repro.py` to see.",
+        f"`{'repro.py' if is_standalone(manifest.candidate) else CHECK}` to see.",
         *([ANONYMISED] if manifest.anonymised else []),
         "## The nodes",
         "\n".join(
             ["| node | operator | precision |", "|---|---|---|", *(_row(manifest, n, ops[n]) for n in ops)]
         ),
         "## See it",
-        block("python repro.py"),
+        *see_it(manifest),
         _HOW.format(rule=_rule(manifest)),
         *([_OPERATORS] if manifest.options.operators else []),
         "## With trtexec and Polygraphy",
@@ -91,6 +109,30 @@ def readme(
         "\n".join(f"* {line}" for line in origin(manifest, versions)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def see_it(manifest: Manifest) -> list[str]:
+    """How to run the repro: what only trtdebug can run, by that."""
+    if is_standalone(manifest.candidate, bool(manifest.build_errors)):
+        return [block("python repro.py")]
+    return [
+        _OF_EXTENSION.format(candidate=code(manifest.candidate)),
+        block(CHECK),
+        _CODES,
+        *_by_hand(manifest),
+        _OTHERS,
+        block("python repro.py --backend tensorrt"),
+    ]
+
+
+def _by_hand(manifest: Manifest) -> list[str]:
+    """Empty where that takes files that are not in the folder, or options of no one line."""
+    if manifest.options.operators or manifest.options.marks or manifest.left_out:
+        return []
+    words = ["trtdebug", "compare", manifest.model, "--candidate", manifest.candidate]
+    words += [] if manifest.precision == "fp32" else [f"--{manifest.precision}"]
+    words += ["--inputs", POLYGRAPHY_INPUTS] if manifest.inputs else []
+    return [_BY_HAND, block(shlex.join(words))]
 
 
 def _rule(manifest: Manifest) -> str:

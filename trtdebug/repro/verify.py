@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from trtdebug.core.outcome import Signature, SignatureKind
-from trtdebug.oracle.verdict import same_failure
 from trtdebug.repro.manifest import read_manifest
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE, told
-from trtdebug.repro.spec import Verification
+from trtdebug.repro.spec import Verification, seen
 
 
 def verify(folder: Path, timeout: float = 120) -> Verification:
@@ -47,17 +46,11 @@ def verify(folder: Path, timeout: float = 120) -> Verification:
         said = f"repro.py was killed by {_signal(-done.returncode)}"
         return _judged(Signature("crash") if "crash" in broken else expected, "crash", said)
     if done.returncode == GONE:
-        return Verification(
-            expected is None, None, "it passes" if expected is None else "the failure does not show"
-        )
+        return seen(expected, None)
     result = told(done.stdout)
     kind: Any = result.get("signature")
     if done.returncode == SHOWS and kind in get_args(SignatureKind):
-        if expected is None:
-            return Verification(False, kind, f"it should pass, and fails: {kind}")
-        if same_failure(expected, Signature(kind)):
-            return Verification(True, kind, f"the failure shows: {kind}")
-        return Verification(False, kind, f"another failure shows: {kind}, not {expected.kind}")
+        return seen(expected, Signature(kind))
     if done.returncode == UNTESTABLE and result.get("reason"):
         reason = str(result["reason"])
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from trtdebug.report.blamed import blamed
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.values import Values
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text, base_name, plain, room_text, shortened
+from trtdebug.report.strings import backend_text, base_name, plain, repro_command, room_text, shortened
 from trtdebug.report.text import cut_names, fix_state, trtexec_command
 from trtdebug.report.verdict_words import verdict_words
 
@@ -207,9 +206,10 @@ def _repro(report: Report) -> Markup:
     verified = tag("p", tag("span", "verified", class_="pill good"), state)
     return _card(
         "Repro",
-        f"{sentence(count(repro['nodes'], 'node'))}, without trtdebug",
+        sentence(count(repro["nodes"], "node"))
+        + (", without trtdebug" if repro.get("standalone", True) else ""),
         verified if repro["verified"] else tag("p", tag("span", "not verified", class_="pill")),
-        command(shlex.join(["python", f"{repro['path']}/repro.py"])),
+        command(repro_command(repro)),
         tag("p", cut_names(repro["note"]), class_="evidence") if repro["note"] else None,
     )
 

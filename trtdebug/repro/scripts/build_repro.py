@@ -214,7 +214,8 @@ def reproduce(folder: Path, backend: str | None = None, log: Path | None = None)
             chosen = backend or manifest["candidate"]
             if chosen not in BACKENDS:
                 raise Untestable(
-                    f"backend {chosen!r} can't run by itself; choose one of {', '.join(BACKENDS)}"
+                    f"{chosen} is a backend of a trtdebug extension, so it takes `trtdebug repro check {folder}`; "
+                    f"this script has {', '.join(BACKENDS)} (--backend)"
                 )
             version, errors = BACKENDS[chosen](folder / manifest["model"], manifest)
     except (Untestable, UserError) as why:

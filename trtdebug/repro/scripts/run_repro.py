@@ -65,7 +65,8 @@ def reproduce(folder: Path, backend: str | None = None, outputs: Path | None = N
             chosen = backend or manifest["candidate"]
             if chosen not in BACKENDS:
                 raise Untestable(
-                    f"backend {chosen!r} can't run by itself; choose one of {', '.join(BACKENDS)}"
+                    f"{chosen} is a backend of a trtdebug extension, so it takes `trtdebug repro check {folder}`; "
+                    f"this script has {', '.join(BACKENDS)} (--backend)"
                 )
             feeds = {entry["name"]: load_tensor(folder, entry["file"]) for entry in manifest["inputs"]}
             run = BACKENDS[chosen](folder, manifest, feeds)

@@ -1,0 +1,75 @@
+"""Repros of what was found with an extension's backend: its own, in a worker of trtdebug, sees them fail again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+import slow_backend
+from command_line import trtdebug
+
+PIECE = "--nodes norm_pow..norm_sqrt"
+REFUSED = {slow_backend.REFUSED: "norm_var norm_sqrt"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the demo's model and a failing piece of it, found with the backend `slow`."""
+    folder = tmp_path_factory.mktemp("theirs")
+    slow_backend.install(folder / "site")
+    trtdebug("demo", "--save", "m.onnx", cwd=folder)
+    made = json.loads(repro(folder, f"{PIECE} --output piece --json").stdout)
+    assert (made["verified"], made["standalone"], made["note"]) == (True, False, "")
+    return folder
+
+
+def with_slow(folder: Path, line: str, **variables: str) -> CompletedProcess[str]:
+    found = slow_backend.environment(folder / "site")
+    return trtdebug(*line.split(), cwd=folder, TRTDEBUG_CONFIG="", **found, **variables)
+
+
+def repro(folder: Path, line: str, **variables: str) -> CompletedProcess[str]:
+    return with_slow(folder, f"repro m.onnx --fp16 --candidate slow --quiet {line}", **variables)
+
+
+def test_it_is_seen_again_where_the_extension_is(place: Path) -> None:
+    done = with_slow(place, "repro check piece")
+    assert (done.returncode, done.stdout) == (1, "piece: 4 node(s), the failure shows: nonfinite\n")
+
+
+def test_it_cannot_be_tested_where_the_extension_is_not(place: Path) -> None:
+    done = trtdebug("repro", "check", "piece", cwd=place, TRTDEBUG_NO_PLUGINS="1", TRTDEBUG_CONFIG="")
+    assert done.returncode == 4
+    assert "the backend 'slow' is not there; install or enable the extension that has it" in done.stdout
+
+
+def test_its_readme_says_what_can_run_it(place: Path) -> None:
+    readme = (place / "piece" / "README.md").read_text()
+    assert "`slow` is a backend of an extension of trtdebug, which `repro.py` cannot run by itself" in readme
+    by_hand = "trtdebug compare model.onnx --candidate slow --fp16 --inputs inputs.json"
+    assert f"```sh\n{by_hand}\n```" in readme
+    found = slow_backend.environment(place / "site")
+    assert trtdebug(*by_hand.split()[1:], cwd=place / "piece", TRTDEBUG_CONFIG="", **found).returncode == 1
+
+
+def test_a_unit_test_passes_by_it(place: Path) -> None:
+    done = repro(place, "--nodes fc1 --output unit")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "unit: 1 node(s), passes in a fresh process")
+    assert "what can: trtdebug repro check unit" in done.stdout
+    assert with_slow(place, "repro check unit").returncode == 0
+
+
+def test_what_is_not_built_is_not_built_again(place: Path) -> None:
+    done = with_slow(place, "run m.onnx --fp16 --candidate slow --quiet --session unbuilt", **REFUSED)
+    assert "repro (fails in a fresh process): unbuilt/repro (2 node(s))" in done.stdout
+    assert with_slow(place, "repro check unbuilt/repro", **REFUSED).returncode == 1
+    built = with_slow(place, "repro check unbuilt/repro")
+    assert (built.returncode, built.stdout) == (0, "unbuilt/repro: 2 node(s), the failure does not show\n")
+
+
+def test_whether_it_stays_with_other_numbers_is_not_guessed(place: Path) -> None:
+    done = repro(place, f"{PIECE} --output other --anonymise")
+    assert "only trtdebug's own backends can see whether it stays, and not slow" in done.stdout
+    assert not (place / "other").exists()
