@@ -112,6 +112,7 @@ from trtdebug.plugins.types import ReportFormat
 @hookimpl
 def trtdebug_reports():
     yield ReportFormat("line", "the verdict", "report.line", render=lambda report: report["verdict"] + "!")
+    yield ReportFormat("csv", "a table", "report.csv", render=lambda report: "a,b\\r\\n")
     yield ReportFormat("broken", "raises", "report.broken", render=lambda report: 1 / 0)
     yield ReportFormat("none", "gives nothing", "report.none", render=lambda report: None)
     yield ReportFormat("half", "can't be written", "report.half", render=lambda report: "\\ud800")
@@ -130,9 +131,16 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("installed")
+def test_lines_that_end_by_two_characters_are_printed_so(session: Path) -> None:
+    done = CliRunner().invoke(app, ["report", str(session), "--format", "csv"])
+    assert done.stdout_bytes == b"a,b\r\n"
+
+
+@pytest.mark.usefixtures("installed")
 def test_formats_of_extensions(session: Path) -> None:
     assert call("report", session, "--format", "line") == (0, "diverges!\n")
-    assert "line       the verdict (from trtdebug-formats 1.2)\n" in call("report", "--format", "list")[1]
+    rows = [line.split(maxsplit=1) for line in call("report", "--format", "list")[1].splitlines()]
+    assert ["line", "the verdict (from trtdebug-formats 1.2)"] in rows
     for name, why in (
         ("broken", "ZeroDivisionError: division by zero"),
         ("none", "TypeError: none has to give text; it gives NoneType"),

@@ -34,8 +34,10 @@ def _write(text: str) -> None:
 
 
 def _harmless(text: str) -> str:
-    """What a terminal would act on, as JSON escapes: a name can hold anything."""
-    return text if text.isprintable() else "".join(map(_escaped, text))
+    """What a terminal would act on, as JSON escapes: a name can hold anything. A line may end as in CSV, by two."""
+    if text.isprintable():
+        return text
+    return "\r\n".join("".join(map(_escaped, part)) for part in text.split("\r\n"))
 
 
 def _escaped(character: str) -> str:

@@ -40,7 +40,8 @@ def report(
     plugins = load()
     formats = {found.value.name: found for found in plugins.collect("reports")}
     if format == LIST:
-        say("".join(_line(found) for found in formats.values()))
+        width = max(map(len, formats))
+        say("".join(_line(found, width) for found in formats.values()))
         return
     if format not in formats:
         absent = why_absent(plugins, "reports")
@@ -54,10 +55,10 @@ def report(
         say(f"written: {out}")
 
 
-def _line(found: Provided[Any]) -> str:
+def _line(found: Provided[Any], width: int) -> str:
     provider = found.provider
     whose = "" if provider.builtin else f" (from {provider.distribution} {provider.version})"
-    return f"{found.value.name:10} {found.value.summary}{whose}\n"
+    return f"{found.value.name:{width}}  {found.value.summary}{whose}\n"
 
 
 def _render(found: Provided[Any], content: dict[str, Any], session: Path, plugins: PluginManager) -> str:
