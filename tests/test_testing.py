@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
@@ -11,7 +12,16 @@ import pytest
 
 from trtdebug.core.errors import UserError
 from trtdebug.plugins.spec import hookimpl
-from trtdebug.plugins.types import Check, Finding, FixProposal, FixProposer, Metric, PinPrecision
+from trtdebug.plugins.types import (
+    Check,
+    ExecutorFactory,
+    Finding,
+    FixProposal,
+    FixProposer,
+    Metric,
+    PinPrecision,
+)
+from trtdebug.session.pool import Pooled
 from trtdebug.testing import (
     Fault,
     PlantedFaults,
@@ -97,3 +107,22 @@ def test_assertions_show_what_was_found_instead():
     bad = Check("bad", "", run=lambda c: c.model.graph.node[0].ClearField("name") or ())
     with pytest.raises(AssertionError, match="bad changes the model"):
         assert_unchanged(bad, check_context(MODEL))
+
+
+def test_a_session_by_an_executor_of_the_plugins():
+    done = []
+
+    def create(folder, timeout, environment):
+        pool = ThreadPoolExecutor(1)
+        return Pooled(pool, 1, folder, timeout, environment, close=lambda: done.append(pool.shutdown()))
+
+    @hookimpl
+    def trtdebug_executors():
+        yield ExecutorFactory("threads", "each trial in a thread that waits for its worker", create=create)
+
+    plugin = types.ModuleType("trtdebug_threads")
+    plugin.trtdebug_executors = trtdebug_executors
+    result = debugged(MODEL, X, plugins=[plugin], executor="threads", until="localise")
+    assert (result.verdict, len(done)) == ("matches", 1)
+    with pytest.raises(UserError, match="there is no executor 'threads'"):
+        debugged(MODEL, X, executor="threads")

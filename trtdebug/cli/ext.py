@@ -108,7 +108,8 @@ def new(
 
     made = scaffold.create(name, folder)
     typer.echo(f"wrote {made}")
-    typer.echo(f"next: trtdebug ext install -e {shlex.quote(str(made))} && pytest {shlex.quote(str(made))}")
+    place = shlex.quote(str(made))
+    typer.echo(f"next: trtdebug ext install -e {place} && python -m pytest {place}")
 
 
 def _told(each: Upgraded) -> str:

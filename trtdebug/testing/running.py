@@ -12,6 +12,7 @@ import onnx
 
 from trtdebug.api.diagnosing import diagnose
 from trtdebug.api.opening import opened_request
+from trtdebug.api.place import Place, start_executor
 from trtdebug.api.result import DebugResult
 from trtdebug.backends.base import Backend
 from trtdebug.core.case import BuildOptions
@@ -35,6 +36,7 @@ def debugged(
     precision: Precision = "fp16",
     until: Until = "fix",
     folder: Path | None = None,
+    executor: str | None = None,
 ) -> DebugResult:
     """Debugs a model with these plugins beside the built-in ones, and no others.
 
@@ -44,6 +46,8 @@ def debugged(
         plugins: modules, or objects with hooks.
         until: the last stage to run: "localise", "fix" or "repro".
         folder: for the session; None: a temporary one, which is gone at the end.
+        executor: name of the one that runs the trials, of `plugins` or built in; its processes have the built-in ones
+            only. None: they run right here.
 
     Raises:
         AssertionError: a plugin has a problem; with the traceback.
@@ -59,6 +63,7 @@ def debugged(
                 precision=precision,
                 until=until,
                 folder=Path(temporary),
+                executor=executor,
             )
     own = () if isinstance(candidate, str) else (candidate,)
     manager = PluginManager.load(builtins=(*BUILTINS, *plugins, *own), third_party=False)
@@ -70,12 +75,19 @@ def debugged(
         candidate=candidate if isinstance(candidate, str) else candidate.name,
         samples=[{name: np.asarray(value) for name, value in one.items()} for one in samples],  # type: ignore[union-attr]
     )
-    metrics = {metric.name: metric.compute for metric in manager.metrics().values()}
-    operators = {found.value.name: found.value for found in manager.collect("operators")}
-    executor = InProcess(folder / "session", manager.backends(), metrics, operators)
-    session = Session(folder / "session", executor)
+    session = Session(folder / "session")
+    if executor is None:
+        session.executor = _right_here(session.folder, manager)
+    else:
+        start_executor(session, manager, Place(session.folder, executor=executor))
     with closing(session), opened_request(request, session, manager) as case:
         done = diagnose(case, until)
     if manager.problems:
         raise AssertionError("\n".join(f"{p.plugin}: {p.error}\n{p.traceback}" for p in manager.problems))
     return DebugResult(done.diagnosis, case.folder, done.report)
+
+
+def _right_here(folder: Path, manager: PluginManager) -> InProcess:
+    metrics = {metric.name: metric.compute for metric in manager.metrics().values()}
+    operators = {found.value.name: found.value for found in manager.collect("operators")}
+    return InProcess(folder, manager.backends(), metrics, operators)
