@@ -6,28 +6,25 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from trtdebug.core.diagnosis import Culprit
-from trtdebug.core.errors import TrtdebugError
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import BanTactic, Knob
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
-from trtdebug.plugins.absent import why_absent
-from trtdebug.plugins.manager import Provided
-from trtdebug.plugins.types import Localisation, Localizer
+from trtdebug.plugins.types import Localisation
 from trtdebug.search.topology import branchwise
+from trtdebug.stages.ask_localizer import Found, replacement, searched
 from trtdebug.stages.atoms import Atoms
 from trtdebug.stages.context import Context
+from trtdebug.stages.diffuse import diffuse
+from trtdebug.stages.drift import Failure
 from trtdebug.stages.excused import excuse
-from trtdebug.stages.lent_test import LentTest, tested
 from trtdebug.stages.observe import LocalError, Observation
 from trtdebug.stages.precision_test import PrecisionTest
 from trtdebug.stages.sanity import forced_job
 from trtdebug.stages.substitute_each import substitute_each
 
-LOCALIZER = "leftmost"
-NOISY_LOCALIZER = "bayesian"
-"""Takes over when a trial, repeated in a fresh build, contradicts itself."""
 _BASE_WEIGHT = 1e-6
+_NOT_LOOKED_FOR = "which of the nodes that only round would have to stay in FP32 was not looked for"
 
 
 @dataclass(frozen=True)
@@ -87,19 +84,6 @@ def localise(
         for n in atom
     }
     weights = tuple(max(prior[n] for n in atoms.members[name]) for name in atoms.names)
-    name = ctx.case.localizer or LOCALIZER
-    answer = _ask(ctx, name, test, weights)
-    broken = name if answer is None and ctx.case.localizer else ""
-    if broken:
-        name = LOCALIZER
-        answer = _ask(ctx, name, test, weights)
-    if answer is not None and not ctx.candidate.deterministic and test.contradicts(answer):
-        name = NOISY_LOCALIZER
-        answer = _ask(ctx, name, test, weights)
-    if answer is None:
-        return Located((), None, (f"the localizer {name} broke; see `trtdebug ext list`",))
-    answer, inseparable = _told_apart(answer, test)
-    located = _located(ctx, answer, evidence, inseparable, test)
 
     def failure(nodes: tuple[str, ...]) -> Outcome:
         """Of these nodes alone in low precision, as it was seen where it was."""
@@ -109,6 +93,12 @@ def localise(
             ctx.low_job(nodes, fast) if len(nodes) < len(ctx.items) else forced_job(ctx, fast)
         )
 
+    found = None if ctx.case.localizer else _without_search(ctx, evidence, observation, failure, healthy)
+    found = found or searched(ctx, test, weights)
+    if found.answer is None:
+        return Located((), None, (f"the localizer {found.name} broke; see `trtdebug ext list`",))
+    located = _located(ctx, found.answer, evidence, found.inseparable, test)
+
     excused = excuse(ctx, located.culprits, evidence.keys(), observation, failure)
     located = replace(
         located,
@@ -116,12 +106,7 @@ def localise(
         unknown=(*located.unknown, *excused.unknown),
         findings=excused.findings,
     )
-    if broken:
-        gone = _localizer(ctx, broken) is None
-        why = "is not there any more" if gone else "broke"
-        line = f"the localizer {broken} {why}, and {name} took its place; see `trtdebug ext list`"
-        if absent := why_absent(ctx.plugins, "localizers") if gone else "":
-            line = f"{line}.{absent}"
+    if line := replacement(ctx, found):
         located = replace(located, unknown=(*located.unknown, line))
     if test.gave_up:
         line = (
@@ -134,61 +119,16 @@ def localise(
     return replace(located, fast=fast)
 
 
-def _ask(ctx: Context, name: str, test: PrecisionTest, weights: tuple[float, ...]) -> Localisation | None:
-    """The answer of the localizer of this name, which knows atoms only, in nodes; None when it broke."""
-    nodes = test.atoms.names
-    chosen = _localizer(ctx, name)
-    if chosen is None:  # a session that is resumed without the extension
+def _without_search(
+    ctx: Context, evidence: Collection[str], seen: Observation, failure: Failure, healthy: Collection[str]
+) -> Found | None:
+    """The answer where rounding breaks the tolerance beside what is convicted already; None where that is not known."""
+    if all(n in evidence or n in healthy for n in ctx.items):
         return None
-    own = chosen.provider.builtin
-    with ctx.plugins.guard(chosen.provider, f"localizer {name}", allow=(TrtdebugError,) if own else ()):
-        if own:
-            return _in_nodes(chosen.value.run(nodes, test, weights), test)
-        answer = tested(chosen.value.run(nodes, LentTest(test), weights), name, nodes, LentTest(test))
-        return _in_nodes(answer, test)
-    return None
-
-
-def _localizer(ctx: Context, name: str) -> Provided[Localizer] | None:
-    return next((found for found in ctx.plugins.collect("localizers") if found.value.name == name), None)
-
-
-def _in_nodes(answer: Localisation, test: PrecisionTest) -> Localisation:
-    """An answer in atoms in nodes. Of an atom at fault those that were shown to fail alone stand for it."""
-    atoms = test.atoms
-
-    def at_fault(name: str) -> tuple[str, ...]:
-        members = atoms.members[name]
-        return tuple(n for n in members if n in test.convicted) or members
-
-    return replace(
-        answer,
-        culprits=tuple(tuple(n for name in names for n in at_fault(name)) for names in answer.culprits),
-        protect=None if answer.protect is None else tuple(atoms.nodes(answer.protect)),
-        unresolved=tuple(atoms.nodes(answer.unresolved)),
-    )
-
-
-def _told_apart(
-    answer: Localisation, test: PrecisionTest
-) -> tuple[Localisation, tuple[tuple[str, ...], ...]]:
-    """Tries the nodes of each layer at fault one by one: those that fail alone are the culprits in its place.
-
-    Returns also the layers whose nodes the builder gives no different precisions. Where it does not for those of the
-    first, it is not asked about the others.
-    """
-    layers = [nodes for nodes in answer.culprits if len(nodes) > 1 and nodes in test.atoms.members.values()]
-    found: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for some in (layers[:1], layers[1:]):
-        alone = [(layer, node) for layer in some for node in layer]
-        verdicts = test.ask([frozenset((node,)) for _, node in alone])
-        for (layer, node), verdict in zip(alone, verdicts, strict=True):
-            if verdict != "untestable":
-                found.setdefault(layer, []).extend([(node,)] if verdict == "fail" else [])
-        if not found:
-            break
-    culprits = tuple(c for nodes in answer.culprits for c in found.get(nodes) or [nodes])
-    return replace(answer, culprits=culprits), tuple(layer for layer in layers if layer not in found)
+    rounding = diffuse(ctx, evidence, seen, failure)
+    convicted = tuple((n,) for n in ctx.items if n in evidence)
+    answer = Localisation((*convicted, rounding), None, exact=False, note=_NOT_LOOKED_FOR)
+    return Found(answer) if rounding else None
 
 
 def _branchwise(ctx: Context) -> tuple[str, ...]:

@@ -1,0 +1,34 @@
+"""Before a search: does rounding at the nodes that nobody convicted break the tolerance, whatever the kernels do?
+
+Then the search would find one set of healthy nodes after the other, a hundred builds long, and nobody at fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from trtdebug.core.diagnosis import Culprit
+from trtdebug.stages.conditioning import ends_range, ill_conditioned
+from trtdebug.stages.context import Context
+from trtdebug.stages.digits import digits_lost, only_round
+from trtdebug.stages.drift import Drift, Failure
+from trtdebug.stages.observe import Observation
+
+
+def diffuse(ctx: Context, convicted: Collection[str], seen: Observation, failure: Failure) -> tuple[str, ...]:
+    """Nodes that only round, and together break the tolerance, where no other node is left to be suspected.
+
+    That is so where the digits that they lose, computed by the reference, break it; where no other node is
+    ill-conditioned; where the candidate's failure with just them in low precision is no more than lost digits make; and
+    where all others but the convicted pass together. Else empty. One run of the reference; where that fails two more,
+    and two trials.
+    """
+    others = [n for n in ctx.items if n not in convicted and n not in ctx.skipped]
+    rounding = tuple(n for n in others if only_round(ctx, [n], seen) and not ends_range(ctx, n))
+    if ctx.low is None or not rounding or digits_lost(ctx, rounding, ctx.low).status != "fail":
+        return ()
+    rest = tuple(n for n in others if n not in rounding)
+    if ill_conditioned(ctx, (*rest, *convicted), seen):
+        return ()
+    drifts = Drift(ctx, seen, failure).among([Culprit(rounding, "precision", "")])
+    return rounding if drifts and (not rest or failure(rest).status == "pass") else ()
