@@ -236,7 +236,9 @@ def test_dynamic_shapes_and_a_profile(fix_of, layernorm, tmp_path: Path) -> None
 
 
 def test_a_rewritten_model_is_what_is_built(fixed, changed, tmp_path: Path) -> None:
-    """One that computes something else than the model does not hold; no other export can be asked about."""
+    """One that computes something else than the model does not hold; no other export can be asked about.
+
+    The model itself may lie elsewhere: then --model says where."""
     rewritten = changed({"head.bias": 100.0})
     fix = Fix("rewrite", "r", (ReplaceGraph(str(rewritten), content_sha256(rewritten)), PIN), True, (1, 1))
     same = replace(fix, interventions=(ReplaceGraph(str(fixed.model), content_sha256(fixed.model)), PIN))
@@ -246,9 +248,13 @@ def test_a_rewritten_model_is_what_is_built(fixed, changed, tmp_path: Path) -> N
     rewritten.unlink()
     assert verify(tmp_path / "right").code == 0
     assert verify(tmp_path / "wrong").code == 1
-    refused = verify(tmp_path / "right", "--model", fixed.model)
+    refused = verify(tmp_path / "right", "--model", changed({"head.bias": 1.5}))
     assert refused.code == 2
     assert "the fix is a rewritten model" in refused.stderr
+    shutil.copyfile(fixed.model, tmp_path / "elsewhere.onnx")
+    there = verify(tmp_path / "right", "--model", tmp_path / "elsewhere.onnx", "--json")
+    assert there.code == 0, there.stderr
+    assert json.loads(there.stdout)["recorded"]
 
 
 @pytest.mark.parametrize("damage", ["expected value", "rewritten model", "builds"])

@@ -108,9 +108,10 @@ def case_request(folder: Path, manifest: FixManifest, given: VerifyOptions) -> C
 
 
 def _model(folder: Path, manifest: FixManifest, given: Path | None) -> Path:
-    """The user's model. Raises `UserError` where it is not at hand, or no other may be given."""
+    """The user's model. Raises `UserError` where it is not at hand, or another is given than the fix can be for."""
     if given is not None:
-        if manifest.rewritten or manifest.case.candidate_model:
+        own_only = bool(manifest.rewritten or manifest.case.candidate_model)
+        if own_only and content_sha256(given) != manifest.case.sha256:
             what = "a rewritten model" if manifest.rewritten else "for a candidate model of its own"
             raise UserError(f"the fix is {what}: it says nothing of {given}.", _AGAIN)
         return given
