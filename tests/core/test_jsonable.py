@@ -163,3 +163,28 @@ def test_digest_is_the_same_in_every_process():
 def test_a_list_is_no_dataclass_whose_fields_all_have_defaults():
     with pytest.raises(ValueError, match="it holds list, not an object"):
         loads("[3]", BuildOptions)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("options", []),
+        ("options", "precision"),
+        ("tolerance", ""),
+        ("nodes", 1.5),
+        ("nodes", True),
+        ("model", None),
+        ("model", "\ud800"),
+        ("samples", "s0"),
+        ("samples", [1]),
+        ("options", {"tf32": "off"}),
+        ("tolerance", {"atol": "1e-3"}),
+        ("tolerance", {"atol": False}),
+    ],
+)
+def test_nothing_is_made_of_a_value_of_another_kind(field: str, value: object) -> None:
+    """By itself cattrs makes defaults of a list, True of "off" and three names of "abc"."""
+    case = Case("m.onnx", "00", 1, BuildOptions(), Tolerance(), "onnxruntime", "emulator", ("s0",), "00")
+    data = to_data(case) | {field: value}
+    with pytest.raises((cattrs.BaseValidationError, ValueError)):
+        from_data(data, Case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import cattrs
 from trtdebug.core.case import Case, Profile
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import Intervention, PinPrecision, ReplaceGraph
-from trtdebug.core.jsonable import dumps, loads
+from trtdebug.core.jsonable import dumps, from_data
 from trtdebug.export.layer_flags import PinnedLayer
 
 MANIFEST = "fix.json"
@@ -114,7 +115,7 @@ def read_manifest(folder: Path) -> FixManifest:
     """
     path = folder / MANIFEST
     try:
-        manifest = loads(path.read_text(encoding="utf-8"), FixManifest)
+        manifest = _parsed(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{folder} is no fix folder: it has no {MANIFEST}.", "Name the fix/ folder of a session."
@@ -138,6 +139,17 @@ def read_manifest(folder: Path) -> FixManifest:
     for file in files_of(manifest):
         if not (folder / file).resolve().is_relative_to(folder.resolve()):
             raise UserError(f"{path} names {file!r}, which lies outside of its folder.", "Export it again.")
+    return manifest
+
+
+def _parsed(text: str) -> FixManifest:
+    """What the text holds. Raises what `from_data` raises, or a ValueError."""
+    data = json.loads(text)
+    manifest = from_data(data, FixManifest)
+    if (
+        "precision" not in data["case"]["options"]
+    ):  # FP32, which it would be by default, passes without any fix
+        raise ValueError("it does not say in which precision to build")
     return manifest
 
 
