@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +22,7 @@ from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.intervention import BanTactic, UseTactic
 from trtdebug.export.scripts import config as config_script
 from trtdebug.export.scripts.config import choice_of, tactic_notes
-from trtdebug.export.scripts.order import Order, Wanted, read_wanted
+from trtdebug.export.scripts.order import Order, Wanted, inside, read_fix, read_wanted
 
 CULPRITS = ["norm_pow", "norm_var", "norm_eps", "norm_sqrt"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -53,6 +55,85 @@ def pin(*nodes: str) -> dict[str, Any]:
 
 def knob(name: str, value: str) -> dict[str, Any]:
     return {"kind": "Knob", "name": name, "value": value}
+
+
+_KNOWN = {
+    "interventions": [pin("n"), knob("tf32", "off")],
+    "case": {
+        "model": "m.onnx",
+        "candidate_model": None,
+        "options": {
+            "precision": "fp16",
+            "tf32": True,
+            "optimization_level": None,
+            "workspace": 1024,
+            "tactic_sources": None,
+            "plugins": [],
+            "marks": [],
+        },
+    },
+    "profiles": {"x": {"min": [1], "opt": [1], "max": [2]}},
+    "values": {},
+    "operators": {"n": "Add"},
+    "apart": False,
+    "model": None,
+    "typed": "mixed.onnx",
+    "typed_reason": "",
+    "calibration": None,
+    "timing_cache": None,
+    "schema": 1,
+}
+
+
+def places(data: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Ways to every value of fix.json."""
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield (*way, key)
+        yield from places(value, (*way, key))
+
+
+@pytest.mark.parametrize("way", list(places(_KNOWN)), ids=lambda way: ".".join(map(str, way)))
+def test_a_damaged_value_is_told(tmp_path: Path, way: tuple[Any, ...]) -> None:
+    """Whatever stands there, and where nothing does: never a traceback."""
+    for value in (None, True, 1.5, [], {}, "", [None], ...):
+        fix = json.loads(json.dumps(_KNOWN))
+        around = fix
+        for key in way[:-1]:
+            around = around[key]
+        if value is ...:
+            del around[way[-1]]
+        else:
+            around[way[-1]] = value
+        (tmp_path / "fix.json").write_text(json.dumps(fix))
+        with contextlib.suppress(UserError):
+            read_wanted(read_fix(tmp_path)["interventions"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"case": {}}, "it has no case.model"),
+        ({"interventions": [pin("a") | {"dtype": "fp61"}]}, "interventions[0].dtype is none of"),
+        (
+            {"profiles": {"x": {"min": [True], "opt": [1], "max": [1]}}},
+            "profiles.x.min[0] is not a whole number",
+        ),
+        ({"typed": 1}, "typed is not text or null"),
+        ({"interventions": []}, "it holds no fix"),
+        ({"schema": 2}, "its schema is 2, not 1"),
+    ],
+)
+def test_what_is_damaged_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    (tmp_path / "fix.json").write_text(json.dumps(_KNOWN | change))
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_fix(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "n" * 300])
+def test_a_name_that_no_file_can_have_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="is not in"):
+        inside(tmp_path, name)
 
 
 def test_an_engine_is_built_with_the_pins_in_the_model(on_rtx: Run, folder: Path, tmp_path: Path) -> None:

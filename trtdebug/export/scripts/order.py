@@ -12,6 +12,7 @@ from typing import Any
 from trtdebug.backends.tensorrt.knobs import KNOBS
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import BanTactic, Precision, UseTactic
+from trtdebug.export.scripts.form import fault
 from trtdebug.export.scripts.onnx_nodes import onnx_nodes
 
 MANIFEST = "fix.json"
@@ -65,13 +66,16 @@ def read_fix(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         fix = json.loads(path.read_text(encoding="utf-8"))
-        if fix["schema"] != 1 or not fix["interventions"] or "precision" not in fix["case"]["options"]:
-            raise ValueError("it is of another form")
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}.", "build.py belongs beside it.") from None
-    except (ValueError, TypeError, KeyError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise UserError(f"{path} is damaged: {reason}.", "Export the fix again.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}.", "Export the fix again.") from None
+    wrong = fault(fix)
+    if wrong or fix["schema"] != 1 or not fix["interventions"]:
+        reason = wrong or (
+            "it holds no fix" if fix["schema"] == 1 else f"its schema is {fix['schema']}, not 1"
+        )
+        raise UserError(f"{path} is damaged: {reason}.", "Export the fix again.")
     whole: dict[str, Any] = fix
     return whole
 
@@ -169,6 +173,10 @@ def _model(folder: Path, fix: Mapping[str, Any], given: Path | None, strong: boo
 def inside(folder: Path, name: str) -> Path:
     """A file of this folder. Raises `UserError` for one that is not there, or lies elsewhere."""
     path = folder / name
-    if path.resolve().parent != folder.resolve() or not path.is_file():
+    try:
+        there = path.resolve().parent == folder.resolve() and path.is_file()
+    except (OSError, ValueError):  # no file can be called so
+        there = False
+    if not there:
         raise UserError(f"{name} is not in {folder}.", "Export the fix again.")
     return path
