@@ -245,6 +245,20 @@ def test_dynamic_shapes_and_a_profile(fix_of, layernorm, tmp_path: Path) -> None
     assert refused.code == 2
 
 
+def test_a_profile_of_an_input_whose_name_has_blanks_and_commas(fix_of, layernorm) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(layernorm)
+    name = "the input, of x:0"
+    model.graph.input[0].name = name
+    for node in model.graph.node:
+        node.input[:] = [name if t == "x" else t for t in node.input]
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    fixed = fix_of(model, "--min-shapes", f"{name}:[1,64]", "--max-shapes", f"{name}:[8,64]")
+    assert read_manifest(fixed.folder).profiles[name].max == (8, 64)
+    assert verify(fixed.folder).code == 0
+
+
 def test_a_rewritten_model_is_what_is_built(fixed, changed, tmp_path: Path) -> None:
     """One that computes something else than the model does not hold; no other export can be asked about.
 

@@ -23,6 +23,8 @@ from trtdebug.graph.shapes import format_polygraphy, format_trtexec, parse_shape
         (["sr:"], {"sr": ()}),
         (["a:[16，320]"], {"a": (16, 320)}),
         (["a:0x2"], {"a": (0, 2)}),
+        (["in put,0:1:[1,2]"], {"in put,0:1": (1, 2)}),
+        (["a:[1], the  other:4x1,b:2"], {"a": (1,), "the  other": (4, 1), "b": (2,)}),
         ([], {}),
     ],
 )

@@ -16,14 +16,14 @@ def parse_shapes(items: Iterable[str]) -> dict[str, tuple[int, ...]]:
     """Shapes by input name from what a user wrote.
 
     An item holds one shape or several, apart by commas or blanks. Names may hold colons: the last one ends
-    the name. `x:[]` and `x:` are scalars.
+    the name; and blanks and commas, where no colon comes before them. `x:[]` and `x:` are scalars.
 
     Raises:
         UserError: not such a shape, a dimension that is no number >= 0, or two different shapes for one name.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for item in items:
-        for text in split_outside_brackets(item.replace(_FULL_WIDTH_COMMA, ","), ", \t\n"):
+        for text in _split(item.replace(_FULL_WIDTH_COMMA, ",")):
             name, shape = _parse(text)
             if shapes.setdefault(name, shape) != shape:
                 raise UserError(f"Two shapes for {name!r}: {shapes[name]} and {shape}.", "Give one.")
@@ -43,6 +43,20 @@ def format_polygraphy(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
 def shape_text(shape: Iterable[int | str | None]) -> str:
     """A shape in messages, what is not known as a question mark: `[batch,?,28]`."""
     return f"[{','.join('?' if dim is None else str(dim) for dim in shape)}]"
+
+
+def _split(text: str) -> Iterator[str]:
+    """The shapes in a text, each with its name: what has no colon begins the name that goes on behind it."""
+    begun, end = "", 0
+    for part in split_outside_brackets(text, ", \t\n"):
+        start = text.index(part, end)
+        between, end = text[end:start], start + len(part)
+        begun = f"{begun}{between}{part}" if begun else part
+        if ":" in part:
+            yield begun
+            begun = ""
+    if begun:
+        yield begun
 
 
 def split_outside_brackets(text: str, separators: str) -> Iterator[str]:
