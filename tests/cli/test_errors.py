@@ -36,6 +36,22 @@ def test_a_folder_in_the_place_of_a_file_is_bad_input(capsys: pytest.CaptureFixt
     assert text.splitlines()[1].startswith("hint: A file belongs there")
 
 
+def test_a_name_that_is_too_long_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = told(OSError(errno.ENAMETOOLONG, "File name too long", "nnn"), capsys)
+    assert (code, text.splitlines()) == (
+        2,
+        ["error: nnn: File name too long.", "hint: Choose a shorter name."],
+    )
+
+
+def test_a_name_that_is_no_utf_8_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnicodeEncodeError) as caught:
+        '{"model": "/a/nu\udcff.onnx", "nodes": 1}'.encode()
+    code, text = told(caught.value, capsys)
+    assert code == 2
+    assert text.splitlines()[0] == r"error: '/a/nu\udcff.onnx' holds bytes that are no UTF-8."
+
+
 @pytest.mark.parametrize("error", [OSError(errno.EBADF, "bad", "f"), PermissionError(), ValueError("x")])
 def test_all_else_is_an_internal_error(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     code, text = told(error, capsys)

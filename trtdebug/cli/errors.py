@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import re
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,7 +25,10 @@ CliException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.
 _PLACE_HINT = "Check its permissions and the room on the disk, or choose another place."
 _OF_THE_PLACE = dict.fromkeys(
     (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT), _PLACE_HINT
-) | {errno.EISDIR: "A file belongs there: move the folder away, or choose another place."}
+) | {
+    errno.EISDIR: "A file belongs there: move the folder away, or choose another place.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
 """What the system says where a file may not be read or written, or the disk is full, no error of ours; and a hint."""
 USAGE, INTERNAL, UNTESTABLE, INTERRUPTED = 2, 3, 4, 130
 
@@ -66,6 +70,9 @@ def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
             ):
                 show(UserError(f"{error.filename}: {error.strerror}.", _OF_THE_PLACE[error.errno]))
                 raise typer.Exit(USAGE) from None
+            if isinstance(error, UnicodeEncodeError) and (name := _undecoded(error)):
+                show(UserError(f"{name!r} holds bytes that are no UTF-8.", "Rename the file or folder."))
+                raise typer.Exit(USAGE) from None
             line = one_line(f"{type(error).__name__}: {error}")
             where = f" in {whose}" if whose else ""
             typer.echo(f"internal error{where}: {line} (details: {_keep_traceback()})", err=True)
@@ -80,6 +87,14 @@ def show(error: TrtdebugError) -> None:
     typer.echo(f"error: {one_line(error.message)}", err=True)
     if error.hint:
         typer.echo(f"hint: {one_line(error.hint)}", err=True)
+
+
+def _undecoded(error: UnicodeEncodeError) -> str:
+    """The name of a file, with bytes of it that Python could not decode, in what cannot be encoded; empty: none."""
+    text, start = error.object, error.start
+    if not "\udc80" <= text[start] <= "\udcff":  # so it holds such bytes
+        return ""
+    return re.split(r'["\n]', text[:start])[-1] + re.split(r'["\n]', text[start:])[0]
 
 
 def _keep_traceback() -> str:

@@ -136,6 +136,10 @@ def read_manifest(folder: Path) -> FixManifest:
         raise UserError(f"{path} is damaged: a fix takes a build at least.", "Export the fix again.")
     if not manifest.interventions:
         raise UserError(f"{path} is damaged: it holds no fix.", "Export the fix again.")
+    places = (manifest.case.model, manifest.case.candidate_model or "", *manifest.case.options.plugins)
+    for name in (*files_of(manifest), *places):
+        if "\0" in name:
+            raise UserError(f"{path} is damaged: no file is called {name!r}.", "Export the fix again.")
     for file in files_of(manifest):
         if not (folder / file).resolve().is_relative_to(folder.resolve()):
             raise UserError(f"{path} names {file!r}, which lies outside of its folder.", "Export it again.")
