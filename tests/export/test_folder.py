@@ -191,6 +191,23 @@ def test_what_strong_typing_cannot_have_is_said(fixed, tmp_path: Path) -> None:
     assert "none: TensorRT 11" in (tmp_path / "fix" / "trtexec.txt").read_text()
 
 
+def test_a_model_that_no_cast_can_lower_is_no_mixed_model(fix_of, layernorm) -> None:
+    """FP64 throughout: with its precisions "written in" it would be the model as it is."""
+    model = onnx.ModelProto()
+    model.CopyFrom(layernorm)
+    for weight in model.graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT:
+            value = onnx.numpy_helper.to_array(weight).astype(np.float64)
+            weight.CopyFrom(onnx.numpy_helper.from_array(value, weight.name))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    folder = fix_of(model).folder
+    manifest = read_manifest(folder)
+    assert manifest.typed is None
+    assert "no node of the model can be put into fp16" in manifest.typed_reason
+    assert "mixed.onnx" not in files(folder)
+
+
 def test_marks_are_outputs_of_the_mixed_model(fixed, tmp_path: Path) -> None:
     with fixed.context() as ctx:
         export_fix(ctx, verified(MarkOutputs(("norm_pow",))), tmp_path / "fix", TRT, {})

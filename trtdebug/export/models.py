@@ -10,6 +10,7 @@ import onnx
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt.graph_input import prepare
 from trtdebug.backends.tensorrt.plan import plan_build
+from trtdebug.core.errors import BuildFailure
 from trtdebug.graph.load import parse_model
 from trtdebug.graph.walk import all_tensors
 
@@ -21,10 +22,16 @@ def strongly_typed(request: BuildRequest) -> onnx.ModelProto | None:
     """The model with the precisions of the request in it, by Casts; None where it needs none.
 
     Raises:
-        BuildFailure: a strongly typed TensorRT cannot have this.
+        BuildFailure: a strongly typed TensorRT cannot have this, or none of the nodes can be lowered.
     """
     plan = plan_build(_less_sources(request), _STRONG)
     model = prepare(plan)
+    wanted = [node for node, dtype in model.asked.items() if dtype == plan.low]
+    if wanted and model.unlowered.keys() >= set(wanted):
+        node = wanted[0]
+        raise BuildFailure(
+            f"no node of the model can be put into {plan.low}; {node!r}: {model.unlowered[node]}."
+        )
     return model.proto if plan.low is not None or model.marked else None
 
 
