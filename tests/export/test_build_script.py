@@ -289,6 +289,19 @@ def test_renamed_nodes_are_found_before_tensorrt_is_started(folder: Path, tmp_pa
     assert "has no node 'renamed', which the fix pins (2 of 3 are missing)" in done.stderr
 
 
+def test_another_operator_under_a_pinned_name_is_another_node(folder: Path, fixed, tmp_path: Path) -> None:
+    """Exporters number their nodes: one more before it, and a name is that of the next."""
+    child = bindings.bindings(bindings.TENSORRT[0], tmp_path)
+    model = onnx.load(fixed.model)
+    numbered = {"norm_pow": "norm_var", "norm_var": "norm_pow"}
+    for node in model.graph.node:
+        node.name = numbered.get(node.name, node.name)
+    onnx.save(model, tmp_path / "new.onnx")
+    done = child.run(str(folder / "build.py"), str(tmp_path / "new.onnx"), check=False)
+    assert done.returncode == 2
+    assert "which the fix pins, is ReduceMean in new.onnx, and was Pow" in done.stderr
+
+
 def test_without_tensorrt(folder: Path) -> None:
     line = [sys.executable, "-I", str(folder / "build.py")]
     done = subprocess.run(line, capture_output=True, text=True, check=False, env=dict(os.environ))

@@ -116,6 +116,12 @@ def test_renamed_nodes_are_named(folder: Path, changed) -> None:
     assert "trtdebug fix" in done.stderr
 
 
+def test_another_operator_under_a_pinned_name_is_another_node(folder: Path, changed) -> None:
+    done = verify(folder, "--model", changed(names={"norm_var": "norm_pow", "norm_pow": "norm_var"}))
+    assert done.code == 2
+    assert "which the fix pins, is ReduceMean in new.onnx, and was Pow" in done.stderr
+
+
 def test_other_samples(folder: Path, tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / "inputs" / str(number)).mkdir(parents=True)

@@ -139,13 +139,18 @@ def _rewritten(folder: Path, graph: ReplaceGraph) -> Path:
 
 
 def _check_names(manifest: FixManifest, model: Path) -> None:
-    """Raises `UserError` where the model lacks what the fix names."""
+    """Raises `UserError` where the model lacks what the fix names, or has another operator of that name."""
     index = GraphIndex(load_model(model))
-    nodes = set(index.order)
+    nodes = {node.name: node.op for node in index.nodes}
     missing = [n for n in manifest.pins if n not in nodes]
     if missing:
         more = f" (nor {len(missing) - 1} more of the {len(manifest.pins)} pinned)" if missing[1:] else ""
         raise UserError(f"the new export {model.name} has no node {missing[0]!r}{more}.", _AGAIN)
+    for node, operator in manifest.operators.items():
+        if nodes.get(node, operator) != operator:  # the numbers in its exporter's names have moved on
+            raise UserError(
+                f"{node!r}, which the fix pins, is {nodes[node]} in {model.name}, and was {operator}.", _AGAIN
+            )
     known = {*index.tensors, *index.inputs, *index.outputs}
     marked = [t for i in manifest.interventions if isinstance(i, MarkOutputs) for t in i.tensors]
     marked += [i.tensor for i in manifest.interventions if isinstance(i, BreakFusion)]

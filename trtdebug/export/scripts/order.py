@@ -142,6 +142,12 @@ def make_order(
             f"{path.name} has no node {lost[0]!r}, which the fix pins ({len(lost)} of {len(wanted.pins)} are missing).",
             "It is another export: find the fix anew with `trtdebug fix`.",
         )
+    for node, operator in fix["operators"].items():
+        if nodes.get(node, operator) != operator:
+            raise UserError(
+                f"{node!r}, which the fix pins, is {nodes[node]} in {path.name}, and was {operator}.",
+                "It is another export: find the fix anew with `trtdebug fix`.",
+            )
     return Order(folder, fix, wanted, path, strong, libraries, nodes)
 
 
