@@ -27,6 +27,7 @@ from trtdebug.core.jsonable import dumps, to_data
 from trtdebug.export import folder as folder_module
 from trtdebug.export.folder import export_fix
 from trtdebug.export.manifest import files_of, read_manifest
+from trtdebug.export.readme import readme
 from trtdebug.export.scripts.order import read_wanted
 from trtdebug.graph.load import content_sha256
 
@@ -206,6 +207,16 @@ def test_a_model_that_no_cast_can_lower_is_no_mixed_model(fix_of, layernorm) -> 
     assert manifest.typed is None
     assert "no node of the model can be put into fp16" in manifest.typed_reason
     assert "mixed.onnx" not in files(folder)
+
+
+def test_nodes_that_the_mixed_model_has_in_fp32_are_listed(fixed) -> None:
+    told = readme(
+        replace(read_manifest(fixed.folder), unlowered={"conv\n": "ONNX has no bf16 for Conv in opset 16"})
+    )
+    assert (
+        "Not pinned, and in higher precision in mixed.onnx all the same\n\n    conv\\n: ONNX has no" in told
+    )
+    assert "Not pinned" not in (fixed.folder / "README.txt").read_text()
 
 
 def test_marks_are_outputs_of_the_mixed_model(fixed, tmp_path: Path) -> None:

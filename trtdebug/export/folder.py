@@ -200,10 +200,10 @@ def _with_models(manifest: FixManifest, job: Job, source: Path, folder: Path, wo
         return replace(manifest, typed_reason=str(failure))
     if typed is None:
         return manifest
-    if weight_bytes(typed) > _MODEL_BYTES:
+    if weight_bytes(typed.model) > _MODEL_BYTES:
         return replace(manifest, typed_reason=f"the model is larger than {_MODEL_BYTES >> 20} MiB")
-    save_model(typed, folder / _TYPED)
-    return replace(manifest, typed=_TYPED)
+    save_model(typed.model, folder / _TYPED)
+    return replace(manifest, typed=_TYPED, unlowered=dict(typed.unlowered))
 
 
 def _with_artifacts(

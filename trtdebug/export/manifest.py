@@ -58,6 +58,7 @@ class FixManifest:
         model: the model to build, where it is not the user's own file.
         apart: it has the neutral nodes of each `BreakFusion`; else their tensors become outputs of the engine.
         typed: the model for a strongly typed TensorRT; `typed_reason` says why there is none.
+        unlowered: nodes without a pin that are not in the low precision there -> why.
         timing_cache, tactics, calibration: files of the folder, where the fix has such.
     """
 
@@ -79,6 +80,7 @@ class FixManifest:
     apart: bool = False
     typed: str | None = None
     typed_reason: str = ""
+    unlowered: dict[str, str] = field(default_factory=dict)
     timing_cache: str | None = None
     tactics: str | None = None
     calibration: str | None = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import onnx
 
 from trtdebug.backends.base import BuildRequest
-from trtdebug.backends.tensorrt.graph_input import prepare
+from trtdebug.backends.tensorrt.graph_input import PreparedModel, prepare
 from trtdebug.backends.tensorrt.plan import plan_build
 from trtdebug.core.errors import BuildFailure
 from trtdebug.graph.load import parse_model
@@ -18,11 +18,24 @@ _STRONG, _WEAK = "11.0", "10.0"
 """Versions of TensorRT that stand for those with strongly and with weakly typed networks."""
 
 
-def strongly_typed(request: BuildRequest) -> onnx.ModelProto | None:
+@dataclass(frozen=True)
+class TypedModel:
+    """A model with precisions in it.
+
+    Attributes:
+        unlowered: node that no pin keeps from the low precision, and that is not in it nonetheless -> why.
+    """
+
+    model: onnx.ModelProto
+    unlowered: Mapping[str, str]
+
+
+def strongly_typed(request: BuildRequest) -> TypedModel | None:
     """The model with the precisions of the request in it, by Casts; None where it needs none.
 
     Raises:
-        BuildFailure: a strongly typed TensorRT cannot have this, or none of the nodes can be lowered.
+        BuildFailure: a strongly typed TensorRT cannot have this, none of the nodes can be lowered, or a pinned one is
+            lower in the model itself.
     """
     plan = plan_build(_less_sources(request), _STRONG)
     model = prepare(plan)
@@ -32,7 +45,22 @@ def strongly_typed(request: BuildRequest) -> onnx.ModelProto | None:
         raise BuildFailure(
             f"no node of the model can be put into {plan.low}; {node!r}: {model.unlowered[node]}."
         )
-    return model.proto if plan.low is not None or model.marked else None
+    for node, dtype in plan.pins.items():
+        if dtype == "fp32" and (low := _low_in_itself(model, node)):
+            raise BuildFailure(f"{node!r} is in {low} in the model itself, and no Cast makes the pin of it.")
+    if plan.low is None and not model.marked:
+        return None
+    own = {"fp16": "float16", "bf16": "bfloat16"}.get(plan.low or "")
+    return TypedModel(
+        model.proto, {n: why for n, why in model.unlowered.items() if _low_in_itself(model, n) != own}
+    )
+
+
+def _low_in_itself(model: PreparedModel, name: str) -> str:
+    """The low precision that a node has without any Cast of ours; empty where it has none, or is a Cast itself."""
+    node = model.index.node(name)
+    types = (model.types[t].dtype for t in (*node.reads, *node.writes) if t in model.types)
+    return "" if node.op == "Cast" else next((t for t in types if t in ("float16", "bfloat16")), "")
 
 
 def well_named(request: BuildRequest, pinned: Collection[str]) -> onnx.ModelProto | None:

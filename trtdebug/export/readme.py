@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trtdebug.export.commands import CONSTRAINTS_SCRIPT, polygraphy_text, verify_command
 from trtdebug.export.manifest import FixManifest
 from trtdebug.scripts.words import printable
 
-_MOST_PINS = 40
+_MOST_NODES = 40
 
 
 def readme(manifest: FixManifest) -> str:
@@ -52,13 +52,19 @@ def _lines(manifest: FixManifest) -> Iterator[str]:
         yield ""
         yield f"{missing} of {len(case.samples)} samples are not here: they are too large. Give them by --inputs."
     if manifest.pins:
-        yield ""
-        yield "Pinned"
-        yield ""
-        pins = list(manifest.pins.items())
-        yield from (f"    {printable(node)}: {dtype}" for node, dtype in pins[:_MOST_PINS])
-        if len(pins) > _MOST_PINS:
-            yield f"    ... and {len(pins) - _MOST_PINS} more, see fix.json"
+        yield from _listed("Pinned", manifest.pins)
+    if manifest.unlowered:
+        yield from _listed(
+            f"Not pinned, and in higher precision in {manifest.typed} all the same", manifest.unlowered
+        )
+
+
+def _listed(title: str, nodes: Mapping[str, str]) -> Iterator[str]:
+    yield from ("", title, "")
+    told = list(nodes.items())
+    yield from (f"    {printable(node)}: {printable(what)}" for node, what in told[:_MOST_NODES])
+    if len(told) > _MOST_NODES:
+        yield f"    ... and {len(told) - _MOST_NODES} more, see fix.json"
 
 
 def _files(manifest: FixManifest) -> Iterator[tuple[str, str]]:
