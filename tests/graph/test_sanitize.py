@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_graphsurgeon as gs
 import pytest
 from hypothesis import given, settings
@@ -138,3 +139,39 @@ def test_what_a_body_reads_folds_too() -> None:
     clean = sanitize(model)
     assert "node 'n8' (Identity) folded into a constant" in clean.changes
     assert foldable(clean.model) == ()
+
+
+def test_numbers_that_are_no_tensor_keep_their_type() -> None:
+    """graphsurgeon makes float64 of `value_floats`, which no Add takes together with float32."""
+    model = parsed("""(float[2] x) => (float[2] y) {
+        c = Constant <value_floats: floats = [1.5, 2.5]> ()
+        doubled = Add (c, c)
+        y = Add (x, doubled)
+    }""")
+    clean = sanitize(model).model
+    assert [node.op_type for node in clean.graph.node] == ["Add"]
+    assert run(clean, {"x": np.zeros(2, np.float32)})["y"].tolist() == [3, 5]
+
+
+def test_what_graphsurgeon_stumbles_over_is_folded_without_flattening() -> None:
+    """Branches of two Ifs share a weight, and one reads what the other gives."""
+    model = parsed("""(float[2] x) => (float[2] y, float[2] z) <float[2] w = {1, -2}, bool no = {0}> {
+        yes = Constant <value = bool {1}> ()
+        first = If (yes) <then_branch = a () => (float[2] p) { p = Neg (w) },
+                          else_branch = b () => (float[2] q) { q = Identity (w) }>
+        also = Not (no)
+        second = If (also) <then_branch = c () => (float[2] r) { r = Neg (first) },
+                            else_branch = d () => (float[2] s) { s = Neg (w) }>
+        shape = Constant <value = int64[1] {2}> ()
+        flat = Reshape (second, shape)
+        z = Add (flat, w)
+        more = Add (z, w)
+        last = Relu (more)
+        y = Add (x, last)
+    }""")
+    found = run(sanitize(model).model, {"x": np.zeros(2, np.float32)})
+    assert (found["y"].tolist(), found["z"].tolist()) == ([3, 0], [2, -4])
+
+
+def parsed(graph: str) -> onnx.ModelProto:
+    return onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> g {graph}')

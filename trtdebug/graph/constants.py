@@ -16,7 +16,7 @@ def constant_tensors(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
-            value = _value(node)
+            value = constant_value(node)
             if value is not None:
                 tensors[node.output[0]] = value
     return tensors
@@ -30,7 +30,8 @@ def renamed(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
     return copy
 
 
-def _value(node: onnx.NodeProto) -> onnx.TensorProto | None:
+def constant_value(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """Tensor of a Constant node of numbers, however it is written; None for a sparse one, and for text."""
     for attribute in node.attribute:
         if attribute.name == "value":
             tensor: onnx.TensorProto = attribute.t

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from trtdebug.core.errors import UserError
-from trtdebug.graph.constants import constant_tensors
+from trtdebug.graph.constants import constant_tensors, constant_value
 from trtdebug.graph.extract import extract, frame
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.inputs import input_shapes, input_types
@@ -22,7 +22,7 @@ from trtdebug.graph.limits import onnxruntime_limits
 from trtdebug.graph.names import name_nodes
 from trtdebug.graph.randomness import RANDOM
 from trtdebug.graph.types import infer
-from trtdebug.graph.walk import initializer_names
+from trtdebug.graph.walk import all_nodes, initializer_names
 
 # Not folded: what gives other values each time, and quantisation, which TensorRT reads off the graph.
 _QUANTISE = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
@@ -193,12 +193,7 @@ def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
     del typed.graph.value_info[:]
     typed.graph.value_info.extend(inferred.graph.value_info)
     with _quiet() as log:
-        exported = _surgery(typed, flatten=True)
-        if _names(exported.graph.output) != _names(typed.graph.output) or _lacking(exported) - _lacking(
-            typed
-        ):
-            # Flattening an If renames tensors that its branches share with the graph, outputs too, and loses others.
-            exported = _surgery(typed, flatten=False)
+        exported = _flattened(typed) or _surgery(typed, flatten=False)
 
     result = frame(model)
     result.graph.CopyFrom(exported.graph)
@@ -251,11 +246,25 @@ def _values(model: onnx.ModelProto, name: str) -> dict[str, NDArray[np.generic]]
     return dict(zip((o.name for o in alone.graph.output), found, strict=True))
 
 
+def _flattened(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """Folded, and each If with a known condition replaced by its branch; None where graphsurgeon does that wrongly.
+
+    It renames tensors that the branches share with the graph, outputs too, loses others, and trips over what it lost.
+    """
+    try:
+        exported = _surgery(model, flatten=True)
+    except Exception:  # noqa: BLE001 - it stumbles over its own lists, in any way
+        return None
+    same = _names(exported.graph.output) == _names(model.graph.output)
+    return exported if same and not _lacking(exported) - _lacking(model) else None
+
+
 def _surgery(model: onnx.ModelProto, *, flatten: bool) -> onnx.ModelProto:
     import onnx_graphsurgeon as gs
 
     own = onnx.ModelProto()
     own.CopyFrom(model)  # flattening an If renames weights in place, in the model that it was given
+    _write_as_tensors(own)
     surgeon = gs.import_onnx(own)
     for _ in range(_PASSES):  # a flattened If may give more to fold
         size = len(surgeon.nodes)
@@ -264,6 +273,18 @@ def _surgery(model: onnx.ModelProto, *, flatten: bool) -> onnx.ModelProto:
             break
     exported: onnx.ModelProto = gs.export_onnx(surgeon, do_type_check=False)
     return exported
+
+
+def _write_as_tensors(model: onnx.ModelProto) -> None:
+    """Writes every Constant of numbers as a tensor: graphsurgeon makes float64 of `value_floats`."""
+    for node in all_nodes(model.graph.node):
+        value = (
+            constant_value(node) if node.op_type == "Constant" and node.domain in ("", "ai.onnx") else None
+        )
+        if value is not None:
+            written = onnx.helper.make_attribute("value", value)
+            del node.attribute[:]
+            node.attribute.append(written)
 
 
 def _lacking(model: onnx.ModelProto) -> set[str]:
