@@ -115,6 +115,18 @@ def test_what_is_not_equal_on_the_reference_is_never_built(
     assert not any("rewrites" in str(request.model) for request in backend.requests)
 
 
+def test_weights_among_the_inputs_may_go(demo: onnx.ModelProto, tmp_path: Path) -> None:
+    """As folding does with those of a model of IR version 3."""
+
+    def unlisted(model: onnx.ModelProto) -> None:
+        del model.graph.input[1:]
+
+    types = {i.name: (i.data_type, i.dims) for i in demo.graph.initializer}
+    demo.graph.input.extend(onnx.helper.make_tensor_value_info(n, *type_) for n, type_ in types.items())
+    first, *_ = diagnose(opened(demo, tmp_path, KeepingBackend(), Proposes(unlisted))).fixes
+    assert first.reason.startswith("forced into FP16 everywhere it still fails")
+
+
 def test_equal_on_one_sample_is_not_enough(tmp_path: Path) -> None:
     """Rewritten, the model clamps at 5, which only the second sample exceeds."""
 
