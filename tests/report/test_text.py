@@ -226,6 +226,7 @@ def test_how_to_apply_pins_to_ones_own_build():
     assert "apply:" in pinned(*(f"n{i}" for i in range(20)))
     assert "apply:" not in pinned(*(f"n{i}" for i in range(21)))
     assert "apply:" not in pinned("a:0")
+    assert "printf -- '--layerPrecisions=a\\012b:fp32'" in pinned("a\nb")  # and no \\n, which is another name
     assert "apply:" not in pinned("pow", verified=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from trtdebug.backends.tensorrt.knobs import KNOBS
@@ -13,7 +12,7 @@ from trtdebug.core.case import BuildOptions
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
 from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.export.manifest import FixManifest
-from trtdebug.scripts.words import printable, shell_word
+from trtdebug.scripts.words import printable, shell_line
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
 _TRTEXEC_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources", "build_route"))
@@ -52,7 +51,7 @@ def _weak(manifest: FixManifest) -> list[str]:
         ]
     precision = manifest.case.options.precision
     words = [*_common(manifest, typed=False), *([] if precision == "fp32" else [f"--{precision}"]), *flags]
-    return [*told, _shell("trtexec", words)]
+    return [*told, shell_line("trtexec", *words)]
 
 
 def _strong(manifest: FixManifest) -> list[str]:
@@ -68,7 +67,7 @@ def _strong(manifest: FixManifest) -> list[str]:
         if own and before != trtexec_sources(own, TYPED)
         else []
     )
-    return [*told, _shell("trtexec", _common(manifest, typed=True))]
+    return [*told, shell_line("trtexec", *_common(manifest, typed=True))]
 
 
 def _beyond_trtexec(manifest: FixManifest, typed: bool = False) -> str:
@@ -156,13 +155,9 @@ def _polygraphy_command(manifest: FixManifest) -> str:
         words.append(f"--calibration-cache={manifest.calibration}")
     if manifest.tactics:
         words.append(f"--load-tactics={manifest.tactics}")
-    return _shell("polygraphy convert", words)
+    return shell_line("polygraphy", "convert", *words)
 
 
 def verify_command(folder: str) -> str:
     """What tells whether the fix still holds."""
-    return _shell("trtdebug verify", [folder])
-
-
-def _shell(program: str, words: Sequence[str]) -> str:
-    return " ".join([program, *map(shell_word, words)])
+    return shell_line("trtdebug", "verify", folder)

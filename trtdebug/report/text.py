@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from trtdebug.report.blamed import blamed, counted
 from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import backend_text, repro_command, room_text
 from trtdebug.report.verdict_words import verdict_words
-from trtdebug.scripts.words import printable
+from trtdebug.scripts.words import printable, shell_line
 
 _MOST_NODES = 40
 _MOST_OF_A_RULE = 3
@@ -161,7 +160,7 @@ def _fix(fix: Mapping[str, Any], last: bool, candidate: Mapping[str, Any]) -> It
 def _fix_folder(folder: str | None) -> Iterator[str]:
     """Where the fix lies, and how to see whether it still holds."""
     if folder is not None:
-        yield f"  for production: {folder} (README.txt); still holding? {shlex.join(['trtdebug', 'verify', folder])}"
+        yield f"  for production: {folder} (README.txt); still holding? {shell_line('trtdebug', 'verify', folder)}"
 
 
 def fix_state(fix: Mapping[str, Any], last: bool) -> str:
@@ -208,7 +207,7 @@ def trtexec_command(interventions: list[Mapping[str, Any]], candidate: Mapping[s
         return ""
     layers = ",".join(f"{name}:fp32" for name in nodes)
     words = [f"--{precision}", "--precisionConstraints=obey", f"--layerPrecisions={layers}"]
-    return shlex.join(["trtexec", *words, f"--layerOutputTypes={layers}"])
+    return shell_line("trtexec", *words, f"--layerOutputTypes={layers}")
 
 
 def _repro(repro: Mapping[str, Any] | None) -> Iterator[str]:

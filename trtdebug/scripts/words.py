@@ -24,6 +24,11 @@ def shell_word(text: str) -> str:
     return f"\"$(printf -- '{''.join(map(_octal, body))}')\"{breaks}"
 
 
+def shell_line(*words: str) -> str:
+    """A command of these words; see `shell_word`."""
+    return " ".join(map(shell_word, words))
+
+
 def _octal(character: str) -> str:
     if character == "%":
         return "%%"

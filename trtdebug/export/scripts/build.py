@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ from trtdebug.export.scripts.config import choice_of, make_config, tactic_notes
 from trtdebug.export.scripts.network import Log, Network
 from trtdebug.export.scripts.order import Order, make_order
 from trtdebug.scripts.versions import before_10
-from trtdebug.scripts.words import printable
+from trtdebug.scripts.words import printable, shell_line
 
 
 def build(order: Order, trt: Any, log: Log) -> tuple[bytes, list[str]]:
@@ -98,7 +97,7 @@ def flags(order: Order, trt: Any, log: Log) -> str:
         raise UserError(
             f"trtexec has no way to write the layer name {unsayable[0]!r}.", "Build with build.py."
         )
-    return shlex.join(words)
+    return shell_line(*words)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
