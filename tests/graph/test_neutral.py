@@ -87,6 +87,7 @@ def test_names_stay_and_the_source_is_left_alone() -> None:
     [
         ([2], 17, "x", "'x' is written by no node"),
         ([2], 17, "nothing", "'nothing' is written by no node"),
+        ([2, 0], 17, "h", "'h' is of type float32, shape"),
         ([], 17, "h", "'h' is of type float32, shape \\(\\)"),
         ([2], 10, "h", "takes opset 11; the model has 10"),
     ],

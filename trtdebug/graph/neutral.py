@@ -24,7 +24,8 @@ def keep_apart(model: onnx.ModelProto, tensors: Iterable[str]) -> onnx.ModelProt
     are equal. Names of tensors and nodes stay; the writer's own output gets a new name.
 
     Raises:
-        UserError: no node writes the tensor; it is no float of known rank, at least 1; the opset is below 11.
+        UserError: no node writes the tensor; it is no float of known rank, at least 1, or has no element; the opset
+            is below 11.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -44,9 +45,12 @@ def _rank(model: onnx.ModelProto, tensor: str, types: Mapping[str, TensorType]) 
             f"a neutral node behind {tensor!r} takes opset {_OPSET}; the model has {opset}.", hint
         )
     kind = types.get(tensor)
-    if kind is None or not kind.is_float or not kind.shape:
+    if kind is None or not kind.is_float or not kind.shape or 0 in kind.shape:
         told = "of unknown type" if kind is None else f"of type {kind.dtype}, shape {kind.shape}"
-        raise UserError(f"a neutral node takes floats of known rank, at least 1; {tensor!r} is {told}.", hint)
+        raise UserError(
+            f"a neutral node takes floats of known rank, at least 1, and an element; {tensor!r} is {told}.",
+            hint,
+        )
     return len(kind.shape)
 
 
