@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from in_process import trtdebug
 
 from trtdebug.core.diagnosis import BackendInfo, Fix
 from trtdebug.core.errors import UserError
@@ -255,6 +256,23 @@ def test_other_folders_are_left_alone(fixed, tmp_path: Path) -> None:
     with fixed.context() as ctx, pytest.raises(UserError, match="is no fix folder"):
         export_fix(ctx, verified(PinPrecision(CULPRITS)), tmp_path / "mine", TRT, {})
     assert files(tmp_path / "mine") == {"precious"}
+
+
+def test_a_folder_that_no_fix_can_take_the_place_of_is_told_before_the_search(
+    fixed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious").write_text("")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for output, said in [
+        ("../mine", "../mine exists and is no fix folder."),
+        (".", ". is the folder that you are in, and would be replaced."),
+        (tmp_path, f"{tmp_path} is the folder that you are in, and would be replaced."),
+    ]:
+        done = trtdebug("fix", fixed.model, "--candidate", "emulator", "--fp16", "--output", output)
+        assert (done.code, done.stderr.splitlines()[0]) == (2, f"error: {said}")
+    assert files(tmp_path) == {"mine/precious"}
 
 
 def test_the_output_option_says_where(fix_of, layernorm, tmp_path: Path) -> None:

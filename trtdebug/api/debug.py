@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 from trtdebug.api.arguments import CaseArguments, FilePath, path_of
 from trtdebug.api.diagnosing import diagnose
 from trtdebug.api.opened_case import TellProgress, opened_case
-from trtdebug.api.refusals import refuse_unwritable
+from trtdebug.api.refusals import refuse_taken, refuse_unwritable
 from trtdebug.api.result import DebugResult
 from trtdebug.api.values import one_of
 from trtdebug.debugger import Until
@@ -51,7 +51,10 @@ def debug(
     one_of(get_args(Until)).taken("until", until)
     fix = path_of("fix_folder", fix_folder) if fix_folder is not None else None
     if fix is not None:
+        from trtdebug.export.manifest import MANIFEST
+
         refuse_unwritable(fix, "fix", "fix_folder")
+        refuse_taken(fix, MANIFEST, "fix folder")
     with opened_case(model, session, progress, case) as opened:
         done = diagnose(opened, until, fix)
         return DebugResult(done.diagnosis, opened.folder, done.report)

@@ -67,6 +67,20 @@ def refuse_unwritable(output: Path, what: str, option: str) -> None:
         raise UserError(f"the {what} cannot go to {output}: {there} {reason}.", f"Choose another {option}.")
 
 
+def refuse_taken(output: Path, mark: str, kind: str) -> None:
+    """Raises `UserError` for a folder that no new `kind` can take the place of: better before the search than after it.
+
+    Args:
+        mark: a file by which an older one of this kind, which may be replaced, is known.
+    """
+    if Path.cwd().is_relative_to(output.resolve()):
+        raise UserError(
+            f"{output} is the folder that you are in, and would be replaced.", "Name a folder in it."
+        )
+    if output.exists() and any(output.iterdir()) and not (output / mark).is_file():
+        raise UserError(f"{output} exists and is no {kind}.", "Name another folder, or remove it.")
+
+
 def refuse_half_made(folder: Path) -> None:
     """Raises `UserError` for a session that was interrupted before it had a case."""
     if (folder / "preflight.json").exists() and not (folder / "case.json").exists():

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from trtdebug.api.refusals import refuse_unwritable
+from trtdebug.api.refusals import refuse_taken, refuse_unwritable
 from trtdebug.cli.diagnose import diagnose
 from trtdebug.cli.errors import user_errors
 from trtdebug.cli.opening import opened
@@ -25,7 +25,10 @@ def fix(
 ) -> None:
     """The cause and a verified fix, without a repro."""
     if output is not None:
+        from trtdebug.export.manifest import MANIFEST
+
         refuse_unwritable(output, "fix", "--output")
+        refuse_taken(output, MANIFEST, "fix folder")
     with opened(options) as case:
         code = diagnose(case, "fix", options.json, output)
     raise typer.Exit(code)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from trtdebug.api.refusals import refuse_unwritable
+from trtdebug.api.refusals import refuse_taken, refuse_unwritable
 from trtdebug.cli.commands import Command
 from trtdebug.cli.console import say, say_json
 from trtdebug.cli.diagnose import diagnose
@@ -73,8 +73,10 @@ def repro(
     """
     names = _nodes(options.model, nodes or [], around or [])
     if output is not None:
+        from trtdebug.repro.manifest import MANIFEST
+
         refuse_unwritable(output, "repro", "--output")
-        _refuse_others(output)
+        refuse_taken(output, MANIFEST, "repro")
     with opened(options) as case:
         target = output or case.folder / ("repro-anonymised" if anonymise else "repro")
         if not names:
@@ -156,14 +158,6 @@ def _tell(result: ReproResult, as_json: bool) -> None:
         say(
             f"repro.py cannot run this backend by itself; what can: trtdebug repro check {shlex.quote(result.path)}"
         )
-
-
-def _refuse_others(output: Path) -> None:
-    """Raises `UserError` for a folder of something else: better before the search than after it."""
-    from trtdebug.repro.manifest import MANIFEST
-
-    if output.exists() and any(output.iterdir()) and not (output / MANIFEST).is_file():
-        raise UserError(f"{output} exists and is no repro.", "Name another folder, or remove it.")
 
 
 def _nodes(model: Path, texts: list[str], tensors: list[str]) -> tuple[str, ...]:
