@@ -26,7 +26,9 @@ from trtdebug.core.intervention import (
 )
 from trtdebug.core.jsonable import dumps, to_data
 from trtdebug.export import folder as folder_module
+from trtdebug.export.commands import trtexec_text
 from trtdebug.export.folder import export_fix
+from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.manifest import files_of, read_manifest
 from trtdebug.export.readme import readme
 from trtdebug.export.scripts.order import read_wanted
@@ -168,6 +170,15 @@ def test_exact_layer_names_go_into_the_flags(fixed, tmp_path: Path) -> None:
     assert "--layerPrecisions=norm_pow:fp32,norm_pow_3:fp32 " in text
     assert "names of the ONNX nodes" not in text
     assert "found with tensorrt 8.6.0" in (tmp_path / "fix" / "build.py").read_text().splitlines()[0]
+
+
+def test_trtexec_has_no_name_for_what_is_pinned_with_its_body(fixed) -> None:
+    """It would pass over the name of a Loop without a word, and build without the fix."""
+    manifest = read_manifest(fixed.folder)
+    loop = replace(manifest, operators=dict.fromkeys(manifest.operators, "Loop"))
+    assert "# none: norm_pow is Loop: the layers are those of its body. Use build.py.\n" in trtexec_text(loop)
+    known = replace(loop, layers=(PinnedLayer("inner", "fp32"),))
+    assert "--layerPrecisions=inner:fp32" in trtexec_text(known)
 
 
 def test_a_rewritten_model_lies_in_the_folder(fixed, layernorm, tmp_path: Path) -> None:
