@@ -174,6 +174,8 @@ def test_changed_expectations_are_what_counts(folder: Path) -> None:
             ),
             "options",
         ),
+        (lambda t: t.replace('"rms_rel": null', '"rms_rel": NaN'), "tolerance"),
+        (lambda t: t.replace('"atol": null', '"atol": -1'), "tolerance"),
         (lambda t: t.replace('"tf32": true', '"tf32": null'), "tf32"),
         (lambda t: t.replace('"calibration": null', r'"calibration": "a\u0000b"'), "no file is called"),
         (lambda t: t.replace('"candidate_model": null', r'"candidate_model": "\u0000"'), "no file is called"),

@@ -95,6 +95,9 @@ class OutputTolerance:
     rtol: float | None = None
     rms_rel: float | None = None
 
+    def __post_init__(self) -> None:
+        _check_limits(self.atol, self.rtol, self.rms_rel)
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -110,6 +113,16 @@ class Tolerance:
     rtol: float | None = None
     rms_rel: float | None = None
     outputs: dict[str, OutputTolerance] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_limits(self.atol, self.rtol, self.rms_rel)
+
+
+def _check_limits(*limits: float | None) -> None:
+    """Raises `ValueError` for a limit that is NaN, which no error breaks, or negative, which every error does."""
+    wrong = [limit for limit in limits if limit is not None and not limit >= 0]
+    if wrong:
+        raise ValueError(f"a tolerance of {wrong[0]!r} is none: it has to be at least 0")
 
 
 @dataclass(frozen=True)
