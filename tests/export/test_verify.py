@@ -292,7 +292,9 @@ def test_a_rewritten_model_is_what_is_built(fixed, changed, tmp_path: Path) -> N
     assert json.loads(there.stdout)["recorded"]
 
 
-@pytest.mark.parametrize("damage", ["expected value", "rewritten model", "builds"])
+@pytest.mark.parametrize(
+    "damage", ["expected value", "rewritten model", "no rewritten model", "candidate model", "builds"]
+)
 def test_what_is_damaged_is_no_verdict(fixed, tmp_path: Path, damage: str) -> None:
     fix = Fix(
         "rewrite", "r", (ReplaceGraph(str(fixed.model), content_sha256(fixed.model)), PIN), True, (1, 1)
@@ -303,6 +305,11 @@ def test_what_is_damaged_is_no_verdict(fixed, tmp_path: Path, damage: str) -> No
     told = json.loads(path.read_text())
     if damage == "expected value":
         told["samples"][0]["expected"] = []
+    elif damage == "no rewritten model":
+        (tmp_path / "fix" / "rewritten.onnx").unlink()
+    elif damage == "candidate model":
+        told["case"]["candidate_model"] = "/nowhere.onnx"
+        told["interventions"] = told["interventions"][1:]
     elif damage == "builds":
         told["case"]["fix_builds"] = 0
     else:
@@ -315,6 +322,8 @@ def test_what_is_damaged_is_no_verdict(fixed, tmp_path: Path, damage: str) -> No
     assert (
         "expected value of 'logits'" in done.stderr
         or "is not the model" in done.stderr
+        or "rewritten.onnx is not there" in done.stderr
+        or "candidate model of the fix, /nowhere.onnx, is not here" in done.stderr
         or "a build" in done.stderr
     )
 

@@ -124,15 +124,20 @@ def _model(folder: Path, manifest: FixManifest, given: Path | None) -> Path:
 
 
 def _changed(folder: Path, manifest: FixManifest, model: Path) -> Path:
-    """The model whose nodes and tensors the interventions name."""
+    """The model whose nodes and tensors the interventions name. Raises `UserError` where it is not at hand."""
     if manifest.rewritten:
         return _rewritten(folder, manifest.rewritten)
-    return Path(manifest.case.candidate_model) if manifest.case.candidate_model else model
+    own = manifest.case.candidate_model
+    if own and not Path(own).is_file():
+        raise UserError(f"the candidate model of the fix, {own}, is not here.", "Put it there.")
+    return Path(own) if own else model
 
 
 def _rewritten(folder: Path, graph: ReplaceGraph) -> Path:
     """The rewritten model. Raises `UserError` for another one: trials are known by the hash in fix.json."""
     path = folder / graph.model
+    if not path.is_file():
+        raise UserError(f"{folder} is damaged: {graph.model} is not there.", "Export the fix again.")
     if content_sha256(path) != graph.sha256:
         raise UserError(f"{path} is not the model that was exported.", "Export the fix again.")
     return path
