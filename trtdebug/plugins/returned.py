@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 import numpy as np
 
-from trtdebug.core.intervention import Intervention
+from trtdebug.core.intervention import Intervention, ReplaceGraph
 from trtdebug.core.jsonable import dumps, from_data, to_data
 from trtdebug.plugins.types import Finding, FixProposal, Severity
 
@@ -77,6 +77,10 @@ def _fault_of_proposal(proposal: FixProposal) -> str:
     for intervention in proposal.interventions:
         if not isinstance(intervention, get_args(Intervention)) or not _stays_itself(intervention):
             return f"{intervention!r} is no intervention that can be stored"
+    if not proposal.interventions and not proposal.obstacle:
+        return "it changes nothing, and no obstacle says why"
+    if sum(isinstance(i, ReplaceGraph) for i in proposal.interventions) > 1:
+        return "it names more than one ReplaceGraph, and one model is built"
     return _no_text(proposal, "kind", "summary", "beside", "obstacle")
 
 
