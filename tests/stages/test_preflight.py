@@ -20,6 +20,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.job import TensorRef
 from trtdebug.session.session import Session
+from trtdebug.stages import backends
 from trtdebug.stages.backends import find_backend
 from trtdebug.stages.preflight import CaseRequest, Prepared, prepare, store_samples
 
@@ -178,7 +179,14 @@ def test_the_case_names_its_inputs_by_content(folder: Path) -> None:
     assert first.case.inputs_sha256 != other.case.inputs_sha256
 
 
-def test_a_backend_that_an_extension_has_is_told_as_such() -> None:
-    with pytest.raises(UserError, match="the extension trtdebug-rtx has it") as told:
+def test_a_backend_that_an_extension_has_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_IN_EXTENSIONS", {"far": "trtdebug-far"})
+    with pytest.raises(UserError, match="the extension trtdebug-far has it") as told:
+        find_backend("far", PLUGINS, "candidate")
+    assert told.value.hint == "`trtdebug ext install trtdebug-far`"
+
+
+def test_a_backend_of_an_extension_that_is_not_to_load_is_told_as_such() -> None:
+    pytest.importorskip("trtdebug_rtx")
+    with pytest.raises(UserError, match="extension rtx is disabled, and has it: drop --no-plugins"):
         find_backend("tensorrt-rtx", PLUGINS, "candidate")
-    assert told.value.hint == "`trtdebug ext install trtdebug-rtx`"

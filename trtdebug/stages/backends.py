@@ -25,7 +25,7 @@ def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
             f"there is no backend {name!r} for --{role}: the extension {package} has it.",
             f"`trtdebug ext install {package}`",
         )
-    absent = why_absent(plugins, "backends")
+    absent = why_absent(plugins, "backends", package or "")
     raise UserError(f"there is no backend {name!r} for --{role}.{absent}", _meant(name, backends))
 
 
@@ -34,10 +34,11 @@ def need_backends(plugins: PluginManager, **by_role: str) -> None:
     backends = plugins.backends()
     for role, name in by_role.items():
         if name not in backends:
-            package = _IN_EXTENSIONS.get(name, "the extension that has it")
+            package = _IN_EXTENSIONS.get(name, "")
+            absent, which = why_absent(plugins, "backends", package), package or "the extension that has it"
             raise UserError(
-                f"the {role} of this session, the backend {name!r}, is not there.{why_absent(plugins, 'backends')}",
-                f"Install or enable {package} again: `trtdebug ext list` shows what loads, and what fails.",
+                f"the {role} of this session, the backend {name!r}, is not there.{absent}",
+                f"Install or enable {which} again: `trtdebug ext list` shows what loads, and what fails.",
             )
 
 
