@@ -24,11 +24,19 @@ def diffuse(ctx: Context, convicted: Collection[str], seen: Observation, failure
     and two trials.
     """
     others = [n for n in ctx.items if n not in convicted and n not in ctx.skipped]
-    rounding = tuple(n for n in others if only_round(ctx, [n], seen) and not ends_range(ctx, n))
-    if ctx.low is None or not rounding or digits_lost(ctx, rounding, ctx.low).status != "fail":
+    rounding = tuple(n for n in others if only_round(ctx, [n], seen))
+    if not _breaks(ctx, rounding):
         return ()
+    rounding = tuple(
+        n for n in rounding if not ends_range(ctx, n)
+    )  # looks at every number that they read and write
     rest = tuple(n for n in others if n not in rounding)
-    if ill_conditioned(ctx, (*rest, *convicted), seen):
+    if not _breaks(ctx, rounding) or ill_conditioned(ctx, (*rest, *convicted), seen):
         return ()
     drifts = Drift(ctx, seen, failure).among([Culprit(rounding, "precision", "")])
     return rounding if drifts and (not rest or failure(rest).status == "pass") else ()
+
+
+def _breaks(ctx: Context, nodes: tuple[str, ...]) -> bool:
+    """Whether the digits that these nodes lose break the tolerance."""
+    return ctx.low is not None and bool(nodes) and digits_lost(ctx, nodes, ctx.low).status == "fail"
