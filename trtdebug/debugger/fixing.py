@@ -9,16 +9,24 @@ from trtdebug.core.outcome import Signature
 from trtdebug.debugger.notes import Notes
 from trtdebug.export.folder import export_fix
 from trtdebug.stages.context import Progress
+from trtdebug.stages.enough_pins import with_enough_pins
 from trtdebug.stages.fix import fix
 from trtdebug.stages.localise import Located
 from trtdebug.stages.sanity import Sanity
+
+_NOT_LOOKED_FOR = (
+    "which of the nodes that only round would have to stay in FP32 was not looked for (`trtdebug fix` does)"
+)
 
 
 def fixes_of(notes: Notes, sane: Sanity, signature: Signature | None, located: Located) -> tuple[Fix, ...]:
     """All fixes that were tried."""
     if notes.until == "localise" or signature is None:
+        if located.rounding:
+            notes.unknown.append(_NOT_LOOKED_FOR)
         return ()
     with notes.stage("fix"):
+        located = with_enough_pins(notes.ctx, located)
         return fix(notes.ctx, signature, located, notes.findings, sane.natural, notes.ctx.case.fix_builds)
 
 

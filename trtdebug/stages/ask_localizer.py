@@ -23,13 +23,14 @@ class Found:
 
     Attributes:
         name: of the localizer whose answer it is; `broken`: of the one that the user chose, where that broke.
-        inseparable: see `Located`.
+        inseparable, rounding: see `Located`.
     """
 
     answer: Localisation | None
     name: str = ""
     broken: str = ""
     inseparable: tuple[tuple[str, ...], ...] = ()
+    rounding: tuple[str, ...] = ()
 
 
 def searched(ctx: Context, test: PrecisionTest, weights: tuple[float, ...]) -> Found:

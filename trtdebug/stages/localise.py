@@ -24,7 +24,6 @@ from trtdebug.stages.sanity import forced_job
 from trtdebug.stages.substitute_each import substitute_each
 
 _BASE_WEIGHT = 1e-6
-_NOT_LOOKED_FOR = "which of the nodes that only round would have to stay in FP32 was not looked for"
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Located:
         bans: tactics without which it was seen to pass; empty where none are known.
         unknown: what could not be decided, one line each.
         findings: nodes that only round, or amplify rounding, and so are no culprits.
+        rounding: nodes that only round, and break the tolerance together, so that no search was made among them.
     """
 
     culprits: tuple[Culprit, ...]
@@ -54,6 +54,7 @@ class Located:
     alone: frozenset[str] = frozenset()
     inseparable: tuple[tuple[str, ...], ...] = ()
     fast: bool = False
+    rounding: tuple[str, ...] = ()
 
 
 def localise(
@@ -116,7 +117,7 @@ def localise(
     if unjudged:
         line = f"of {unjudged} suspects it could not be seen by substitution whether they matter"
         located = replace(located, unknown=(*located.unknown, line))
-    return replace(located, fast=fast)
+    return replace(located, fast=fast, rounding=found.rounding)
 
 
 def _without_search(
@@ -127,8 +128,8 @@ def _without_search(
         return None
     rounding = diffuse(ctx, evidence, seen, failure)
     convicted = tuple((n,) for n in ctx.items if n in evidence)
-    answer = Localisation((*convicted, rounding), None, exact=False, note=_NOT_LOOKED_FOR)
-    return Found(answer) if rounding else None
+    answer = Localisation((*convicted, rounding), None, exact=False)
+    return Found(answer, rounding=rounding) if rounding else None
 
 
 def _branchwise(ctx: Context) -> tuple[str, ...]:
