@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from cases import diagnose, open_case
 from seed_models import model_of, node, value, weight
 
 from trtdebug.core.case import Tolerance
 from trtdebug.debugger import Debugger
+from trtdebug.stages.context import Context
+from trtdebug.stages.digits import only_round, own_error
+from trtdebug.stages.observe import observe
 
 
 def norm(eps: float, add: str = "Add") -> onnx.ModelProto:
@@ -66,3 +71,34 @@ def test_what_only_rounds_is_drift_all_the_same(tmp_path: Path) -> None:
     assert diagnosis.culprits == ()
     assert any(f.id == "only-rounding" for f in diagnosis.findings)
     assert any("no node is at fault by itself" in line for line in diagnosis.unknown)
+
+
+def of_constants(scale: float, folder: Path) -> Context:
+    """x W, where W is computed from a weight of this scale: no builder does that at run time."""
+    w = (scale * np.random.default_rng(0).standard_normal((64, 64))).astype(np.float32)
+    model = model_of(
+        [node("Neg", ["w"], ["v"], "negative"), node("MatMul", ["x", "v"], ["y"], "matmul")],
+        [value("x", [8, 64])],
+        [value("y", [8, 64])],
+        [weight("w", w)],
+    )
+    return open_case(model, folder, "fp16", inputs=rows(folder, 0), tolerance=Tolerance(rms_rel=1e-4))
+
+
+def test_what_reads_constants_only_rounds_as_what_it_gives_is_stored(tmp_path: Path) -> None:
+    ctx = of_constants(0.1, tmp_path)
+    seen = observe(ctx)
+    assert seen.unobserved == {"negative": "it reads only constants"}
+    assert own_error(ctx, "negative", seen) == pytest.approx(2e-4, rel=0.3)
+    assert only_round(ctx, ctx.items, seen)
+    assert diagnose(ctx).culprits == ()
+
+
+@pytest.mark.parametrize(("scale", "error"), [(1e-9, 1.0), (1e6, math.inf)])
+def test_constants_that_vanish_or_overflow_do_more_than_round(
+    scale: float, error: float, tmp_path: Path
+) -> None:
+    ctx = of_constants(scale, tmp_path)
+    seen = observe(ctx)
+    assert own_error(ctx, "negative", seen) == pytest.approx(error)
+    assert not only_round(ctx, ["negative"], seen)

@@ -8,14 +8,19 @@ is the precision's range, or a kernel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+import numpy as np
+
+from trtdebug.backends.base import Tensor
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import LowPrecision
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.digits import KEEPS_INFINITY_SINCE
 from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.graph.lowtypes import NUMPY_TYPE
 from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.rounding import round_nodes
 from trtdebug.oracle.conditioning import HEALTHY, ROUNDOFF, explains
@@ -26,12 +31,41 @@ from trtdebug.stages.observe import Observation
 
 
 def only_round(ctx: Context, nodes: Iterable[str], seen: Observation) -> bool:
-    """Whether each of these nodes was observed and does no more by itself than the precision rounds."""
+    """Whether of each of these nodes it is known that it does no more by itself than the precision rounds."""
     if ctx.low is None:
         return False
     most = HEALTHY * ROUNDOFF[ctx.low]
-    errors = [seen.local[n].error if n in seen.local else None for n in nodes]
-    return all(e is not None and not e.nonfinite and e.rms_rel <= most for e in errors)
+    errors = [own_error(ctx, n, seen) for n in nodes]
+    return all(error is not None and error <= most for error in errors)
+
+
+def own_error(ctx: Context, node: str, seen: Observation) -> float | None:
+    """Relative RMS error that a node makes by itself in low precision, infinite where NaN or Inf are; None: not known.
+
+    As it was observed. Of a node that reads constants only nothing is: a builder computes it beforehand, and stores it.
+    """
+    if node in seen.local:
+        error = seen.local[node].error
+        return math.inf if error.nonfinite else error.rms_rel
+    found = ctx.index.node(node)
+    if ctx.low is None or not all(_is_constant(ctx, tensor) for tensor in found.reads):
+        return None
+    values = [v for v in ctx.reference(found.writes).values() if v.dtype.kind == "f"]
+    return max((_stored(value, ctx.low) for value in values), default=None)
+
+
+def _is_constant(ctx: Context, tensor: str) -> bool:
+    writer = ctx.index.producer.get(tensor)
+    return tensor in ctx.index.initializers if writer is None else ctx.index.node(writer).op == "Constant"
+
+
+def _stored(value: Tensor, low: LowPrecision) -> float:
+    """Relative RMS error of a value that is stored in low precision."""
+    exact = value.astype(np.float64)
+    with np.errstate(over="ignore"):
+        error = value.astype(NUMPY_TYPE[low]).astype(np.float64) - exact
+    size = float(np.linalg.norm(exact))
+    return float(np.linalg.norm(error)) / size if size else 0.0
 
 
 def digits_explain(
@@ -49,10 +83,8 @@ def digits_explain(
         return False
     if any(e.nonfinite for e in wrong) and opset_of(ctx.model) < KEEPS_INFINITY_SINCE:
         return False
-    own = [seen.local[n].error.rms_rel for n in nodes if only_round(ctx, [n], seen)]
-    larger = max(
-        (e / ROUNDOFF[ctx.low] for e in own), default=1.0
-    )  # healthy kernels sum up in low precision, too
+    own = (own_error(ctx, n, seen) or 0.0 for n in nodes if only_round(ctx, [n], seen))
+    larger = max((e / ROUNDOFF[ctx.low] for e in own), default=1.0)  # kernels sum up in low precision, too
     larger = max(1.0, larger)
     made = {e.tensor: e for e in (lost or digits_lost(ctx, nodes, ctx.low)).tensors}
     return all(e.tensor in made and _explains(made[e.tensor], e, larger) for e in wrong)

@@ -15,7 +15,7 @@ from trtdebug.core.outcome import Outcome
 from trtdebug.oracle.conditioning import ROUNDOFF
 from trtdebug.stages.conditioning import ends_range
 from trtdebug.stages.context import Context, Progress
-from trtdebug.stages.digits import digits_explain, digits_lost, only_round
+from trtdebug.stages.digits import digits_explain, digits_lost, only_round, own_error
 from trtdebug.stages.digits_each import digits_lost_each
 from trtdebug.stages.observe import Observation
 from trtdebug.stages.rounding import finite_errors
@@ -69,7 +69,7 @@ class Drift:
         assert low is not None
         nodes, rest = _nodes(drifting), self._rest(named)
         round_ = "1 node only rounds" if len(nodes) == 1 else f"{len(nodes)} nodes only round"
-        own = max(self.seen.local[n].error.rms_rel for n in nodes)
+        own = max(own_error(self.ctx, n, self.seen) or 0.0 for n in nodes)
         alone = max(finite_errors(digits_lost(self.ctx, rest, low)).values(), default=None)
         made = (
             f"; lost digits alone, computed by the reference, make {alone:.2g}" if alone is not None else ""
