@@ -61,10 +61,10 @@ def test_all_trials_are_told(shown: Opened, session: Path) -> None:
     events = [json.loads(line) for line in (session / "journal.jsonl").read_text().splitlines()]
     purposes = {e["purpose"] for e in events if e["event"] == "trial_finished"}
     told = shown.page.locator("#search-log-table tbody").inner_text()
+    of_the_reference = ("reference", "rounding emulated", "19 nodes that lose digits only")
+    assert purposes >= set(of_the_reference) - {"rounding emulated"}
     assert all(
-        p in told
-        for p in purposes - {"reference", "rounding emulated"}
-        if not p.startswith("nodes isolated,")
+        p in told for p in purposes.difference(of_the_reference) if not p.startswith("nodes isolated,")
     )
 
 
