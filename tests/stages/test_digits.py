@@ -91,7 +91,9 @@ def test_what_reads_constants_only_rounds_as_what_it_gives_is_stored(tmp_path: P
     assert seen.unobserved == {"negative": "it reads only constants"}
     assert own_error(ctx, "negative", seen) == pytest.approx(2e-4, rel=0.3)
     assert only_round(ctx, ctx.items, seen)
-    assert diagnose(ctx).culprits == ()
+    diagnosis = diagnose(ctx)
+    assert diagnosis.culprits == ()
+    assert not any("could not be observed" in line for line in diagnosis.unknown)
 
 
 @pytest.mark.parametrize(("scale", "error"), [(1e-9, 1.0), (1e6, math.inf)])

@@ -12,6 +12,7 @@ from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.open_questions import say_that_it_was_not_built
 from trtdebug.debugger.types import Answer
 from trtdebug.stages.atoms import fused_layers
+from trtdebug.stages.digits import own_error
 from trtdebug.stages.localise import Located, localise
 from trtdebug.stages.observe import Observation, observe
 from trtdebug.stages.sanity import Sanity, can_force
@@ -65,8 +66,8 @@ def _located(
     healthy: frozenset[str],
 ) -> Answer:
     ctx = notes.ctx
-    if observation.unobserved:
-        notes.unknown.append(_unobserved(len(observation.unobserved)))
+    if unobserved := [n for n in observation.unobserved if own_error(ctx, n, observation) is None]:
+        notes.unknown.append(_unobserved(len(unobserved)))
     layers = fused_layers(sane.forced.engine) if sane.forced is not None else ()
     located = notes.attempt("localise", lambda: localise(ctx, signature, observation, fast, healthy, layers))
     located = located or Located((), None)
