@@ -14,9 +14,10 @@ from rounding_stacks import WIDTH, stack
 from trtdebug.core.case import Tolerance
 from trtdebug.core.outcome import Signature
 from trtdebug.debugger import Debugger
+from trtdebug.stages import enough_pins
 from trtdebug.stages.context import Context
 from trtdebug.stages.enough_pins import expected, with_enough_pins
-from trtdebug.stages.localise import Located, localise
+from trtdebug.stages.localise import NO_SMALLER_PINS, Located, localise
 from trtdebug.stages.observe import observe
 
 FAULT = {"up", "down"}
@@ -74,6 +75,15 @@ def test_the_fix_is_verified_and_the_cause_is_named(tmp_path: Path) -> None:
     fix = diagnosis.fixes[-1]
     assert (fix.kind, fix.verified) == ("pin", True)
     assert not any("was not looked for" in line for line in diagnosis.unknown)
+
+
+def test_where_nothing_but_all_of_them_is_enough_there_is_no_fix_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enough_pins, "_pass", lambda *_: False)
+    diagnosis = Debugger(case(tmp_path, 4e-4), until="fix").run()
+    assert not any(f.kind == "pin" for f in diagnosis.fixes)
+    assert NO_SMALLER_PINS in diagnosis.unknown
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=30))

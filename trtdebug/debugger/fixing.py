@@ -11,7 +11,7 @@ from trtdebug.export.folder import export_fix
 from trtdebug.stages.context import Progress
 from trtdebug.stages.enough_pins import with_enough_pins
 from trtdebug.stages.fix import fix
-from trtdebug.stages.localise import Located
+from trtdebug.stages.localise import NO_SMALLER_PINS, Located
 from trtdebug.stages.sanity import Sanity
 
 _NOT_LOOKED_FOR = (
@@ -27,6 +27,8 @@ def fixes_of(notes: Notes, sane: Sanity, signature: Signature | None, located: L
         return ()
     with notes.stage("fix"):
         located = with_enough_pins(notes.ctx, located)
+        if located.rounding and not located.pins:
+            notes.unknown.append(NO_SMALLER_PINS)
         return fix(notes.ctx, signature, located, notes.findings, sane.natural, notes.ctx.case.fix_builds)
 
 

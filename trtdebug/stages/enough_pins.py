@@ -19,7 +19,8 @@ def with_enough_pins(ctx: Context, located: Located) -> Located:
     """With the fewest pins of that kind that were seen to make the case pass; unchanged where there is no such matter.
 
     The reference says what the lost digits of each node by itself do to the outputs. Where roundings do not depend on
-    each other, their squares add up: that is the first guess, and bisection from there. Some eight trials.
+    each other, their squares add up: that is the first guess, and bisection from there. Some eight trials; what cannot
+    be tested counts as not enough. Without pins where fewer than all nodes were not seen to be.
     """
     if not located.rounding or ctx.low is None:
         return located
@@ -37,7 +38,8 @@ def with_enough_pins(ctx: Context, located: Located) -> Located:
             least = number
         guess = (least + most) // 2
     pinned = {*located.alone, *order[:most]}
-    return replace(located, pins=tuple(n for n in ctx.items if n in pinned))
+    pins = tuple(n for n in ctx.items if n in pinned)
+    return replace(located, pins=pins) if len(pins) < len(ctx.items) else located
 
 
 def _pass(ctx: Context, located: Located, pinned: Sequence[str]) -> bool:

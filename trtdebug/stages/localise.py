@@ -23,6 +23,7 @@ from trtdebug.stages.precision_test import PrecisionTest
 from trtdebug.stages.sanity import forced_job
 from trtdebug.stages.substitute_each import substitute_each
 
+NO_SMALLER_PINS = "no set of pins smaller than the whole model is known to help: build in FP32"
 _BASE_WEIGHT = 1e-6
 
 
@@ -172,7 +173,7 @@ def _located(
         unknown += (f"{len(answer.unresolved)} nodes could not be told apart",)
     useful = answer.protect is not None and len(answer.protect) < len(ctx.items)
     if answer.protect and not useful:
-        unknown += ("no set of pins smaller than the whole model is known to help: build in FP32",)
+        unknown += (NO_SMALLER_PINS,)
     by_themselves = (nodes for nodes in answer.culprits if len(nodes) == 1 or frozenset(nodes) in layers)
     alone = frozenset(n for nodes in by_themselves for n in nodes) | evidence.keys()
     return Located(
