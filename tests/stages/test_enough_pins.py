@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,15 @@ def test_with_these_pins_it_passes(limit: float, tmp_path: Path) -> None:
     low = [n for n in ctx.items if n not in pinned.pins]
     assert low
     assert ctx.session.run(ctx.low_job(low, fast=True)).status == "pass"
+
+
+def test_nodes_of_one_layer_are_pinned_together(tmp_path: Path) -> None:
+    ctx = case(tmp_path, 4e-4)
+    layers = tuple((f"matmul{i}", f"tanh{i}") for i in range(8))
+    found = with_enough_pins(ctx, replace(located(ctx), inseparable=layers))
+    assert found.pins is not None
+    assert set(found.pins) & {n for layer in layers for n in layer}
+    assert all(len({n in found.pins for n in layer}) == 1 for layer in layers)
 
 
 def test_the_tighter_the_tolerance_the_more_pins(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ class Located:
         pins: nodes with which in FP32 the case passes, None where no such set was found.
         alone: nodes shown to make it fail by themselves, or with those they are inseparable from: each of them has to
             be among the pins.
-        inseparable: pinned nodes of one engine layer, to which the builder gives no different precisions.
+        inseparable: pinned nodes of one engine layer, to which the builder gives no different precisions; beside
+            `rounding` all that one layer computes.
         fast: this is known of builds with the settings for searching.
         knobs: the fewest global switches that were seen to cure the case together; empty where none did.
         marks: tensors whose marking as outputs was seen to cure it; empty where none did.
@@ -95,7 +96,9 @@ def localise(
             ctx.low_job(nodes, fast) if len(nodes) < len(ctx.items) else forced_job(ctx, fast)
         )
 
-    found = None if ctx.case.localizer else _without_search(ctx, evidence, observation, failure, healthy)
+    found = (
+        None if ctx.case.localizer else _without_search(ctx, evidence, observation, failure, healthy, layers)
+    )
     found = found or searched(ctx, test, weights)
     if found.answer is None:
         return Located((), None, (f"the localizer {found.name} broke; see `trtdebug ext list`",))
@@ -122,7 +125,12 @@ def localise(
 
 
 def _without_search(
-    ctx: Context, evidence: Collection[str], seen: Observation, failure: Failure, healthy: Collection[str]
+    ctx: Context,
+    evidence: Collection[str],
+    seen: Observation,
+    failure: Failure,
+    healthy: Collection[str],
+    layers: tuple[tuple[str, ...], ...],
 ) -> Found | None:
     """The answer where rounding breaks the tolerance beside what is convicted already; None where that is not known."""
     if all(n in evidence or n in healthy for n in ctx.items):
@@ -130,7 +138,7 @@ def _without_search(
     rounding = diffuse(ctx, evidence, seen, failure)
     convicted = tuple((n,) for n in ctx.items if n in evidence)
     answer = Localisation((*convicted, rounding), None, exact=False)
-    return Found(answer, rounding=rounding) if rounding else None
+    return Found(answer, inseparable=layers, rounding=rounding) if rounding else None
 
 
 def _branchwise(ctx: Context) -> tuple[str, ...]:
