@@ -19,6 +19,7 @@ from trtdebug.stages import enough_pins
 from trtdebug.stages.context import Context
 from trtdebug.stages.enough_pins import expected, with_enough_pins
 from trtdebug.stages.localise import NO_SMALLER_PINS, Located, localise
+from trtdebug.stages.minimise import MAX_TRIALS_OF_ROUNDING
 from trtdebug.stages.observe import observe
 
 FAULT = {"up", "down"}
@@ -84,6 +85,8 @@ def test_the_fix_is_verified_and_the_cause_is_named(tmp_path: Path) -> None:
     assert {n for c in diagnosis.culprits for n in c.nodes} == FAULT
     fix = diagnosis.fixes[-1]
     assert (fix.kind, fix.verified) == ("pin", True)
+    searched, needless, others = 8, MAX_TRIALS_OF_ROUNDING, 4
+    assert {s.name: s.trials for s in diagnosis.stages}["fix"] <= searched + needless + others
     assert not any("was not looked for" in line for line in diagnosis.unknown)
 
 

@@ -17,6 +17,8 @@ from trtdebug.stages.localise import Located
 
 MAX_TRIALS = 32
 """Builds that it rests on, at most: where hundreds of nodes only round, fewer pins are not worth more."""
+MAX_TRIALS_OF_ROUNDING = 8
+"""The same where the pins are as few of the nodes that only round as it takes: few of them are needless."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
     number = {name: i for i, name in enumerate(atoms.names)}
     pins, everything = _numbers(number, atoms.within(located.pins)), frozenset(number.values())
     alone = pins & _numbers(number, atoms.touching(located.alone))
-    search = MinimalProtect(len(number), pins, alone, ctx.session.workers, max_trials=MAX_TRIALS)
+    most = MAX_TRIALS_OF_ROUNDING if located.rounding else MAX_TRIALS
+    search = MinimalProtect(len(number), pins, alone, ctx.session.workers, max_trials=most)
     search.tell(everything - pins, "pass")
     search.tell(everything, "fail")
     for culprit in located.culprits:
