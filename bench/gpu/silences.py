@@ -17,9 +17,9 @@ from pathlib import Path
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt import logger
 from trtdebug.backends.tensorrt.backend import TensorrtBackend
-from trtdebug.core.intervention import Knob, ReplaceGraph
+from trtdebug.core.intervention import Knob
 from trtdebug.session.job import Job
-from trtdebug.session.perform import shape_profiles, value_ranges
+from trtdebug.session.perform import build_request
 from trtdebug.session.session import Session
 from trtdebug.session.trials import stored_trials
 
@@ -72,16 +72,9 @@ def main() -> None:
 
 
 def _request(job: Job, session: Session, folder: Path, knobs: tuple[Knob, ...]) -> BuildRequest:
-    graph = next((i for i in job.interventions if isinstance(i, ReplaceGraph)), None)
-    return BuildRequest(
-        model=Path(graph.model if graph else job.model),
-        options=replace(job.options, optimization_level=0) if job.fast else job.options,
-        workdir=folder,
-        interventions=(*(i for i in job.interventions if i is not graph), *knobs),
-        outputs=job.outputs,
-        profiles=shape_profiles(job, session.tensors),
-        values=value_ranges(job, session.tensors),
-    )
+    asked = build_request(job, session.tensors, folder, {})
+    interventions = (*asked.interventions, *knobs)
+    return replace(asked, interventions=interventions, timing_cache=None, artifacts=None, engine_file=None)
 
 
 def _tell(started: float, ended: float, most: int) -> None:

@@ -104,3 +104,18 @@ def test_constants_that_vanish_or_overflow_do_more_than_round(
     seen = observe(ctx)
     assert own_error(ctx, "negative", seen) == pytest.approx(error)
     assert not only_round(ctx, ["negative"], seen)
+
+
+def test_of_what_draws_its_numbers_nothing_is_known(tmp_path: Path) -> None:
+    """It reads no constants: it reads nothing."""
+    model = model_of(
+        [
+            node("RandomNormal", [], ["noise"], "draw", shape=[8, 64], seed=1.0),
+            node("Add", ["x", "noise"], ["y"], "add"),
+        ],
+        [value("x", [8, 64])],
+        [value("y", [8, 64])],
+    )
+    ctx = open_case(model, tmp_path, "fp16", inputs=rows(tmp_path, 0))
+    ctx.record()
+    assert own_error(ctx, "draw", observe(ctx)) is None

@@ -13,7 +13,7 @@ from typing import Any
 from shape_cases import SHAPE_CASES, recorded
 
 from trtdebug.core.errors import BuildFailure
-from trtdebug.session.perform import _request
+from trtdebug.session.perform import build_request
 from trtdebug.session.tensors import TensorStore
 
 
@@ -31,7 +31,7 @@ def built(name: str, folder: Path) -> dict[str, Any]:
     case = SHAPE_CASES[name]()
     job = case.job(recorded(case, folder))
     try:
-        build_engine(_request(job, TensorStore(folder / "tensors"), folder, {}))
+        build_engine(build_request(job, TensorStore(folder / "tensors"), folder, {}))
     except _Serialized as done:
         return {"case": name, "size": done.args[0], "failure": ""}
     except BuildFailure as failure:

@@ -56,7 +56,7 @@ def perform(
     engine: Engine | None = None
     info: EngineInfo | None = None
     try:
-        engine = backend.build(_request(job, store, folder, operators or {}))
+        engine = backend.build(build_request(job, store, folder, operators or {}))
         built = time.perf_counter()
         info = engine.info()
         if (info.refused or info.ignored) and not job.isolated:
@@ -120,7 +120,13 @@ def _build_errors(error: TrtdebugError) -> tuple[BuildError, ...]:
     return told or (BuildError("build", error.message, node=getattr(error, "node", None)),)
 
 
-def _request(job: Job, store: TensorStore, folder: Path, operators: Operators) -> BuildRequest:
+def build_request(job: Job, store: TensorStore, folder: Path, operators: Operators) -> BuildRequest:
+    """What the backend is asked to build for a job.
+
+    Args:
+        folder: the session's; files that a build reads and writes lie in it.
+        operators: see `perform`.
+    """
     graph = next((i for i in job.interventions if isinstance(i, ReplaceGraph)), None)
     options = replace(job.options, optimization_level=0) if job.fast else job.options
     return BuildRequest(

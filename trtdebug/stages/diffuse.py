@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from trtdebug.core.diagnosis import Culprit
 from trtdebug.stages.conditioning import ends_range, ill_conditioned
 from trtdebug.stages.context import Context
 from trtdebug.stages.digits import digits_lost, only_round
@@ -23,20 +22,19 @@ def diffuse(ctx: Context, convicted: Collection[str], seen: Observation, failure
     where all others but the convicted pass together. Else empty. One run of the reference; where that fails two more,
     and two trials.
     """
+    if ctx.low is None:
+        return ()
     others = [n for n in ctx.items if n not in convicted and n not in ctx.skipped]
     rounding = tuple(n for n in others if only_round(ctx, [n], seen))
-    if not _breaks(ctx, rounding):
+    lost = digits_lost(ctx, rounding, ctx.low)
+    if lost.status != "fail":
         return ()
-    rounding = tuple(
-        n for n in rounding if not ends_range(ctx, n)
-    )  # looks at every number that they read and write
-    rest = tuple(n for n in others if n not in rounding)
-    if not _breaks(ctx, rounding) or ill_conditioned(ctx, (*rest, *convicted), seen):
+    # only now, as it looks at every number that they read and write
+    within = tuple(n for n in rounding if not ends_range(ctx, n))
+    if within != rounding:
+        lost = digits_lost(ctx, within, ctx.low)
+    rest = tuple(n for n in others if n not in within)
+    if lost.status != "fail" or ill_conditioned(ctx, (*rest, *convicted), seen):
         return ()
-    drifts = Drift(ctx, seen, failure).among([Culprit(rounding, "precision", "")])
-    return rounding if drifts and (not rest or failure(rest).status == "pass") else ()
-
-
-def _breaks(ctx: Context, nodes: tuple[str, ...]) -> bool:
-    """Whether the digits that these nodes lose break the tolerance."""
-    return ctx.low is not None and bool(nodes) and digits_lost(ctx, nodes, ctx.low).status == "fail"
+    drifts = Drift(ctx, seen, failure).explained(within, lost)
+    return within if drifts and (not rest or failure(rest).status == "pass") else ()

@@ -48,7 +48,7 @@ def own_error(ctx: Context, node: str, seen: Observation) -> float | None:
         error = seen.local[node].error
         return math.inf if error.nonfinite else error.rms_rel
     found = ctx.index.node(node)
-    if ctx.low is None or not all(_is_constant(ctx, tensor) for tensor in found.reads):
+    if ctx.low is None or not found.reads or not all(_is_constant(ctx, tensor) for tensor in found.reads):
         return None
     values = [v for v in ctx.reference(found.writes).values() if v.dtype.kind == "f"]
     return max((_stored(value, ctx.low) for value in values), default=None)

@@ -51,10 +51,10 @@ class Drift:
             )
         proven = [c for c in rounding if c.proven]
         lost = self._lost(proven)
-        found = [c for c in proven if self._explained(c.nodes, lost.get(c.nodes))]
+        found = [c for c in proven if self.explained(c.nodes, lost.get(c.nodes))]
         named = [c for c in culprits if c.proven and c not in found]
         undecided = [c for c in rounding if not c.proven]
-        return found + [c for c in undecided if self._explained(self._rest(named))]
+        return found + [c for c in undecided if self.explained(self._rest(named))]
 
     def line(self, drifting: Sequence[Culprit], named: Sequence[Culprit]) -> str:
         """One line for what is not known."""
@@ -93,7 +93,12 @@ class Drift:
         assert self.ctx.low is not None
         return {(node,): lost for node, lost in digits_lost_each(self.ctx, single, self.ctx.low).items()}
 
-    def _explained(self, nodes: tuple[str, ...], lost: Outcome | None = None) -> bool:
+    def explained(self, nodes: tuple[str, ...], lost: Outcome | None = None) -> bool:
+        """Whether their failure is finite, and no more than the digits that they lose make.
+
+        Args:
+            lost: what `digits_lost` says of them, where that is known already.
+        """
         failure = self.failure(nodes)
         finite = failure.signature is not None and failure.signature.kind == "mismatch"
         return finite and digits_explain(self.ctx, nodes, self.seen, failure, lost)

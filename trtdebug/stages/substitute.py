@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import onnx
+
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.extract import extract
 from trtdebug.graph.load import content_sha256, save_model
@@ -33,24 +35,27 @@ def reached(ctx: Context, suspect: LocalError) -> list[str]:
     return [o for o in ctx.index.outputs if ctx.index.producer.get(o) in downstream]
 
 
+def recorded_feeds(ctx: Context, part: onnx.ModelProto) -> dict[str, TensorRef]:
+    """What the reference feeds to a part of the model, by input; recorded where it is not yet."""
+    weights = {i.name for i in part.graph.initializer}
+    feeds = {i.name: TensorRef(i.name) for i in part.graph.input if i.name not in weights}
+    ctx.need_reference([n for n in feeds if n in ctx.index.producer])
+    return feeds
+
+
 def _job(ctx: Context, suspect: LocalError, outputs: list[str]) -> Job:
     assert suspect.kept is not None
     downstream = ctx.index.descendants([suspect.node])
     model = extract(ctx.model, downstream, ctx.types, outputs, index=ctx.index)
     path = ctx.session.folder / "work" / "downstream.onnx"
     save_model(model, path)
-    weights = {i.name for i in model.graph.initializer}
-    feeds = {i.name: TensorRef(i.name) for i in model.graph.input if i.name not in weights}
-    ctx.reference([n for n in feeds if n in ctx.index.producer])
-    feeds[suspect.error.tensor] = suspect.kept
-    job = ctx.reference_job(outputs)
     return replace(
-        job,
+        ctx.reference_job(outputs),
         purpose=f"reference with {suspect.node} substituted",
         model=str(path),
         model_sha256=content_sha256(path),
         options=ctx.case.options.for_reference,
-        feeds=feeds,
+        feeds=recorded_feeds(ctx, model) | {suspect.error.tensor: suspect.kept},
         expected={o: TensorRef(o) for o in outputs},
         choices={o: ctx.choices[o] for o in outputs if o in ctx.choices},
         keep="none",

@@ -15,7 +15,7 @@ from trtdebug.oracle.verdict import judge, rename
 from trtdebug.session.job import Job, TensorRef, Turn
 from trtdebug.stages.context import Context
 from trtdebug.stages.observe import LocalError
-from trtdebug.stages.substitute import reached, substitute
+from trtdebug.stages.substitute import reached, recorded_feeds, substitute
 
 _MOST, _SECONDS = 32, 20.0
 """Runs of one job, and what they may take: it has the time of one trial."""
@@ -71,9 +71,6 @@ def _job(ctx: Context, batch: Sequence[_Substituted]) -> Job:
     downstream = ctx.index.descendants([one.suspect.node for one in batch])
     outputs = list(dict.fromkeys(o for one in batch for o in one.outputs))
     part = extract(ctx.model, downstream, ctx.types, outputs, index=ctx.index)
-    weights = {i.name for i in part.graph.initializer}
-    feeds = {i.name: TensorRef(i.name) for i in part.graph.input if i.name not in weights}
-    ctx.need_reference([n for n in feeds if n in ctx.index.producer])
     model = replaceable(part, [one.suspect.error.tensor for one in batch], ctx.types)
     path = ctx.session.folder / "work" / "replaceable.onnx"
     save_model(model.model, path)
@@ -83,7 +80,7 @@ def _job(ctx: Context, batch: Sequence[_Substituted]) -> Job:
         purpose=f"reference with {len(batch)} nodes substituted, one by one",
         model=str(path),
         model_sha256=content_sha256(path),
-        feeds=feeds | _switched_off(ctx, model),
+        feeds=recorded_feeds(ctx, part) | _switched_off(ctx, model),
         turns=tuple(_turn(one, model) for one in batch),
         expected={new: TensorRef(own) for new, own in names.items()},
         choices={new: ctx.choices[own] for new, own in names.items() if own in ctx.choices},
