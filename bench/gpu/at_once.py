@@ -21,7 +21,7 @@ from multi_gpu import network
 from trtdebug.graph.load import save_model
 
 BUILDER = """
-import sys, time
+import resource, sys, time
 import tensorrt as trt
 
 path, builds, level = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -30,8 +30,12 @@ started = time.perf_counter()
 builder = trt.Builder(logger)
 ready = time.perf_counter() - started
 
+def used():
+    now = resource.getrusage(resource.RUSAGE_SELF)
+    return time.perf_counter(), now.ru_utime, now.ru_stime
+
 def build():
-    started = time.perf_counter()
+    before = used()
     explicit = trt.NetworkDefinitionCreationFlag.__members__.get("EXPLICIT_BATCH")
     network = builder.create_network(1 << int(explicit) if explicit is not None else 0)
     parser = trt.OnnxParser(network, logger)
@@ -41,12 +45,12 @@ def build():
     if hasattr(trt.BuilderFlag, "FP16"):
         config.set_flag(trt.BuilderFlag.FP16)
     assert builder.build_serialized_network(network, config) is not None
-    return time.perf_counter() - started
+    return [after - earlier for earlier, after in zip(before, used())]
 
 build()
 print(ready, flush=True)
 sys.stdin.readline()
-print(*(build() for _ in range(builds)), flush=True)
+print(*(second for _ in range(builds) for second in build()), flush=True)
 """
 
 
@@ -60,16 +64,22 @@ def main() -> None:
         path = Path(name) / "model.onnx"
         save_model(network(10, 10, 32, 32, "conv")[0], path)
         first = 0.0
-        print(f"{'GPUs':>4} {'start s':>8} {'build s':>8}  builds a second, times those of the first row")
+        print(
+            f"{'GPUs':>4} {'start s':>8} {'build s':>8} {'user s':>7} {'system s':>8}  "
+            "builds a second, times those of the first row"
+        )
         for count in map(int, asked.gpus.split(",")):
-            start, build = at_once(path, count, asked.builds, asked.level)
-            rate = count / build
+            start, wall, user, system = at_once(path, count, asked.builds, asked.level)
+            rate = count / wall
             first = first or rate
-            print(f"{count:>4} {start:>8.1f} {build:>8.2f}  {rate / first:.2f}", flush=True)
+            print(
+                f"{count:>4} {start:>8.1f} {wall:>8.2f} {user:>7.2f} {system:>8.2f}  {rate / first:.2f}",
+                flush=True,
+            )
 
 
-def at_once(path: Path, count: int, builds: int, level: int) -> tuple[float, float]:
-    """Seconds until a builder is there, and of one build: medians over all processes."""
+def at_once(path: Path, count: int, builds: int, level: int) -> tuple[float, ...]:
+    """Seconds until a builder is there; of one build, in user mode and in the kernel: medians over all processes."""
     command = [sys.executable, "-c", BUILDER, str(path), str(builds), str(level)]
     processes = [
         subprocess.Popen(
@@ -87,9 +97,10 @@ def at_once(path: Path, count: int, builds: int, level: int) -> tuple[float, flo
         process.stdin.write("go\n")
         process.stdin.flush()
     seconds = [float(word) for process in processes for word in _line(process).split()]
+    walls, users, systems = seconds[0::3], seconds[1::3], seconds[2::3]
     for process in processes:
         process.wait()
-    return statistics.median(starts), statistics.median(seconds)
+    return tuple(map(statistics.median, (starts, walls, users, systems)))
 
 
 def _line(process: subprocess.Popen[str]) -> str:
