@@ -69,7 +69,10 @@ def test_what_is_not_built_is_not_built_again(place: Path) -> None:
     assert (built.returncode, built.stdout) == (0, "unbuilt/repro: 2 node(s), the failure does not show\n")
 
 
-def test_whether_it_stays_with_other_numbers_is_not_guessed(place: Path) -> None:
-    done = repro(place, f"{PIECE} --output other --anonymise")
-    assert "only trtdebug's own backends can see whether it stays, and not slow" in done.stdout
-    assert not (place / "other").exists()
+def test_whether_it_stays_with_other_numbers_is_not_guessed_and_nothing_is_searched_for(place: Path) -> None:
+    for nodes in ("", PIECE):
+        done = repro(place, f"{nodes} --output other --session none --anonymise")
+        assert done.returncode == 2
+        assert "only trtdebug's own backends can see whether it stays, and not slow" in done.stderr
+        assert not (place / "other").exists()
+        assert not list((place / "none").rglob("outcome.json"))

@@ -78,6 +78,8 @@ def repro(
         refuse_unwritable(output, "repro", "--output")
         refuse_taken(output, MANIFEST, "repro")
     with opened(options) as case:
+        if anonymise:
+            _refuse_anonymising(case)
         target = output or case.folder / ("repro-anonymised" if anonymise else "repro")
         if not names:
             code = diagnose(case, "repro", options.json)
@@ -93,6 +95,22 @@ def repro(
     if result.untestable:
         raise typer.Exit(UNTESTABLE)
     raise typer.Exit(1 if result.verified and not result.passes else 0)
+
+
+def _refuse_anonymising(case: Opened) -> None:
+    """Before anything is computed for it.
+
+    Raises:
+        UserError: nothing that is found with this candidate and these options can be anonymised.
+    """
+    from trtdebug.repro.anonymise import obstacle
+
+    asked = case.ctx.case
+    reasons = [obstacle(asked.candidate, asked.options, unbuilt) for unbuilt in (False, True)]
+    if all(reasons):
+        raise UserError(
+            f"--anonymise: no such repro can be anonymised: {reasons[0]}.", "Leave --anonymise out."
+        )
 
 
 def _exported(case: Opened, names: tuple[str, ...], folder: Path, max_size: int | None) -> ReproResult:

@@ -44,12 +44,9 @@ def anonymise(folder: Path, target: Path, max_size: int | None = None) -> Anonym
         UserError: `folder` is no repro, or `target` cannot be written.
     """
     manifest = read_manifest(folder)
-    if manifest.options.operators:
-        return Anonymised("its custom operators, and their names, belong to it")
-    if not is_standalone(manifest.candidate, bool(manifest.build_errors)):
-        return Anonymised(
-            f"only trtdebug's own backends can see whether it stays, and not {manifest.candidate}"
-        )
+    reason = obstacle(manifest.candidate, manifest.options, bool(manifest.build_errors))
+    if reason:
+        return Anonymised(reason)
     model = load_model(folder / manifest.model)
     if model.functions:
         return Anonymised("it calls functions, whose names and contents belong to it")
@@ -74,6 +71,19 @@ def anonymise(folder: Path, target: Path, max_size: int | None = None) -> Anonym
                 return Anonymised(tries=number)
     why = f"with random weights and inputs the failure does not stay (tried {len(tried)} times)"
     return Anonymised(why, len(tried))
+
+
+def obstacle(candidate: str, options: BuildOptions, unbuilt: bool = False) -> str:
+    """Why no repro of this candidate with these options can be anonymised, whatever the model; "" where one may be.
+
+    Args:
+        unbuilt: the repro is of what is not built.
+    """
+    if options.operators:
+        return "its custom operators, and their names, belong to it"
+    if not is_standalone(candidate, unbuilt):
+        return f"only trtdebug's own backends can see whether it stays, and not {candidate}"
+    return ""
 
 
 def _computed(model: onnx.ModelProto, feeds: Mapping[str, Tensor], place: Path) -> dict[str, Tensor] | None:
