@@ -12,9 +12,9 @@ import pytest
 from rewriting import assert_same, kinds, run
 
 from trtdebug.fixes import rewrites
+from trtdebug.graph.folding import fold_constants
 from trtdebug.graph.load import load_model
 from trtdebug.graph.rewrite import Rewrite, apply
-from trtdebug.graph.sanitize import fold_constants
 
 REWRITES = ("scaled_square", "softmax", "masks", "clip", "pairs", "narrow_int64", "loop_condition")
 RNG = np.random.default_rng(0)

@@ -14,7 +14,8 @@ from trtdebug.core.errors import UserError
 from trtdebug.fixes.ladder.culprits import refused
 from trtdebug.fixes.ladder.replace import replaced
 from trtdebug.graph.expand import calls_of
-from trtdebug.graph.sanitize import fold_constants, freeze_shapes
+from trtdebug.graph.folding import fold_constants
+from trtdebug.graph.freeze import freeze_shapes
 from trtdebug.plugins.rewrites import proposal
 from trtdebug.plugins.types import FixContext, FixProposal, FixProposer
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trtdebug.core.errors import UserError
-from trtdebug.graph.sanitize import fold_constants, foldable
+from trtdebug.graph.folding import fold_constants, foldable
 from trtdebug.plugins.rewrites import fails_to_build, guilty_nodes, proposal
 from trtdebug.plugins.types import FixContext, FixProposal, FixProposer
 

@@ -1,13 +1,11 @@
-"""Cleans a model before it is debugged: shapes frozen, nodes sorted, dead ends dropped, constants folded."""
+"""Folds constants: what reads nothing but constants is computed once, here."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -17,12 +15,11 @@ from trtdebug.core.errors import UserError
 from trtdebug.graph.constants import constant_tensors, constant_value
 from trtdebug.graph.extract import extract, frame
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.inputs import input_shapes, input_types
 from trtdebug.graph.limits import onnxruntime_limits
 from trtdebug.graph.names import name_nodes
 from trtdebug.graph.randomness import RANDOM
 from trtdebug.graph.types import infer
-from trtdebug.graph.walk import all_nodes, initializer_names
+from trtdebug.graph.walk import all_nodes
 
 # Not folded: what gives other values each time, and quantisation, which TensorRT reads off the graph.
 _QUANTISE = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
@@ -30,45 +27,17 @@ _NOT_FOLDED = frozenset((*RANDOM, *_QUANTISE))
 
 _PASSES = 8
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
-class Sanitized:
-    """A cleaned model; the source stays as it was.
+class Folded:
+    """A folded model; the source stays as it was.
 
     Attributes:
-        changes: what was changed or removed, one line each, in the order it was done; empty when nothing was.
+        changes: what was folded, and what should have been, one line each; empty where there is nothing to fold.
     """
 
     model: onnx.ModelProto
     changes: tuple[str, ...]
-
-
-def sanitize(model: onnx.ModelProto, *, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Sanitized:
-    """Freezes input shapes, sorts nodes, drops dead inputs, nodes and producerless outputs, folds constants.
-
-    Args:
-        shapes: input name -> shape to freeze it to; inputs that are not named stay dynamic.
-
-    Raises:
-        UserError: a shape that does not fit; a cycle; no output left; onnxruntime (which folds) is missing,
-            or folded nothing where there is something to fold.
-    """
-    work = onnx.ModelProto()
-    work.CopyFrom(model)
-    name_nodes(work)
-    changes: list[str] = []
-    if shapes:
-        changes += freeze_shapes(work, shapes)
-    changes += _sort(work)
-    changes += _drop_outputs(work)
-    changes += _drop_dead(work)
-    folded = fold_constants(work)
-    work = folded.model
-    changes += folded.changes
-    changes += _drop_dead(work)
-    return Sanitized(work, tuple(changes))
 
 
 def foldable(model: onnx.ModelProto) -> tuple[str, ...]:
@@ -84,77 +53,7 @@ def foldable(model: onnx.ModelProto) -> tuple[str, ...]:
     return tuple(found)
 
 
-def freeze_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Gives inputs these shapes, in place; a line for each that had another. `UserError`: a shape does not fit."""
-    input_shapes(model, shapes)  # refuses what does not fit
-    types = input_types(model)
-    changes = []
-    for value in model.graph.input:
-        if value.name in shapes and types[value.name].shape != tuple(shapes[value.name]):
-            value.type.tensor_type.shape.Clear()
-            for size in shapes[value.name]:
-                value.type.tensor_type.shape.dim.add(dim_value=size)
-            changes.append(f"input {value.name!r} frozen to {list(shapes[value.name])}")
-    if changes:
-        # Shapes written down for the dynamic model say less than what is inferred from the frozen one.
-        del model.graph.value_info[:]
-        for value in model.graph.output:
-            if value.type.WhichOneof("value") == "tensor_type":
-                value.type.tensor_type.ClearField("shape")
-    return changes
-
-
-def _sort(model: onnx.ModelProto) -> list[str]:
-    index = GraphIndex(model)
-    if index.order == tuple(node.name for node in index.nodes):
-        return []
-    nodes = {node.name: onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node}
-    del model.graph.node[:]
-    model.graph.node.extend(nodes[name] for name in index.order)
-    return ["nodes sorted topologically"]
-
-
-def _drop_outputs(model: onnx.ModelProto) -> list[str]:
-    index = GraphIndex(model)
-    known = set(index.producer) | set(index.inputs) | index.initializers
-    dead = _remove(model.graph.output, lambda value: value.name not in known)
-    if not model.graph.output:
-        raise UserError("No output of the model is written by a node.", "Export the model again.")
-    return [f"output {value.name!r} dropped: no node writes it" for value in dead]
-
-
-def _drop_dead(model: onnx.ModelProto) -> list[str]:
-    """Drops nodes that no output needs, and then inputs and initialisers that nobody reads."""
-    graph, index = model.graph, GraphIndex(model)
-    writers = {index.producer[name] for name in index.outputs if name in index.producer}
-    needed = writers | index.ancestors(writers)
-    dead = _remove(graph.node, lambda node: node.name not in needed)
-    read = set(GraphIndex(model).consumers) | set(index.outputs)
-    weights = initializer_names(graph)
-    inputs = _remove(graph.input, lambda value: value.name not in read)
-    _remove(graph.initializer, lambda tensor: tensor.name not in read)
-    written = {name for node in graph.node for name in node.output}
-    _remove(graph.value_info, lambda value: value.name not in read and value.name not in written)
-    return [
-        *(
-            f"node {node.name!r} ({node.op_type}) dropped: no output needs it"
-            for node in dead
-            if node.op_type != "Constant"
-        ),
-        *(f"input {value.name!r} dropped: no node reads it" for value in inputs if value.name not in weights),
-    ]
-
-
-def _remove(items: MutableSequence[T], unwanted: Callable[[T], bool]) -> list[T]:
-    """Takes the unwanted items out of a repeated field, in place; gives copies of them in order."""
-    positions = [position for position, item in enumerate(items) if unwanted(item)]
-    removed = [copy.deepcopy(items[position]) for position in positions]
-    for position in reversed(positions):
-        del items[position]
-    return removed
-
-
-def fold_constants(model: onnx.ModelProto) -> Sanitized:
+def fold_constants(model: onnx.ModelProto) -> Folded:
     """Folds until nothing more does: what was an If with a known condition may leave constants behind.
 
     Raises:
@@ -176,7 +75,7 @@ def fold_constants(model: onnx.ModelProto) -> Sanitized:
             said,
         )
     left_over = (f"node {name!r} reads only constants but could not be folded" for name in left)
-    return Sanitized(model, (*changes, *left_over))
+    return Folded(model, (*changes, *left_over))
 
 
 def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
@@ -219,7 +118,8 @@ def _computed(model: onnx.ModelProto, names: Iterable[str]) -> tuple[onnx.ModelP
         if values:
             work = onnx.ModelProto()
             work.CopyFrom(model)
-            [node] = _remove(work.graph.node, lambda node: node.name == name)  # noqa: B023 - called at once
+            node = next(node for node in model.graph.node if node.name == name)
+            work.graph.node.remove(node)
             work.graph.initializer.extend(onnx.numpy_helper.from_array(v, t) for t, v in values.items())
             model = work
             gone.append(f"node {name!r} ({node.op_type}) folded into a constant")
