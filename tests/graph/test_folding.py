@@ -177,3 +177,23 @@ def test_what_graphsurgeon_stumbles_over_is_folded_without_flattening() -> None:
 
 def parsed(graph: str) -> onnx.ModelProto:
     return onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> g {graph}')
+
+
+def test_sparse_weights_fold_and_what_a_body_reads_of_them_keeps_its_type() -> None:
+    model = parsed("""(float[3] x, bool first) => (float[3] y) {
+        less = Neg (sparse)
+        chosen = If (first) <then_branch = a () => (float[3] p) { p = Neg (sparse) },
+                             else_branch = b () => (float[3] q) { q = Identity (less) }>
+        y = Add (x, chosen)
+    }""")
+    values, indices = np.array([5, 7], np.float32), np.array([0, 2])
+    model.graph.sparse_initializer.append(
+        onnx.helper.make_sparse_tensor(
+            onnx.numpy_helper.from_array(values, "sparse"), onnx.numpy_helper.from_array(indices), [3]
+        )
+    )
+    clean = folded(model).model
+    assert [node.op_type for node in clean.graph.node] == ["If", "Add"]
+    for first in (True, False):
+        found = run(clean, {"x": np.ones(3, np.float32), "first": np.array(first)})
+        assert found["y"].tolist() == [-4, 1, -6]

@@ -3,13 +3,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from seed_models import model_of, node, unsorted_with_dead_ends, value, weight, with_if
 
 from trtdebug.graph.load import load_model
-from trtdebug.graph.types import TensorType, dtype_code, dtype_name, tensor_types, value_info, value_type
+from trtdebug.graph.types import (
+    TensorType,
+    dtype_code,
+    dtype_name,
+    infer,
+    tensor_types,
+    value_info,
+    value_type,
+)
 
 
 def test_types_of_inputs_outputs_intermediates_and_weights() -> None:
@@ -80,3 +89,17 @@ def test_every_tensor_of_a_real_model_is_typed(model_path: Callable[[str], Path]
     model = load_model(model_path("magika_standard_v3_3.onnx"))
     types = tensor_types(model)
     assert all(output in types for made in model.graph.node for output in made.output)
+
+
+def test_what_reads_a_sparse_weight_gives_a_tensor() -> None:
+    model = model_of(
+        [node("Neg", ["w"], ["less"]), node("Add", ["x", "less"], ["y"])],
+        [value("x", [3])],
+        [value("y", None)],
+    )
+    weights = numpy_helper.from_array(np.ones(2, np.float32), "w")
+    indices = numpy_helper.from_array(np.array([0, 2]))
+    model.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(weights, indices, [3]))
+    found = tensor_types(model)
+    assert found["w"] == found["less"] == found["y"] == TensorType("float32", (3,))
+    infer(model, strict=True)

@@ -134,7 +134,8 @@ def infer(model: onnx.ModelProto, *, strict: bool = False) -> onnx.ModelProto:
 
 
 def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy in which tensors of more than 1024 elements keep type and shape but lose their values."""
+    """A copy in which large tensors (more than 1024 elements), and sparse ones, are tensors of their type and shape
+    without values."""
     light = onnx.ModelProto(ir_version=model.ir_version)
     light.opset_import.extend(model.opset_import)
     light.functions.extend(model.functions)
@@ -175,9 +176,13 @@ def _copy_graph(source: onnx.GraphProto, target: onnx.GraphProto) -> None:
     target.input.extend(source.input)
     target.output.extend(source.output)
     target.value_info.extend(source.value_info)
-    target.sparse_initializer.extend(source.sparse_initializer)
     for tensor in source.initializer:
         _copy_tensor(tensor, target.initializer.add())
+    for (
+        sparse
+    ) in source.sparse_initializer:  # as a tensor: ONNX takes what reads a sparse one for sparse, too
+        values = sparse.values
+        target.initializer.add(name=values.name, data_type=values.data_type, dims=sparse.dims)
     for node in source.node:
         copy = target.node.add(
             name=node.name, op_type=node.op_type, domain=node.domain, overload=node.overload
