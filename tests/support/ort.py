@@ -23,6 +23,7 @@ def run(
     session = onnxruntime.InferenceSession(
         marked.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return dict(
-        zip([output.name for output in session.get_outputs()], session.run(None, dict(feeds)), strict=True)
-    )
+    found = session.run(None, dict(feeds))
+    # onnxruntime 1.23, the last for Python 3.10: an output that is an input is the feed's memory, and does not hold it.
+    kept = [value.copy() if isinstance(value, np.ndarray) else value for value in found]
+    return dict(zip([output.name for output in session.get_outputs()], kept, strict=True))
