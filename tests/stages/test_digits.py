@@ -73,6 +73,24 @@ def test_what_only_rounds_is_drift_all_the_same(tmp_path: Path) -> None:
     assert any("no node is at fault by itself" in line for line in diagnosis.unknown)
 
 
+def test_small_elements_that_vanish_beside_large_ones_are_no_drift(tmp_path: Path) -> None:
+    """1e-7 has one digit in FP16. By its size the error of the small half is nothing beside what the large one rounds."""
+    odd = np.arange(64) % 2
+    model = model_of(
+        [node("Mul", ["x", "small"], ["s"], "shrink"), node("Mul", ["s", "large"], ["y"], "grow")],
+        [value("x", [8, 64])],
+        [value("y", [8, 64])],
+        [
+            weight("small", np.where(odd, 1e-7, 1).astype(np.float32)),
+            weight("large", np.where(odd, 5e4, 1e3).astype(np.float32)),
+        ],
+    )
+    tolerance = Tolerance(atol=1e-5, rtol=1e-2)
+    diagnosis = diagnose(open_case(model, tmp_path, "fp16", tolerance=tolerance, inputs=rows(tmp_path, 0)))
+    assert [(c.nodes, c.proven) for c in diagnosis.culprits] == [(("shrink",), True), (("grow",), True)]
+    assert all(f.id != "only-rounding" for f in diagnosis.findings)
+
+
 def of_constants(scale: float, folder: Path) -> Context:
     """x W, where W is computed from a weight of this scale: no builder does that at run time."""
     w = (scale * np.random.default_rng(0).standard_normal((64, 64))).astype(np.float32)

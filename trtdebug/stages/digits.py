@@ -91,14 +91,19 @@ def digits_explain(
 
 
 def _explains(made: TensorError, error: TensorError, larger: float) -> bool:
-    """NaN, Inf and other shapes, where a limit is computed, are explained by the same only."""
+    """NaN, Inf and other shapes, where a limit is computed, are explained by the same only.
+
+    Not only by size: beside large elements, what a rule by element allows a small one is a matter of that element.
+    """
     if error.kind not in NUMERIC:
         return error.kind == made.kind == "shape"
-    pairs = (
+    pairs = [
         (larger * made.rms_rel, error.rms_rel),
         (larger * made.max_abs, error.max_abs),
         (float(made.nonfinite), float(error.nonfinite)),
-    )
+    ]
+    if made.of_limit is not None and error.of_limit is not None:
+        pairs.append((larger * made.of_limit, error.of_limit))
     return all(off == 0.0 or explains(rounding, off) for rounding, off in pairs)
 
 
