@@ -74,7 +74,7 @@ def test_what_only_rounds_is_drift_all_the_same(tmp_path: Path) -> None:
 
 
 def test_small_elements_that_vanish_beside_large_ones_are_no_drift(tmp_path: Path) -> None:
-    """1e-7 has one digit in FP16. By its size the error of the small half is nothing beside what the large one rounds."""
+    """1e-7 has one digit in FP16. By its size the small half's error is nothing beside what the large one rounds."""
     odd = np.arange(64) % 2
     model = model_of(
         [node("Mul", ["x", "small"], ["s"], "shrink"), node("Mul", ["s", "large"], ["y"], "grow")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.finding import Finding
@@ -14,6 +15,7 @@ from trtdebug.plugins.types import Localisation
 from trtdebug.search.topology import branchwise
 from trtdebug.stages.ask_localizer import Found, replacement, searched
 from trtdebug.stages.atoms import Atoms
+from trtdebug.stages.beyond_digits import Beyond, beyond_digits
 from trtdebug.stages.context import Context
 from trtdebug.stages.diffuse import diffuse
 from trtdebug.stages.drift import Failure
@@ -88,6 +90,7 @@ def localise(
     }
     weights = tuple(max(prior[n] for n in atoms.members[name]) for name in atoms.names)
 
+    @cache
     def failure(nodes: tuple[str, ...]) -> Outcome:
         """Of these nodes alone in low precision, as it was seen where it was."""
         if len(nodes) == 1 and nodes[0] in evidence:
@@ -105,10 +108,12 @@ def localise(
     located = _located(ctx, found.answer, evidence, found.inseparable, test)
 
     excused = excuse(ctx, located.culprits, evidence.keys(), observation, failure)
+    named = frozenset(n for c in excused.culprits if c.proven for n in c.nodes)
+    beyond = beyond_digits(ctx, test, weights, named, observation, failure) if excused.findings else Beyond()
     located = replace(
         located,
-        culprits=excused.culprits,
-        unknown=(*located.unknown, *excused.unknown),
+        culprits=(*excused.culprits, *beyond.culprits),
+        unknown=(*located.unknown, *excused.unknown, *beyond.unknown),
         findings=excused.findings,
     )
     if line := replacement(ctx, found):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from trtdebug.core.outcome import Signature
+from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
 from trtdebug.plugins.types import Localisation
 from trtdebug.search.types import Verdict
@@ -71,8 +71,12 @@ class PrecisionTest:
         repeats = again or [0] * len(lows)
         jobs = [replace(self.ctx.low_job(lows[n], self.fast), repeat=repeats[n]) for n in asked]
         for n, outcome in zip(asked, self.ctx.session.run_all(jobs), strict=True):
-            verdicts[n] = self._learn(lows[n], evidence_on(outcome, self.signature))
+            verdicts[n] = self._learn(lows[n], self.verdict(lows[n], outcome))
         return [verdicts[n] for n in range(len(lows))]
+
+    def verdict(self, low: frozenset[str], outcome: Outcome) -> Verdict:
+        """What the outcome with exactly these nodes in low precision says."""
+        return evidence_on(outcome, self.signature)
 
     def _known(self, low: frozenset[str]) -> Verdict | None:
         """What takes no trial."""
