@@ -93,6 +93,12 @@ def test_where_rounding_keeps_the_tolerance_only_the_fault_is_told(tmp_path: Pat
     assert diagnosis.unknown == ()
 
 
+def test_a_tolerance_of_0_is_one_like_others(tmp_path: Path) -> None:
+    diagnosis = answer(stack(3, "overflow", at=1), tmp_path, 0.0)
+    assert [c.nodes for c in diagnosis.culprits] == AT_FAULT
+    assert ids(diagnosis) == {"only-rounding"}
+
+
 def test_with_neither_it_matches(tmp_path: Path) -> None:
     assert answer(stack(8), tmp_path, LOOSE).verdict == "matches"
 

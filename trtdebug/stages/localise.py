@@ -162,7 +162,8 @@ def _weight(ctx: Context, local: LocalError | None, convicted: bool) -> float:
         return _BASE_WEIGHT
     if local.error.nonfinite:
         return 0.1
-    return _BASE_WEIGHT + 0.01 * min(local.error.rms_rel / ctx.limits.rms, 1.0)
+    limit = ctx.limits.rms
+    return _BASE_WEIGHT + 0.01 * (min(local.error.rms_rel / limit, 1.0) if limit else 1.0)
 
 
 def _located(
