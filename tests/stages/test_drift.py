@@ -31,8 +31,10 @@ X = np.random.default_rng(1).standard_normal((8, WIDTH)).astype(np.float32)
 AT_FAULT = [("up",), ("down",)]
 
 
-def answer(model: onnx.ModelProto, folder: Path, limit: float | Tolerance) -> Diagnosis:
-    np.savez(folder / "x.npz", x=X)
+def answer(
+    model: onnx.ModelProto, folder: Path, limit: float | Tolerance, x: np.ndarray | None = None
+) -> Diagnosis:
+    np.savez(folder / "x.npz", x=X if x is None else x)
     tolerance = limit if isinstance(limit, Tolerance) else Tolerance(rms_rel=limit)
     return diagnose(open_case(model, folder, "fp16", inputs=folder / "x.npz", tolerance=tolerance))
 
@@ -253,3 +255,21 @@ def test_who_does_more_than_round_is_no_drift(tmp_path: Path) -> None:
     local = LocalError("add0", TensorError("h0", "fail", rms_rel=0.1), None)
     seen = Observation(judge.seen.local | {"add0": local}, {})
     assert Drift(judge.ctx, seen, judge.failure).among([Culprit(("add0",), "precision", "")]) == []
+
+
+@pytest.mark.parametrize(
+    ("less", "told"), [(0.0, "No kernel of this precision does better"), (0.8, "3 roundings")]
+)
+def test_that_no_kernel_does_better_is_said_of_few_roundings_only(
+    less: float, told: str, tmp_path: Path
+) -> None:
+    """x - 0.8 with x around 1 is a fifth of it, and its digits are those of x."""
+    model = model_of(
+        [node("Sub", ["x", "less"], ["d"], "sub"), node("Neg", ["d"], ["y"], "neg")],
+        [value("x", [8, WIDTH])],
+        [value("y", [8, WIDTH])],
+        [weight("less", np.float32(less))],
+    )
+    x = np.random.default_rng(0).uniform(0.9, 1.1, (8, WIDTH)).astype(np.float32)
+    diagnosis = answer(model, tmp_path, 1e-4, x)
+    assert finding(diagnosis, "only-rounding").mitigation.startswith(told)

@@ -1,7 +1,7 @@
 """Drift: nodes of which each only rounds break the tolerance, each alone or since their errors add up.
 
 N roundings in a row make a relative error of up to N u / (1 - N u), u the unit roundoff (Higham, Accuracy and
-Stability of Numerical Algorithms, 2nd ed., Lemma 3.1): no kernel of the precision does better, and no node is at fault.
+Stability of Numerical Algorithms, 2nd ed., Lemma 3.1): of one that makes few, no kernel of the precision does better.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from trtdebug.stages.rounding import finite_errors
 
 Failure = Callable[[tuple[str, ...]], Outcome]
 """What was seen, or is seen now, with exactly these nodes in low precision."""
+_FEW_ROUNDINGS = 2.0
+"""One of what a node is fed, and one of what it gives."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ class Drift:
             f"{round_}, each by at most {own:.2g} (relative RMS; one rounding of {self._low} is up to "
             f"{ROUNDOFF[low]:.2g}), and that breaks the tolerance. "
             f"{self._pinned(named)} {_told(self.failure(rest))}{made}.",
-            mitigation="No kernel of this precision does better: give a tolerance that allows for it (--rms, --rtol, "
-            "--atol), or keep more nodes in FP32.",
+            mitigation=f"{_better(own / ROUNDOFF[low])}: give a tolerance that allows for it (--rms, --rtol, --atol), "
+            "or keep more nodes in FP32.",
         )
 
     def _rounding(self, nodes: tuple[str, ...]) -> bool:
@@ -121,6 +123,16 @@ class Drift:
 
 def _nodes(culprits: Iterable[Culprit]) -> frozenset[str]:
     return frozenset(n for c in culprits for n in c.nodes)
+
+
+def _better(roundings: float) -> str:
+    """Whether another kernel could do better than one that is off by so many roundings, the worst of its nodes."""
+    if roundings <= _FEW_ROUNDINGS:
+        return "No kernel of this precision does better"
+    return (
+        f"{roundings:.0f} roundings in one node may be those of a long sum, or of a kernel that could do better "
+        "(`trtdebug compare` has the error of each node by itself)"
+    )
 
 
 def _told(outcome: Outcome) -> str:
