@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from trtdebug.scripts.telemetry import keep_to_ourselves
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ _HOMES = {
 }
 
 __all__ = [*_HOMES, "__version__"]
+
+keep_to_ourselves()
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,7 @@ from trtdebug.repro.scripts.marking import mark
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE, Untestable
 from trtdebug.scripts.plugin_libraries import load_plugins
 from trtdebug.scripts.tactic_sources import set_tactic_sources
+from trtdebug.scripts.telemetry import keep_to_ourselves
 from trtdebug.scripts.words import one_line, printable
 
 BUILD_FAILURE = "build-failure"
@@ -54,6 +55,7 @@ Built = tuple[str, tuple[BuildError, ...]]
 
 def build_onnxruntime(model: Path, manifest: Mapping[str, Any]) -> Built:
     """Loads the model on onnxruntime's CPU provider."""
+    keep_to_ourselves()
     try:
         import onnxruntime as ort
     except ImportError as error:

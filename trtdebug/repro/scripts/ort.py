@@ -8,11 +8,13 @@ from typing import Any
 
 from trtdebug.repro.scripts.folder import existing
 from trtdebug.repro.scripts.result import BuildFailed, Run, Tensor, Untestable
+from trtdebug.scripts.telemetry import keep_to_ourselves
 from trtdebug.scripts.words import one_line
 
 
 def run_onnxruntime(folder: Path, model: str, feeds: Mapping[str, Tensor]) -> Run:
     """Runs a model file on onnxruntime's CPU provider, graph optimisation off."""
+    keep_to_ourselves()
     try:
         import onnxruntime as ort
     except ImportError as error:
