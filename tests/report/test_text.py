@@ -122,6 +122,8 @@ def test_pins_that_could_not_be_tested_are_told():
     text = text_of(replace(full(), fixes=(replace(full().fixes[0], untested_pins=names),)))
     told = "whether 6 of the pins are needed could not be tested: n0, n1, n2, n3 and 2 more"
     assert f"\n  {told}\n" in text
+    text = text_of(replace(full(), fixes=(replace(full().fixes[0], untested_pins=names[:1]),)))
+    assert "\n  whether 1 of the pins is needed could not be tested: n0\n" in text
 
 
 def test_a_repro_that_does_not_fail_is_not_sold_as_one():
@@ -228,6 +230,22 @@ def test_how_to_apply_pins_to_ones_own_build():
     assert "apply:" not in pinned("a:0")
     assert "printf -- '--layerPrecisions=a\\012b:fp32'" in pinned("a\nb")  # and no \\n, which is another name
     assert "apply:" not in pinned("pow", verified=False)
+
+
+def test_the_flags_of_the_fix_folder_are_those_to_apply() -> None:
+    """TensorRT's layers may have other names than the nodes; a name that trtexec does not find it passes over."""
+    fix = Fix(
+        "pin",
+        "pin it",
+        (PinPrecision(("norm",)),),
+        True,
+        (5, 5),
+        layer_flags=("--layerPrecisions=a + b:fp32",),
+    )
+    assert "\n  apply: trtexec --fp16 '--layerPrecisions=a + b:fp32'\n" in text_of(
+        replace(full(), fixes=(fix,))
+    )
+    assert "apply:" not in text_of(replace(full(), fixes=(replace(fix, layer_flags=()),)))
 
 
 def test_other_scripts_stay_readable():

@@ -105,6 +105,8 @@ class Fix:
         latency_ms: None where nothing was measured.
         beside: whose proposal it is, where it is tried to be compared with others (see `FixProposal`); else empty.
         built: the candidate built an engine with it, whether that could be run or not.
+        layer_flags: trtexec's for its pins, TensorRT 8.6 to 10; empty where no flags do it on the user's own model,
+            None where that is not known.
     """
 
     kind: str
@@ -122,6 +124,7 @@ class Fix:
     beside: str = ""
     of_limit: float | None = None
     built: bool = False
+    layer_flags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

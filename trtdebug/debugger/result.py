@@ -27,7 +27,7 @@ def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagn
     proven = [n for c in culprits if c.proven and c.kind != "build" for n in c.nodes]
     alone = [n for n in proven if answer.located and n in answer.located.alone]
     divergence = first_divergence(ctx, alone or proven, answer.observation, answer.propagated)
-    folder = export_verified(notes, answer.fixes, fix_folder)
+    folder, fixes = export_verified(notes, answer.fixes, fix_folder)
     repro = repro_of(notes, answer) if notes.until == "repro" else None
     counts = ctx.session.counts
     return Diagnosis(
@@ -41,7 +41,7 @@ def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagn
         failed_builds=sum(o.status == "fail" for o in sane.natural),
         first_divergence=divergence,
         culprits=culprits,
-        fixes=answer.fixes,
+        fixes=fixes,
         fix_folder=folder,
         repro=repro,
         findings=notes.findings + plugin_problems(ctx.plugins) + _worker_troubles(ctx.session),

@@ -153,7 +153,7 @@ def _fix(fix: Mapping[str, Any], last: bool, candidate: Mapping[str, Any]) -> It
     for line in (fix["reason"], fix["note"], _untested(fix["untested_pins"])):
         if line:
             yield f"  {cut_names(line)}"
-    if fix["verified"] and (how := trtexec_command(fix["interventions"], candidate)):
+    if fix["verified"] and (how := trtexec_command(fix, candidate)):
         yield f"  apply: {how}"
 
 
@@ -187,11 +187,13 @@ def _untested(pins: list[str]) -> str:
     """Of how many pins nobody knows whether they are needed; empty where of none."""
     more = f" and {len(pins) - 4} more" if len(pins) > 4 else ""
     names = ", ".join(map(_name, pins[:4]))
-    return f"whether {len(pins)} of the pins are needed could not be tested: {names}{more}" if pins else ""
+    verb = "is" if len(pins) == 1 else "are"
+    return f"whether {len(pins)} of the pins {verb} needed could not be tested: {names}{more}" if pins else ""
 
 
-def trtexec_command(interventions: list[Mapping[str, Any]], candidate: Mapping[str, Any]) -> str:
-    """How to build with these pins; empty where they are no pins to FP32, too many, or have no name in trtexec."""
+def trtexec_command(fix: Mapping[str, Any], candidate: Mapping[str, Any]) -> str:
+    """How to build with its pins; empty where they are no pins to FP32, too many, or have no name in trtexec."""
+    interventions: list[Mapping[str, Any]] = fix["interventions"]
     precision = candidate["options"]["precision"]
     pins = [i for i in interventions if i["kind"] == "PinPrecision" and i["dtype"] == "fp32"]
     nodes = [name for pin in pins for name in pin["nodes"]]
@@ -203,6 +205,9 @@ def trtexec_command(interventions: list[Mapping[str, Any]], candidate: Mapping[s
         return ""
     if candidate["backend"] == "tensorrt" and _strongly_typed(candidate["version"]):
         return f"Cast nodes around them in the ONNX model (trtexec of TensorRT 11 has no --{precision})"
+    known: list[str] | None = fix.get("layer_flags")
+    if known is not None:
+        return shell_line("trtexec", f"--{precision}", *known) if known else ""
     if any(mark in name for name in nodes for mark in ",:*'"):
         return ""
     layers = ",".join(f"{name}:fp32" for name in nodes)

@@ -186,7 +186,7 @@ def _fix(report: Report) -> Markup:
         detail.append(room)
     if fix["latency_ratio"] is not None:
         detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
-    how = trtexec_command(fix["interventions"], report["candidate"])
+    how = trtexec_command(fix, report["candidate"])
     folder = report.get("fix_folder")
     return _card(
         "Fix",
