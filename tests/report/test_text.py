@@ -9,8 +9,9 @@ from diagnoses import CASE, finding, full, plain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtdebug.core.diagnosis import BackendInfo, Culprit, Fix, Latency, ReproResult
+from trtdebug.core.diagnosis import BackendInfo, Culprit, Fix, Latency, OutputVerdict, ReproResult
 from trtdebug.core.intervention import PinPrecision
+from trtdebug.core.outcome import TensorError
 from trtdebug.report.build import build_report
 from trtdebug.report.text import render_text
 
@@ -246,6 +247,21 @@ def test_the_flags_of_the_fix_folder_are_those_to_apply() -> None:
         replace(full(), fixes=(fix,))
     )
     assert "apply:" not in text_of(replace(full(), fixes=(replace(fix, layer_flags=()),)))
+
+
+def test_a_match_tells_which_indices_differ_all_the_same() -> None:
+    """An ArgMax that chooses another class each time is a match only by a rule that the reader has to know of."""
+    rule = (
+        "equal, or the reference's values of both choices: ||c - r|| / ||r|| <= 0.01 (4 of 4 choices differ)"
+    )
+    verdicts = [OutputVerdict(b, "s0", TensorError("y", "pass", rule=rule)) for b in ("as built 1", "forced")]
+    text = text_of(replace(plain("matches"), outputs=tuple(verdicts)))
+    assert text.count(f"\n           y: {rule}\n") == 1
+    alike = [replace(v, error=replace(v.error, rule="||c - r|| / ||r|| <= 0.01")) for v in verdicts]
+    assert " y: " not in text_of(replace(plain("matches"), outputs=tuple(alike)))
+    many = [OutputVerdict("forced", "s0", TensorError(f"y{i}", "pass", rule=rule)) for i in range(5)]
+    assert "y2: equal" in (text := text_of(replace(plain("matches"), outputs=tuple(many))))
+    assert "           ... and 2 more outputs, see report.json\n" in text
 
 
 def test_other_scripts_stay_readable():

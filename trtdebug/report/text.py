@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.oracle.indices import CHOICE_RULE
 from trtdebug.report.blamed import blamed, counted
 from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import backend_text, repro_command, room_text
@@ -43,6 +44,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"candidate  {backend_text(candidate)}{device}, {options['precision'].upper()}"
     yield f"reference  {backend_text(reference)}"
     yield f"rule       {report['rule']}"
+    yield from _other_choices(report.get("outputs", []))
     flaky = report["flaky"]
     if flaky["builds"]:
         yield f"builds     {_builds(flaky, report['verdict'])}"
@@ -64,6 +66,18 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         f"{trials['total']} trials: {trials['builds']} built in {trials['seconds']:.1f} s, "
         f"{trials['cached']} from the cache, {trials['untestable']} untestable"
     )
+
+
+def _other_choices(outputs: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Indices that pass although the sides chose differently, by the rule that takes them: one line an output."""
+    rules: dict[str, str] = {}
+    for output in outputs:
+        if output["status"] == "pass" and output["rule"].startswith(CHOICE_RULE):
+            rules.setdefault(output["output"], output["rule"])
+    lines = [f"{_name(output)}: {cut_names(rule)}" for output, rule in rules.items()]
+    if len(lines) > _MOST_OF_A_RULE:
+        lines[_MOST_OF_A_RULE:] = [f"... and {len(lines) - _MOST_OF_A_RULE} more outputs, see report.json"]
+    yield from (f"           {line}" for line in lines)
 
 
 def _builds(flaky: Mapping[str, Any], verdict: str) -> str:
