@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import Intervention
 from trtdebug.debugger.notes import Notes
+from trtdebug.debugger.one_sided import one_sided_outputs
 from trtdebug.stages.propagate import Propagated, first_failing, propagate
 
 
 def failing_tensors(notes: Notes, interventions: Sequence[Intervention]) -> Propagated | None:
-    """All tensors of a build that fails; says so where marking them cures it."""
+    """All tensors of a build that fails; says so where marking them cures it.
+
+    That a tensor is compared which is no output of one of two models is no cure.
+    """
     propagated = _propagated(notes, interventions)
     if propagated is None:
         return None
     outputs = [e for e in propagated.outcome.tensors if e.tensor in notes.ctx.index.outputs]
-    if outputs and all(e.status == "pass" for e in outputs):
+    cured = bool(outputs) and all(e.status == "pass" for e in outputs)
+    if cured and not one_sided_outputs(notes.ctx):
         notes.unknown.append("with every tensor marked as an output the failure is gone (fusion matters)")
     return propagated
 

@@ -14,6 +14,7 @@ from trtdebug.debugger.looking import look_inside
 from trtdebug.debugger.low_precision import confirmed, searched, short_way
 from trtdebug.debugger.not_built import not_built, without_reference
 from trtdebug.debugger.notes import Notes
+from trtdebug.debugger.one_sided import one_sided_outputs
 from trtdebug.debugger.open_questions import say_that_it_was_not_built, say_what_was_not_tested
 from trtdebug.debugger.other_causes import other_causes
 from trtdebug.debugger.own_limits import beyond_candidate, say_what_was_not_imitated
@@ -60,6 +61,7 @@ def _answer(notes: Notes) -> Answer:
         return without_reference(notes, error)
     notes.findings += sane.findings
     check(notes, with_reference=True)
+    notes.findings += one_sided_outputs(notes.ctx)
     if not sane.steady:
         return Answer(sane)
     if beyond := beyond_candidate(notes, sane):
