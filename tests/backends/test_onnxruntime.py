@@ -123,6 +123,41 @@ def test_an_opset_that_is_too_new_is_told_in_plain_words(tmp_path):
     assert caught.value.hint == f"Export it with opset {limits.opset}, or install a newer onnxruntime."
 
 
+def one_node(op: str, opset: int, dtype: int) -> onnx.ModelProto:
+    inputs = ["x", "x"] if op == "Mul" else ["x"]
+    model = model_of([node(op, inputs, ["y"], "only")], [value("x", [2], dtype)], [value("y", [2], dtype)])
+    model.opset_import[0].version = opset
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        (
+            one_node("Mul", 6, onnx.TensorProto.FLOAT),
+            "The model's opset is 6, and onnxruntime begins with 7: export",
+        ),
+        (
+            one_node("Mul", 17, onnx.TensorProto.BFLOAT16),
+            "It computes in bfloat16, for which onnxruntime has few",
+        ),
+        (
+            one_node("Atan", 17, onnx.TensorProto.DOUBLE),
+            "It computes in float64: export the model in float32",
+        ),
+        (one_node("Relu", 17, onnx.TensorProto.INT16), ""),
+    ],
+)
+def test_where_there_is_no_kernel_the_way_out_is_told(tmp_path, model, hint):
+    with pytest.raises(
+        BuildFailure, match=r"not find an implementation for .* node with name 'only'"
+    ) as caught:
+        build(model, tmp_path)
+    assert caught.value.hint.startswith(hint)
+    assert bool(caught.value.hint) == bool(hint)
+    assert caught.value.node == "only"
+
+
 @pytest.mark.parametrize("name", ["capability.onnx", "custom_op_node.onnx"])
 def test_real_models_with_unknown_operators_too(tmp_path, model_path, name):
     with pytest.raises(BuildFailure, match="it has no implementation of ") as caught:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trtdebug.backends.no_kernel import with_remedy
 from trtdebug.core.case import OperatorSource
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.graph.custom import OperatorKind, custom_kinds, kind_name, nested, top_level
@@ -105,12 +106,12 @@ def lacking(model: onnx.ModelProto) -> dict[OperatorKind, str]:
 def explained(
     failure: BuildFailure, model: onnx.ModelProto, found: Implementations, backend: str
 ) -> BuildFailure:
-    """The failure to load a model; where that is its version, or lacking implementations, one that tells what to do."""
+    """The failure to load a model; where that is its version or a lacking implementation, what to do is told."""
     newer = next(too_new(model), None)
     if newer is not None:
         return BuildFailure(newer.message, newer.remedy)
     unknown = {kind: node for kind, node in lacking(model).items() if kind not in found.python}
-    return failure if not unknown or found.libraries else _lacks(unknown, backend)
+    return with_remedy(failure, model) if not unknown or found.libraries else _lacks(unknown, backend)
 
 
 def _lacks(found: Mapping[OperatorKind, str], backend: str) -> BuildFailure:
