@@ -127,8 +127,19 @@ def _ranges(ranges: Any) -> list[str]:
     return texts
 
 
+def _several(values: Any) -> Iterable[Any]:
+    """What holds several values; else a TypeError that shows it."""
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{_SHOWN.repr(values)} is no list")
+    return values
+
+
 def _shapes(shapes: Any) -> list[str]:
-    sizes = {_text(name): [whole(0).convert(size) for size in shape] for name, shape in shapes.items()}
+    if not isinstance(shapes, Mapping):
+        raise TypeError(f"it is of type {type(shapes).__name__}")
+    sizes = {
+        _text(name): [whole(0).convert(size) for size in _several(shape)] for name, shape in shapes.items()
+    }
     return [f"{name}:[{','.join(map(str, shape))}]" for name, shape in sizes.items()]
 
 
@@ -141,13 +152,13 @@ def _path(path: Any) -> Path:
 def _paths(paths: Any) -> list[Path]:
     if isinstance(paths, (str, os.PathLike)):
         raise TypeError("it takes several paths, in a list")
-    return [_path(path) for path in paths]
+    return [_path(path) for path in _several(paths)]
 
 
 def _names(names: Any) -> list[str]:
     if isinstance(names, str):
         raise TypeError("it takes several names, in a list")
-    return [_text(name) for name in names]
+    return [_text(name) for name in _several(names)]
 
 
 def _gpus(numbers: Any) -> str:
@@ -155,7 +166,7 @@ def _gpus(numbers: Any) -> str:
         return str(one_of(["all"]).convert(numbers))
     if isinstance(numbers, bytes):
         raise TypeError("it is of type bytes")
-    found = [whole(0).convert(number) for number in numbers]
+    found = [whole(0).convert(number) for number in _several(numbers)]
     if not found or len(set(found)) != len(found):
         raise ValueError("it takes one number or more, each once")
     return ",".join(map(str, found))
