@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from seed_models import identity_add_identity, mnist, model_of, node, value
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph import load
-from trtdebug.graph.load import content_sha256, load_model, save_model
+from trtdebug.graph.load import content_sha256, load_model, load_skeleton, save_model
 
 
 @pytest.fixture
@@ -140,3 +142,14 @@ def test_the_hash_covers_external_weights(tmp_path: Path) -> None:
     data[5] ^= 1
     weights.write_bytes(bytes(data))
     assert content_sha256(tmp_path / "model.onnx") != before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes by name are Unix's")
+@pytest.mark.parametrize("read", [load_model, load_skeleton, content_sha256])
+def test_a_pipe_is_no_model_and_is_not_waited_for(read: Callable[[Path], object], tmp_path: Path) -> None:
+    """As from `<(curl ...)` or /dev/stdin: read once, it is empty the next time; nobody writes into this one."""
+    pipe = tmp_path / "model.onnx"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"model\.onnx is a pipe or a device, not an ONNX model\.") as caught:
+        read(pipe)
+    assert caught.value.hint == "A model is read more than once: write it to a file, and give that."

@@ -86,6 +86,7 @@ def content_sha256(path: Path) -> str:
     Raises:
         UserError: as `load_model`.
     """
+    _refuse_no_file(path)
     digest = hashlib.sha256()
     _hash_file(digest, path)
     model = parse_model(path)
@@ -96,10 +97,20 @@ def content_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def parse_model(path: Path) -> onnx.ModelProto:
-    """The model as it stands in the file, external weights not loaded."""
+def _refuse_no_file(path: Path) -> None:
+    """Raises `UserError` for a folder, and for a pipe or a device: these give what they hold once, or never end."""
     if path.is_dir():
         raise UserError(f"{path} is a folder, not an ONNX model.", "Give the .onnx file.")
+    if path.exists() and not path.is_file():
+        raise UserError(
+            f"{path} is a pipe or a device, not an ONNX model.",
+            "A model is read more than once: write it to a file, and give that.",
+        )
+
+
+def parse_model(path: Path) -> onnx.ModelProto:
+    """The model as it stands in the file, external weights not loaded."""
+    _refuse_no_file(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
