@@ -227,6 +227,22 @@ def test_bf16_of_an_old_model_that_can_not_be_converted_is_refused(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_bf16_of_an_old_model_of_which_the_converter_loses_a_node_is_refused(tmp_path):
+    """It gives the Resize that takes the place of an Upsample no name, and its output another one."""
+    model = model_of(
+        [node("Upsample", ["x", "twice"], ["u"], "up"), node("Neg", ["u"], ["y"], "neg")],
+        [value("x", [1, 1, 2, 2])],
+        [value("y", [1, 1, 4, 4])],
+        [weight("twice", np.array([1, 1, 2, 2], np.float32))],
+        opset=9,
+    )
+    with pytest.raises(BuildFailure, match=r"replaces 'up' \(Upsample\)") as caught:
+        emulated(saved(model, tmp_path), tmp_path, {}, "bf16")
+    assert (caught.value.hint, caught.value.node) == ("Export the model with opset 13 or later.", "up")
+    feeds = {"x": np.ones((1, 1, 2, 2), np.float32)}
+    assert (emulated(saved(model, tmp_path), tmp_path, feeds, "fp16")["y"] == -1).all()
+
+
 ALL = [
     "magika_standard_v3_3.onnx",
     "silero_vad_16k_static.onnx",

@@ -187,18 +187,23 @@ def _with_casts_to(dtype: LowPrecision, model: onnx.ModelProto) -> onnx.ModelPro
 
     from trtdebug.graph.names import name_nodes
 
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), _CAST_SINCE[dtype])
-    if opset >= _CAST_SINCE[dtype]:
+    since = _CAST_SINCE[dtype]
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), since)
+    if opset >= since:
         return model
+    cannot = f"{dtype} is emulated from opset {since} on, and the model's opset {opset} cannot be converted: "
+    remedy = f"Export the model with opset {since} or later."
     try:
-        converted: onnx.ModelProto = version_converter.convert_version(model, _CAST_SINCE[dtype])
+        converted: onnx.ModelProto = version_converter.convert_version(model, since)
     except Exception as error:
-        raise BuildFailure(
-            f"{dtype} is emulated from opset {_CAST_SINCE[dtype]} on, and the model's opset {opset} cannot be "
-            f"converted: {' '.join(str(error).split())}",
-            f"Export the model with opset {_CAST_SINCE[dtype]} or later.",
-        ) from error
+        raise BuildFailure(f"{cannot}{' '.join(str(error).split())}", remedy) from error
     name_nodes(converted)
+    kept = {n.name for n in converted.graph.node}
+    written = {t for n in converted.graph.node for t in n.output}
+    for node in model.graph.node:
+        if node.name not in kept or not written.issuperset(filter(None, node.output)):
+            message = f"{cannot}onnx.version_converter replaces {node.name!r} ({node.op_type})."
+            raise BuildFailure(message, remedy, node.name)
     return converted
 
 
