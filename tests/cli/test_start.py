@@ -55,6 +55,20 @@ def test_version(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"trtdebug {__version__}\n", "")
 
 
+@pytest.mark.parametrize("line", [["run", "model.onnx", "--fp16"], ["--help"]])
+def test_a_python_without_docstrings_is_told(line: list[str], tmp_path: Path) -> None:
+    """Polygraphy's import ends in a TypeError there."""
+    done = trtdebug(*line, cwd=tmp_path, PYTHONOPTIMIZE="2")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: Python runs without docstrings (-OO, or PYTHONOPTIMIZE=2)")
+    assert done.stderr.count("\n") == 2
+
+
+def test_a_python_without_assertions_will_do(tmp_path: Path) -> None:
+    done = trtdebug("--version", cwd=tmp_path, PYTHONOPTIMIZE="1")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_no_arguments_is_help() -> None:
     done = CliRunner().invoke(app, [])
     assert done.exit_code == 2

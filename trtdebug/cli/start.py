@@ -7,11 +7,18 @@ import sys
 
 from trtdebug.cli.early import start_early
 
-_INTERRUPTED = 130
+_USAGE, _INTERRUPTED = 2, 130
+_NO_DOCSTRINGS = """\
+error: Python runs without docstrings (-OO, or PYTHONOPTIMIZE=2), and Polygraphy cannot be imported so.
+hint: Start it without; -O and PYTHONOPTIMIZE=1 do no harm.
+"""
 
 
 def main() -> None:
     """`trtdebug ...`, and `python -m trtdebug ...`."""
+    if sys.flags.optimize > 1:
+        sys.stderr.write(_NO_DOCSTRINGS)
+        sys.exit(_USAGE)
     try:
         start_early(sys.argv[1:])
         from trtdebug.cli.app import main as run
