@@ -30,6 +30,26 @@ def test_a_place_that_cannot_be_used_is_bad_input(number: int, capsys: pytest.Ca
     assert text.splitlines()[1].startswith("hint: Check its permissions")
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError(errno.EFBIG, "File too large"), "File too large"),
+        (
+            OSError("65536 requested and 42976 written"),
+            "no room on the disk (65536 requested and 42976 written)",
+        ),
+    ],
+)
+def test_a_disk_that_is_full_by_now_is_no_error_of_ours(
+    error: OSError, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file could be opened, so the system names none; and numpy has words of its own."""
+    code, text = told(error, capsys)
+    assert (code, text.splitlines()[0]) == (2, f"error: a file cannot be written: {reason}.")
+    assert "trtdebug resume" in text.splitlines()[1]
+
+
 def test_a_folder_in_the_place_of_a_file_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     code, text = told(IsADirectoryError(errno.EISDIR, "Is a directory", "s/values.json"), capsys)
     assert (code, text.splitlines()[0]) == (2, "error: s/values.json: Is a directory.")

@@ -65,6 +65,14 @@ def test_a_full_disk_is_one_line(home: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_file_that_ends_too_early_is_one_line_and_the_session_goes_on(home: Path) -> None:
+    """As on a disk that fills up in the middle: no file may be larger than 8 KiB here."""
+    done = shell("ulimit -f 8; trtdebug run bad.onnx --fp16 --session full --quiet", home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == "error: a file cannot be written: File too large."
+    assert shell("trtdebug resume full --quiet", home).returncode == 1
+
+
 def test_names_that_the_encoding_does_not_have_are_escaped(tmp_path: Path) -> None:
     """As in a pipe on Windows, whose code page has 256 characters."""
     model = identity_add_identity()

@@ -23,6 +23,9 @@ R = TypeVar("R")
 # typer carried click inside from 0.2x on, and the class moved: so it is taken from where both have it.
 CliException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 _PLACE_HINT = "Check its permissions and the room on the disk, or choose another place."
+_ROOM_HINT = (
+    "Make room (`trtdebug gc` may help), and `trtdebug resume` goes on; or choose another --session folder."
+)
 _OF_THE_PLACE = dict.fromkeys(
     (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT), _PLACE_HINT
 ) | {
@@ -30,6 +33,12 @@ _OF_THE_PLACE = dict.fromkeys(
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 """What the system says where a file may not be read or written, or the disk is full, no error of ours; and a hint."""
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What is said while a file is written that could be opened: then nobody says of which file."""
+
+_NUMPY_WROTE_LESS = re.compile(r"\d+ requested and \d+ written")
+"""numpy's words for the same, without a number."""
+
 USAGE, INTERNAL, UNTESTABLE, INTERRUPTED = 2, 3, 4, 130
 
 
@@ -69,6 +78,12 @@ def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
                 and isinstance(error.filename, str)
             ):
                 show(UserError(f"{error.filename}: {error.strerror}.", _OF_THE_PLACE[error.errno]))
+                raise typer.Exit(USAGE) from None
+            if isinstance(error, OSError) and (
+                error.errno in _DISK_IS_FULL or _NUMPY_WROTE_LESS.fullmatch(str(error))
+            ):
+                reason = error.strerror or f"no room on the disk ({error})"
+                show(UserError(f"a file cannot be written: {reason}.", _ROOM_HINT))
                 raise typer.Exit(USAGE) from None
             if isinstance(error, UnicodeEncodeError) and (name := _undecoded(error)):
                 show(UserError(f"{name!r} holds bytes that are no UTF-8.", "Rename the file or folder."))
