@@ -133,6 +133,17 @@ def test_a_node_that_holds_an_operator_of_another_domain_is_not_called_one(check
     assert finding.message.startswith("'choose' holds a nowhere::Mine")
 
 
+def test_an_operator_of_onnx_that_tensorrt_lacks_needs_no_implementation_for_the_reference(
+    check: Check,
+) -> None:
+    made = helper.make_node("Scaler", ["x"], ["y"], "scale", domain="ai.onnx.ml", offset=[0.0], scale=[2.0])
+    model = model_of([made], [value("x", [1])], [value("y", [1])])
+    model.opset_import.add(domain="ai.onnx.ml", version=3)
+    [finding] = check(model, "operators")
+    assert "'scale' is a ai.onnx.ml::Scaler, which TensorRT does not have" in finding.message
+    assert finding.mitigation == "Name the library that implements it with --plugins."
+
+
 def test_an_operator_of_another_domain_in_a_function_is_told_of_the_function(check: Check) -> None:
     model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17, "my" : 1, "nowhere" : 1]>
         g (float[4] x) => (float[4] y) { a = my.F(x) y = my.F(a) }

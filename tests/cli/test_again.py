@@ -59,3 +59,8 @@ def test_reports_repros_and_what_goes_on_tell_it(tmp_path: Path) -> None:
     node = report["culprits"][0]["nodes"][0]
     skipped = trtdebug("-p", "no:rewrites", "skip", node, "--session", tmp_path / "s")
     assert skipped.stdout.endswith(f"go on: trtdebug -p no:rewrites resume {tmp_path / 's'}\n")
+
+
+def test_a_folder_whose_name_begins_with_a_dash_is_no_option() -> None:
+    assert again("resume", Path("-d1")) == "trtdebug resume ./-d1"
+    assert again("resume", Path("d1"), "--json") == "trtdebug resume d1 --json"

@@ -12,10 +12,8 @@ from trtdebug.graph.walk import all_nodes
 from trtdebug.plugins.types import CheckContext
 
 _ONNX = ("", "ai.onnx")
-_PLUGIN = (
-    "Name the library that implements it with --plugins, and an implementation for the reference with --operators "
-    "(docs/custom-operators.md)."
-)
+_LIBRARY = "Name the library that implements it with --plugins"
+_PLUGIN = f"{_LIBRARY}, and an implementation for the reference with --operators (docs/custom-operators.md)."
 
 
 def run(context: CheckContext) -> Iterator[Finding]:
@@ -57,12 +55,14 @@ def _known(op: str, opset: int) -> bool:
 
 
 def _custom(holder: str, domain: str, op: str, how: str, node: str | None) -> Finding:
+    of_onnx = defs.has(op, domain)  # ai.onnx.ml, say, which onnxruntime has
+    whose = "which TensorRT does not have" if of_onnx else "which is not of ONNX"
     return Finding(
         "custom-operator",
         "warning",
-        f"{holder!r} {how} a {domain}::{op}, which is not of ONNX: TensorRT needs a plugin for it.",
+        f"{holder!r} {how} a {domain}::{op}, {whose}: TensorRT needs a plugin for it.",
         node,
-        _PLUGIN,
+        f"{_LIBRARY}." if of_onnx else _PLUGIN,
     )
 
 

@@ -204,7 +204,7 @@ def _fit(types: Mapping[str, TensorType], shapes: Mapping[str, Shape]) -> dict[s
 
 def _known(name: str, types: Mapping[str, TensorType]) -> None:
     if name not in types:
-        near = difflib.get_close_matches(name, types, n=1, cutoff=0.0)
+        near = difflib.get_close_matches(name, types, n=1)
         raise UserError(
             f"The model has no input {name!r}; its inputs are {_list(types)}.",
             f"Did you mean {near[0]!r}?" if near else "",
