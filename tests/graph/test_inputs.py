@@ -152,7 +152,7 @@ def test_a_right_sample_is_taken() -> None:
 def test_a_name_that_is_far_off_is_no_misspelling() -> None:
     with pytest.raises(UserError, match="no input 'image'; its inputs are 'tensor-0'") as caught:
         check_sample(mnist(), {"image": np.zeros((1, 1, 28, 28), np.float32)})
-    assert caught.value.hint == ""
+    assert caught.value.hint == "Call it as the model does."
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def _known(name: str, types: Mapping[str, TensorType]) -> None:
         near = difflib.get_close_matches(name, types, n=1)
         raise UserError(
             f"The model has no input {name!r}; its inputs are {_list(types)}.",
-            f"Did you mean {near[0]!r}?" if near else "",
+            f"Did you mean {near[0]!r}?" if near else "Call it as the model does.",
         )
 
 
