@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from planted_graphs import BrokenKernels, Planted, planted_graph
 from trtdebug.backends.base import BuildRequest, Engine
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.errors import BuildFailure
-from trtdebug.core.intervention import PinPrecision
+from trtdebug.core.intervention import ForcePrecision, PinPrecision
 from trtdebug.debugger import Debugger
 from trtdebug.graph.load import load_model
 from trtdebug.plugins.builtin import BUILTINS
@@ -49,6 +50,16 @@ class Moody(BrokenKernels):
         return [self]
 
 
+class Lucky(Moody):
+    """Where it may choose, it chooses FP32."""
+
+    def build(self, request: BuildRequest) -> Engine:
+        if not any(isinstance(i, ForcePrecision) for i in request.interventions):
+            everything = PinPrecision(tuple(n.name for n in load_model(request.model).graph.node))
+            request = replace(request, interventions=(everything,))
+        return super().build(request)
+
+
 def diagnose(
     planted: Planted, folder: Path, builds: int = 1, backend: type[BrokenKernels] = Moody
 ) -> Diagnosis:
@@ -79,6 +90,7 @@ def test_what_is_foreseen_takes_one_build(tmp_path: Path) -> None:
     spent = trials(diagnosis)
     assert spent["sanity"] == 1  # as the user builds it: nothing more is needed
     assert (spent["observe"], spent["localise"]) == (1, 0)
+    assert "without it" not in diagnosis.fixes[-1].note
 
 
 def test_without_own_builds_the_cause_is_named_and_the_open_question_too(tmp_path: Path) -> None:
@@ -87,6 +99,16 @@ def test_without_own_builds_the_cause_is_named_and_the_open_question_too(tmp_pat
     assert (diagnosis.verdict, named(diagnosis)) == ("fragile", graph.culprits)
     assert diagnosis.builds == 0
     assert any("not built as you build it" in line for line in diagnosis.unknown)
+
+
+def test_where_all_own_builds_pass_a_fix_tells_how_little_they_say(tmp_path: Path) -> None:
+    graph = planted(foreseeable=True)
+    diagnosis = diagnose(graph, tmp_path, builds=2, backend=Lucky)
+    assert (diagnosis.verdict, named(diagnosis), diagnosis.failed_builds) == ("fragile", graph.culprits, 0)
+    assert diagnosis.fixes[-1].verified
+    assert diagnosis.fixes[-1].note.startswith(
+        "your own builds pass without it, too; what shows its effect is a build with low precision forced"
+    )
 
 
 @pytest.mark.parametrize("builds", [0, 1])

@@ -108,6 +108,8 @@ def fix(
     ours = _until_one_holds(ctx, [p for p in proposals if not p.beside], needed)
     tried = [t for n in names for t in _until_one_holds(ctx, [p for p in proposals if p.beside == n], needed)]
     tried = sorted([*tried, *ours], key=lambda t: t.fix.verified)
+    if natural and all(o.status == "pass" for o in natural):
+        tried = [_told_of_moods(t) for t in tried]
     if minimal is not None and minimal.untested:
         tried = [_with_untested(t, minimal.pins, minimal.untested) for t in tried]
     return tuple(t.fix for t in (_timed(ctx, tried, natural, needed) if _holds(tried) else tried))
@@ -227,6 +229,17 @@ def _with_untested(tried: _Tried, pins: Sequence[str], untested: tuple[str, ...]
     """The same; where it is these pins, with those of them whose need could not be tested."""
     mine = tried.fix.interventions == (PinPrecision(tuple(pins)),)
     return replace(tried, fix=replace(tried.fix, untested_pins=untested)) if mine else tried
+
+
+def _told_of_moods(tried: _Tried) -> _Tried:
+    """The same; of one that holds it is said how little its builds say where all builds without it pass, too."""
+    forced = {type(i) for i in tried.fix.interventions} <= {PinPrecision, ReplaceGraph}
+    if not tried.fix.verified:
+        return tried
+    told = "your own builds pass without it, too"
+    if forced:
+        told += "; what shows its effect is a build with low precision forced everywhere else"
+    return replace(tried, fix=replace(tried.fix, note="; ".join(filter(None, (told, tried.fix.note)))))
 
 
 # latency ---------------------------------------------------------------------------------------------------------
