@@ -82,11 +82,6 @@ def test_the_source_stays_as_it_was() -> None:
     assert model == unsorted_with_dead_ends()
 
 
-def test_a_shape_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(UserError, match="but the model wants"):
-        folded(shape_arithmetic(), {"tensor0": (4, 3, 64, 64)})
-
-
 def test_magika_folds_to_84_nodes(model_path: Callable[[str], Path]) -> None:
     model = load_model(model_path("magika_standard_v3_3.onnx"))
     clean = folded(model, {"bytes": (4, 2048)})

@@ -49,17 +49,32 @@ class _Builds:
             for them, too.
         alone: with all others. Where the builder has its moods, so many do not pass by chance.
         pins: that were seen to hold so.
+        idle: all builds as the user makes them pass without a fix, too: those with one say little.
     """
 
     proven: int
     alone: int
     pins: frozenset[str]
+    idle: bool
 
     def of(self, proposal: FixProposal) -> int:
+        return self.proven if self._forced(proposal) else self.alone
+
+    def told(self, proposal: FixProposal, tried: _Tried) -> _Tried:
+        """The same; of one that holds it is said where its builds say little."""
+        if not (self.idle and tried.fix.verified):
+            return tried
+        said = ["your own builds pass without it, too"]
+        if self._forced(proposal):
+            said.append("what shows its effect is a build with low precision forced everywhere else")
+        note = "; ".join(filter(None, (*said, tried.fix.note)))
+        return replace(tried, fix=replace(tried.fix, note=note))
+
+    def _forced(self, proposal: FixProposal) -> bool:
         kinds = {type(i) for i in proposal.interventions}
         pinned = kinds == {PinPrecision} and bool(self.pins) and self.pins <= _pinned(proposal.interventions)
         rewritten = kinds == {ReplaceGraph} and not proposal.rounds
-        return self.proven if pinned or rewritten else self.alone
+        return pinned or rewritten
 
 
 def fix(
@@ -104,12 +119,11 @@ def fix(
     dearer = pin_nodes(located.pins) if dropped and located.pins else None
     proposals = _proposals(ctx, context, dearer)
     names = dict.fromkeys(p.beside for p in proposals if p.beside)
-    needed = _Builds(builds, enough(natural, builds), frozenset(context.pins or ()))
+    idle = bool(natural) and all(o.status == "pass" for o in natural)
+    needed = _Builds(builds, enough(natural, builds), frozenset(context.pins or ()), idle)
     ours = _until_one_holds(ctx, [p for p in proposals if not p.beside], needed)
     tried = [t for n in names for t in _until_one_holds(ctx, [p for p in proposals if p.beside == n], needed)]
     tried = sorted([*tried, *ours], key=lambda t: t.fix.verified)
-    if natural and all(o.status == "pass" for o in natural):
-        tried = [_told_of_moods(t) for t in tried]
     if minimal is not None and minimal.untested:
         tried = [_with_untested(t, minimal.pins, minimal.untested) for t in tried]
     return tuple(t.fix for t in (_timed(ctx, tried, natural, needed) if _holds(tried) else tried))
@@ -124,7 +138,7 @@ def _samples(ctx: Context) -> Iterator[Sample]:
 def _until_one_holds(ctx: Context, proposals: Sequence[FixProposal], builds: _Builds) -> list[_Tried]:
     tried: list[_Tried] = []
     for proposal in proposals:
-        tried.append(_try_fix(ctx, proposal, builds.of(proposal)))
+        tried.append(builds.told(proposal, _try_fix(ctx, proposal, builds.of(proposal))))
         if _holds(tried):
             break
     return tried
@@ -231,17 +245,6 @@ def _with_untested(tried: _Tried, pins: Sequence[str], untested: tuple[str, ...]
     return replace(tried, fix=replace(tried.fix, untested_pins=untested)) if mine else tried
 
 
-def _told_of_moods(tried: _Tried) -> _Tried:
-    """The same; of one that holds it is said how little its builds say where all builds without it pass, too."""
-    forced = {type(i) for i in tried.fix.interventions} <= {PinPrecision, ReplaceGraph}
-    if not tried.fix.verified:
-        return tried
-    told = "your own builds pass without it, too"
-    if forced:
-        told += "; what shows its effect is a build with low precision forced everywhere else"
-    return replace(tried, fix=replace(tried.fix, note="; ".join(filter(None, (told, tried.fix.note)))))
-
-
 # latency ---------------------------------------------------------------------------------------------------------
 
 
@@ -260,7 +263,7 @@ def _timed(ctx: Context, tried: list[_Tried], natural: Sequence[Outcome], builds
     ours, theirs = latencies(ctx, natural, [best.first, other.first])
     faster = _is_faster(theirs, ours)
     if faster:
-        other = _try_fix(ctx, proposal, builds.of(proposal))
+        other = builds.told(proposal, _try_fix(ctx, proposal, builds.of(proposal)))
     else:
         reason = "it passes, but is no faster than fewer pins: not built again"
         other = replace(other, fix=replace(other.fix, verified=False, reason=reason))
