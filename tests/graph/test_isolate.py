@@ -112,7 +112,7 @@ def test_nodes_alone_stand_beside_the_whole_model() -> None:
     types = tensor_types(model)
     chosen = [n for n in index.order if index.node(n).op != "Constant"][2:9]
     isolated = isolate(model, types, chosen)
-    both = beside(model, isolated)
+    both = beside(model, isolated.model)
     onnx.checker.check_model(both)
     assert [o.name for o in both.graph.output] == [*index.outputs, *isolated.outputs]
     names = [n.name for n in both.graph.node]

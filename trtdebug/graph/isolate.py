@@ -13,6 +13,7 @@ from onnx import numpy_helper
 from trtdebug.graph.constants import constant_tensors, renamed
 from trtdebug.graph.extract import frame
 from trtdebug.graph.index import GraphIndex, Node
+from trtdebug.graph.names import free_name
 from trtdebug.graph.types import TensorType, value_info
 from trtdebug.graph.walk import all_nodes, bodies, initializer_names, rename_reads
 
@@ -72,24 +73,24 @@ def isolate(
     return Isolated(builder.result, builder.feeds, builder.outputs, skipped)
 
 
-def beside(model: onnx.ModelProto, isolated: Isolated) -> onnx.ModelProto:
-    """The model, with isolated nodes of it standing beside its own under the names `<node>__alone`.
+def beside(model: onnx.ModelProto, isolated: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, with a model of isolated nodes of it standing beside its own under the names `<node>__alone`.
 
     Inputs and outputs are those of both; nothing leads from one part to the other. What the isolated nodes read
     as constants and the model does not have as initialisers is added under new names.
     """
     both = onnx.ModelProto()
     both.CopyFrom(model)
-    graph, alone = both.graph, isolated.model.graph
+    graph, alone = both.graph, isolated.graph
     shared = initializer_names(graph)
     taken = {t for node in all_nodes(graph.node) for t in (*node.input, *node.output)} | shared
-    rename = {n: _free(f"{n}__alone", taken) for n in initializer_names(alone) if n not in shared}
+    rename = {n: free_name(f"{n}__alone", taken) for n in initializer_names(alone) if n not in shared}
     graph.initializer.extend(renamed(t, rename[t.name]) for t in alone.initializer if t.name in rename)
     names = {node.name for node in graph.node}
     for node in alone.node:
         copy = graph.node.add()
         copy.CopyFrom(node)
-        copy.name = _free(f"{node.name}__alone", names)
+        copy.name = free_name(f"{node.name}__alone", names)
         for position, tensor in enumerate(copy.input):
             copy.input[position] = rename.get(tensor, tensor)
         for body in bodies(copy):
@@ -97,14 +98,6 @@ def beside(model: onnx.ModelProto, isolated: Isolated) -> onnx.ModelProto:
     graph.input.extend(alone.input)
     graph.output.extend(alone.output)
     return both
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, or one made from it, that is not taken yet; takes it."""
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
 
 
 class _Builder:

@@ -16,6 +16,7 @@ from trtdebug.backends.base import Tensor
 from trtdebug.core.intervention import ForcePrecision
 from trtdebug.core.outcome import TensorError
 from trtdebug.graph.alike import Alike, alike
+from trtdebug.graph.flat import flat
 from trtdebug.graph.isolate import Isolated, isolate
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.verdict import rename
@@ -98,9 +99,8 @@ def _observe_batches(
             else:
                 unobserved.update(dict.fromkeys(nodes, outcome.reason))
             continue
-        refused = (
-            {n for own in outcome.engine.refused for n in shared.stood_for(own)} if outcome.engine else set()
-        )
+        told = outcome.engine.refused if outcome.engine else ()
+        refused = {n for own in told for n in shared.stood_for(own)} & {*nodes}  # a Reshape of `flat` is none
         unobserved.update(dict.fromkeys(refused, "the engine computes it in another precision than asked"))
         errors = local_errors(shared.isolated, outcome.tensors, job)
         local.update((n, e) for n, e in errors.items() if n not in refused)
@@ -138,7 +138,7 @@ def _job(ctx: Context, shared: Alike, foreseen_by: str | None, number: int) -> J
     folder = ctx.session.folder / "work"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"isolated-{number}.onnx"
-    save_model(isolated.model, path)
+    save_model(flat(isolated.model), path)
     job = replace(
         ctx.candidate_job("nodes isolated", (ForcePrecision(ctx.low),) if ctx.low else (), fast=True),
         model=str(path),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.graph.alike import Alike, alike
+from trtdebug.graph.flat import flat
 from trtdebug.graph.isolate import beside, isolate
 from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.verdict import judge
@@ -85,7 +86,7 @@ def _job(ctx: Context, shared: Alike, healthy: frozenset[str]) -> Job:
     ctx.need_reference([t for t in ctx.index.producer if t in fed])
     ctx.need_reference([t for t, _ in isolated.outputs.values()])
     path = ctx.session.folder / "work" / "beside.onnx"
-    save_model(beside(ctx.model, isolated), path)
+    save_model(beside(ctx.model, flat(isolated.model)), path)
     whole = ctx.low_job(healthy, fast=True)
     expected = {name: tensor for name, (tensor, _) in isolated.outputs.items()}
     return replace(
