@@ -17,6 +17,9 @@ from trtdebug.backends.onnxruntime import OnnxruntimeBackend
 from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.backend import TensorrtBackend
 from trtdebug.backends.tensorrt.inspect import inspector_json
+from trtdebug.backends.tensorrt.logger import trt_logger
+from trtdebug.backends.tensorrt.timed_build import TimedBuild
+from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import BreakFusion, ForcePrecision, Knob, MarkOutputs, PinPrecision
@@ -269,6 +272,34 @@ def test_the_timing_cache_is_written_and_read(mlp: Path, build, tmp_path: Path) 
     assert size > 0
     build(mlp, options, profiles=PROFILE, timing_cache=cache)
     assert cache.stat().st_size >= size
+
+
+def test_timings_of_builds_at_the_same_time_come_together(cnn: Path, build, tmp_path: Path) -> None:
+    import tensorrt as trt
+
+    single, half = BuildOptions(tf32=False), BuildOptions(precision="fp16", tf32=False)
+    own, others = tmp_path / "own.cache", tmp_path / "others.cache"
+    build(cnn, single, timing_cache=own)
+    build(cnn, half, FORCE, timing_cache=others)
+    timings = [path.read_bytes().partition(b"\n")[2] for path in (own, others)]
+    file = TimingCacheFile(tmp_path / "both.cache", "this one")
+    config = trt.Builder(trt_logger()).create_builder_config()
+    config.set_timing_cache(config.create_timing_cache(timings[0]), False)
+    builds = TimedBuild(file)
+
+    def attempt(_: bytes) -> None:
+        file.write(timings[1])
+        builds.keep(config)
+
+    builds.build(attempt)
+    both, _ = file.read()
+    assert len(both) > max(map(len, timings))
+    head = own.read_bytes().partition(b"\n")[0]
+    TimingCacheFile(own, json.loads(head)["maker"]).write(both)
+    build(cnn, single, timing_cache=own)
+    build(cnn, half, FORCE, timing_cache=own)
+    again = own.read_bytes().partition(b"\n")[2]
+    assert len(again) == len(both)  # nothing was timed anew
 
 
 def test_tensors_of_integers_and_booleans_do_not_stop_a_forced_build(tmp_path: Path, build) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,67 @@ def test_without_timings_there_is_nothing_to_leave_out(tmp_path: Path) -> None:
         with pytest.raises(BuildFailure, match="no implementation"):
             TimedBuild(file).build(attempts)
         assert attempts.made == [b""]
+
+
+class Cache:
+    """A trt.ITimingCache whose timings are the letters of its content."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def combine(self, other: Cache, ignore_mismatch: bool) -> bool:
+        self.content = bytes(sorted({*self.content, *other.content}))
+        return not ignore_mismatch
+
+    @contextmanager
+    def serialize(self) -> Iterator[memoryview]:
+        yield memoryview(self.content)
+
+
+@dataclass
+class Config:
+    """A trt.IBuilderConfig. `accepts`: whether it makes a cache of what others wrote."""
+
+    cache: Cache | None
+    accepts: bool = True
+
+    def get_timing_cache(self) -> Cache | None:
+        return self.cache
+
+    def create_timing_cache(self, content: bytes) -> Cache | None:
+        return Cache(content) if self.accepts else None
+
+
+def timed(file: TimingCacheFile, new: bytes, accepts: bool = True, meanwhile: bytes = b"") -> None:
+    """A build that times what `new` says, while another one may write `meanwhile`."""
+    builds = TimedBuild(file)
+
+    def attempt(timings: bytes) -> None:
+        if meanwhile:
+            file.write(meanwhile)
+        builds.keep(Config(Cache(bytes(sorted({*timings, *new}))), accepts))
+
+    builds.build(attempt)
+
+
+def test_timings_are_added_to_those_before(file: TimingCacheFile) -> None:
+    file.write(b"ab")
+    timed(file, b"c")
+    assert file.read() == (b"abc", "")
+
+
+def test_timings_of_builds_at_the_same_time_come_together(file: TimingCacheFile) -> None:
+    file.write(b"ab")
+    timed(file, b"c", meanwhile=b"abde")
+    assert file.read() == (b"abcde", "")
+
+
+def test_timings_of_others_that_tensorrt_does_not_take_are_left_out(file: TimingCacheFile) -> None:
+    file.write(b"ab")
+    timed(file, b"c", accepts=False, meanwhile=b"abde")
+    assert file.read() == (b"abc", "")
+
+
+def test_a_config_without_timings_leaves_the_file(file: TimingCacheFile) -> None:
+    TimedBuild(file).keep(Config(None))
+    assert file.read() == (b"timings", "")

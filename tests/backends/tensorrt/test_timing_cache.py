@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,28 @@ def test_a_dropped_file_is_no_file(file: TimingCacheFile) -> None:
     for _ in range(2):
         file.drop()
         assert file.read() == (b"", "")
+
+
+def test_an_update_is_given_what_others_wrote_meanwhile(file: TimingCacheFile) -> None:
+    file.update(CONTENT, lambda others: others + b"mine")
+    assert file.read() == (b"mine", "")
+    file.update(CONTENT, lambda others: others + b", too")
+    assert file.read() == (b"mine, too", "")
+
+
+def test_an_update_of_a_file_that_somebody_dropped_writes_it_anew(file: TimingCacheFile) -> None:
+    file.drop()
+    file.update(CONTENT, lambda others: others + b"mine")
+    assert file.read() == (b"mine", "")
+
+
+def test_no_update_is_lost(tmp_path: Path) -> None:
+    file = TimingCacheFile(tmp_path / "timing.cache", HERE)
+
+    def add(number: int) -> None:
+        began_with = file.read()[0]
+        file.update(began_with, lambda others: bytes(sorted({*began_with, *others, number})))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add, range(100)))
+    assert file.read()[0] == bytes(range(100))

@@ -202,7 +202,7 @@ ALWAYS: dict[str, tuple[str, ...]] = {
     "IPluginRegistry": ("load_library",),
     "IProfiler": ("report_layer_time",),
     "ITensor": ("dtype", "is_execution_tensor", "is_shape_tensor", "name", "shape"),
-    "ITimingCache": ("serialize",),
+    "ITimingCache": ("combine", "serialize"),
     "LayerInformationFormat": ("JSON",),
     "MemoryPoolType": ("WORKSPACE",),
     "OnnxParser": ("get_error", "num_errors", "parse", "parse_from_file"),

@@ -25,6 +25,7 @@ class TimedBuild:
 
     def __init__(self, file: TimingCacheFile | None) -> None:
         self._file = file
+        self._began_with = b""
         self.note = ""
 
     def build(self, attempt: Callable[[bytes], Any]) -> Any:
@@ -38,21 +39,34 @@ class TimedBuild:
         """
         timings = self._file.read()[0] if self._file is not None else b""
         try:
-            return attempt(timings)
+            return self._attempt(attempt, timings)
         except RefusedTimings as refused:
             if self._file is None or not timings:
                 raise
             told = refused.message
         self._file.drop()
-        engine = attempt(b"")
+        engine = self._attempt(attempt, b"")
         self.note = f"the timing cache was left out, the build failed with it: {told}"
         return engine
 
+    def _attempt(self, attempt: Callable[[bytes], Any], timings: bytes) -> Any:
+        self._began_with = timings
+        return attempt(timings)
+
     def keep(self, config: Any) -> None:
-        """Writes the timings that a trt.IBuilderConfig holds after a build."""
+        """Writes the timings that a trt.IBuilderConfig holds after a build, with those that others wrote meanwhile."""
         if self._file is None:
             return
         cache = config.get_timing_cache()
         if cache is not None:
-            with cache.serialize() as content:
-                self._file.write(bytes(content))
+            self._file.update(self._began_with, lambda others: _with(config, cache, others))
+
+
+def _with(config: Any, cache: Any, others: bytes) -> bytes:
+    """The timings of a trt.ITimingCache and of a serialised one; without those where TensorRT does not take them."""
+    if others:
+        theirs = config.create_timing_cache(others)
+        if theirs is not None:
+            cache.combine(theirs, ignore_mismatch=False)
+    with cache.serialize() as content:
+        return bytes(content)

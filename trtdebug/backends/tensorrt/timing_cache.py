@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +68,18 @@ class TimingCacheFile:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path)
+
+    def update(self, began_with: bytes, timings: Callable[[bytes], bytes]) -> None:
+        """Replaces the file; others who do so meanwhile wait.
+
+        Args:
+            began_with: what `read` gave before the build.
+            timings: gives the new content from that of others who wrote the file since; from b"" where nobody did.
+        """
+        with self.path.with_name(f"{self.path.name}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            others = self.read()[0]
+            self.write(timings(others if others != began_with else b""))
 
     def drop(self) -> None:
         """Removes the file, if it is there."""
