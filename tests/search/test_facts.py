@@ -30,6 +30,14 @@ def test_parts_of_a_pass_pass_and_supersets_of_a_fail_fail():
     assert not facts.contradiction
 
 
+def test_the_empty_set_passes_whatever_contradicts():
+    facts = Facts()
+    facts.add(0b0111, "pass")
+    facts.add(0b0010, "fail")
+    assert facts.contradiction
+    assert facts.largest_pass() == 0
+
+
 def test_only_the_strongest_facts_are_kept():
     facts = Facts()
     for mask in (0b001, 0b011, 0b001):

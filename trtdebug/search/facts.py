@@ -72,7 +72,7 @@ class Facts:
             return
         self.contradiction |= known in ("pass", "fail")
         if verdict == "fail" and mask:
-            self.passes = [p for p in self.passes if mask & ~p]
+            self.passes = [p for p in self.passes if mask & ~p] or [0]
             self.fails = [f for f in self.fails if mask & ~f]
             self.fails.append(mask)
         elif verdict == "pass" and known != "fail":
