@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +10,10 @@ from trtdebug.core.outcome import Outcome
 from trtdebug.search.types import Verdict
 from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.recurrence import Recurrence
 
 _FEWEST = 2
 """Builds that have to pass where builds differ: the same command is right in one and wrong in the next."""
-_MOST = 8
-_BY_CHANCE = 0.05
 
 
 def enough(natural: Sequence[Outcome], at_least: int) -> int:
@@ -25,12 +23,8 @@ def enough(natural: Sequence[Outcome], at_least: int) -> int:
         natural: builds as the user makes them; how many of them failed says how often one does.
         at_least: what is enough where all of them failed.
     """
-    tested = [o for o in natural if o.status != "untestable"]
-    failed = sum(o.status == "fail" for o in tested)
-    if not failed or failed == len(tested):
-        return at_least
-    by_chance = math.log(_BY_CHANCE) / math.log(1 - failed / len(tested))
-    return max(at_least, min(_MOST, math.ceil(by_chance)))
+    seen = Recurrence.of(natural)
+    return max(at_least, seen.builds) if seen.failed else at_least
 
 
 @dataclass(frozen=True)
