@@ -13,9 +13,10 @@ from trtdebug.debugger.open_questions import say_that_it_was_not_built
 from trtdebug.debugger.types import Answer
 from trtdebug.stages.atoms import fused_layers
 from trtdebug.stages.digits import own_error
+from trtdebug.stages.forced_again import forced_again
 from trtdebug.stages.localise import Located, localise
 from trtdebug.stages.observe import Observation, observe
-from trtdebug.stages.sanity import Sanity, can_force
+from trtdebug.stages.sanity import Sanity, can_force, forced_job
 from trtdebug.stages.shortcut import Shortcut, foresee, shortcut
 
 
@@ -32,6 +33,9 @@ def confirmed(notes: Notes, sane: Sanity, short: Shortcut, by_tactics: ByTactics
     if not sane.natural:
         say_that_it_was_not_built(notes)
         sane = replace(sane, verdict="fragile", signature=short.signature, reason=short.reason)
+    if not sane.always:
+        with notes.stage("sanity"):
+            forced_again(notes.ctx, forced_job(notes.ctx, fast=True))
     signature = sane.signature or short.signature
     return _located(notes, sane, signature, by_tactics, short.observation, True, short.healthy)
 
@@ -68,6 +72,8 @@ def _located(
     ctx = notes.ctx
     if unobserved := [n for n in observation.unobserved if own_error(ctx, n, observation) is None]:
         notes.unknown.append(_unobserved(len(unobserved)))
+    if not ctx.recurrence.always:  # one build showed it
+        healthy = frozenset()
     layers = fused_layers(sane.forced.engine) if sane.forced is not None else ()
     located = notes.attempt("localise", lambda: localise(ctx, signature, observation, fast, healthy, layers))
     located = located or Located((), None)

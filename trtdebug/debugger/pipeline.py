@@ -23,6 +23,7 @@ from trtdebug.debugger.types import Answer, Until
 from trtdebug.stages.below_rounding import below_rounding
 from trtdebug.stages.context import Context
 from trtdebug.stages.flaky import flaky_builds
+from trtdebug.stages.forced_again import flaky_forced_builds
 from trtdebug.stages.refused import why_refused
 from trtdebug.stages.sanity import Sanity, sanity, with_forced
 
@@ -48,7 +49,7 @@ class Debugger:
         self.ctx.session.listeners.append(lambda job, outcome, cached: notes.engine_of(outcome))
         answer = _answer(notes)
         say_what_was_not_imitated(notes, answer.sane)
-        notes.findings += below_rounding(self.ctx, answer.sane.signature)
+        notes.findings += below_rounding(self.ctx, answer.sane.signature) + flaky_forced_builds(self.ctx)
         return diagnosis_of(notes, answer, self.fix_folder)
 
 

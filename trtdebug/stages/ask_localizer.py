@@ -9,8 +9,10 @@ from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.record import Provided
 from trtdebug.plugins.types import Localisation, Localizer
 from trtdebug.stages.context import Context
+from trtdebug.stages.forced_again import doubted
 from trtdebug.stages.lent_test import LentTest, tested
 from trtdebug.stages.precision_test import PrecisionTest
+from trtdebug.stages.sanity import forced_job
 
 LOCALIZER = "leftmost"
 NOISY_LOCALIZER = "bayesian"
@@ -42,6 +44,7 @@ def searched(ctx: Context, test: PrecisionTest, weights: tuple[float, ...]) -> F
         name = LOCALIZER
         answer = _ask(ctx, name, test, weights)
     if answer is not None and not ctx.candidate.deterministic and test.contradicts(answer):
+        doubted(ctx, forced_job(ctx, test.fast))
         name = NOISY_LOCALIZER
         answer = _ask(ctx, name, test, weights)
     if answer is None:

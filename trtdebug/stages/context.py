@@ -32,6 +32,7 @@ from trtdebug.oracle.tolerance import Limits, OutputLimits, limits
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.job import ChoiceRef, Job, Keep, TensorRef
 from trtdebug.session.session import Session
+from trtdebug.stages.recurrence import Recurrence
 
 _LACKING = (
     "Give the reference an implementation of the operator: --operators FILE; see docs/custom-operators.md."
@@ -69,6 +70,7 @@ class Context:
         recorded_maker: version and device of the candidate whose trials are replayed; None = the one that is here.
         own_rounding: by output: relative RMS error of the reference in FP32 against itself in FP64, where that
             was asked.
+        recurrence: how often the build with low precision forced everywhere fails, where that was asked.
     """
 
     session: Session
@@ -76,6 +78,7 @@ class Context:
     plugins: PluginManager
     report_progress: Callable[[Progress], None] = field(default=lambda progress: None)
     own_rounding: dict[str, float] = field(default_factory=dict)
+    recurrence: Recurrence = field(default=Recurrence())
     recorded_maker: str | None = None
 
     @cached_property

@@ -12,6 +12,7 @@ from trtdebug.stages.atoms import Atoms
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.digits_each import digits_lost_each
 from trtdebug.stages.localise import Located
+from trtdebug.stages.low_trials import low_outcome
 
 _TRIALS = 8
 
@@ -56,7 +57,7 @@ def _pass(ctx: Context, located: Located, pinned: frozenset[str]) -> bool:
         Progress("fix", f"are {len(pinned)} more pins enough?", len(pinned), len(located.rounding))
     )
     low = [n for n in ctx.items if n not in located.alone and n not in pinned]
-    return ctx.session.run(ctx.low_job(low, located.fast)).status == "pass"
+    return low_outcome(ctx, low, located.fast).status == "pass"
 
 
 def _share(lost: Outcome | None) -> float:

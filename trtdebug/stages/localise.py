@@ -20,6 +20,7 @@ from trtdebug.stages.context import Context
 from trtdebug.stages.diffuse import diffuse
 from trtdebug.stages.drift import Failure
 from trtdebug.stages.excused import excuse
+from trtdebug.stages.low_trials import low_outcome
 from trtdebug.stages.observe import LocalError, Observation
 from trtdebug.stages.precision_test import PrecisionTest
 from trtdebug.stages.sanity import forced_job
@@ -95,9 +96,9 @@ def localise(
         """Of these nodes alone in low precision, as it was seen where it was."""
         if len(nodes) == 1 and nodes[0] in evidence:
             return substituted[nodes[0]]
-        return ctx.session.run(
-            ctx.low_job(nodes, fast) if len(nodes) < len(ctx.items) else forced_job(ctx, fast)
-        )
+        if len(nodes) == len(ctx.items):
+            return ctx.session.run(forced_job(ctx, fast))
+        return low_outcome(ctx, nodes, fast)
 
     found = (
         None if ctx.case.localizer else _without_search(ctx, evidence, observation, failure, healthy, layers)

@@ -10,10 +10,10 @@ from trtdebug.oracle.verdict import evidence_on
 from trtdebug.search.drive import drive_ahead
 from trtdebug.search.protect import MinimalProtect
 from trtdebug.search.types import Subset, Verdict
-from trtdebug.session.job import Job
 from trtdebug.stages.atoms import Atoms, whole_within
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.localise import Located
+from trtdebug.stages.low_trials import low_outcome
 
 MAX_TRIALS = 32
 """Builds that it rests on, at most: where hundreds of nodes only round, fewer pins are not worth more."""
@@ -54,16 +54,13 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
         if culprit.proven and culprit.kind == "precision":
             search.tell(_numbers(number, atoms.touching(culprit.nodes)), "fail")
 
-    def job(low: Subset) -> Job:
-        return ctx.low_job(_nodes(atoms, low), located.fast)
-
     def prepare(lows: Sequence[Subset]) -> None:
         left = min(len(everything - low) for low in lows)
         ctx.report_progress(Progress("fix", f"are {left} of {len(pins)} pins enough?", left, len(pins)))
-        ctx.session.run_ahead([job(low) for low in lows])
+        ctx.session.run_ahead([ctx.low_job(_nodes(atoms, low), located.fast) for low in lows])
 
     def test(low: Subset) -> Verdict:
-        return evidence_on(ctx.session.run(job(low)), signature)
+        return evidence_on(low_outcome(ctx, _nodes(atoms, low), located.fast), signature)
 
     answer = drive_ahead(search, test, prepare)
     if not answer.protect <= pins:  # builds that contradict each other: nothing more is known than before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
@@ -11,6 +10,7 @@ from trtdebug.plugins.types import Localisation
 from trtdebug.search.types import Verdict
 from trtdebug.stages.atoms import Atoms
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.low_trials import low_outcomes
 
 _MOST_UNTESTABLE = 24
 """Trials in a row that cannot be tested; TensorRT may build hardly any mixture of precisions of a transformer."""
@@ -68,9 +68,9 @@ class PrecisionTest:
             self._tell_progress()
         if self.gave_up:
             return [verdicts.get(n, "untestable") for n in range(len(lows))]
-        repeats = again or [0] * len(lows)
-        jobs = [replace(self.ctx.low_job(lows[n], self.fast), repeat=repeats[n]) for n in asked]
-        for n, outcome in zip(asked, self.ctx.session.run_all(jobs), strict=True):
+        before = again or [0] * len(lows)
+        outcomes = low_outcomes(self.ctx, [lows[n] for n in asked], self.fast, [before[n] for n in asked])
+        for n, outcome in zip(asked, outcomes, strict=True):
             verdicts[n] = self._learn(lows[n], self.verdict(lows[n], outcome))
         return [verdicts[n] for n in range(len(lows))]
 

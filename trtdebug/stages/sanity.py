@@ -10,6 +10,8 @@ from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.forced_again import forced_again
+from trtdebug.stages.low_trials import low_outcome
 from trtdebug.stages.rounding import calibrated, emulated_rounding
 from trtdebug.stages.rows import uneven_rows
 from trtdebug.stages.steady import nondeterministic_reference
@@ -48,6 +50,11 @@ class Sanity:
         return any(o.status == "fail" for o in self.natural)
 
     @property
+    def always(self) -> bool:
+        """All builds as the user makes them are wrong, or that is taken for granted."""
+        return all(o.status == "fail" for o in self.natural)
+
+    @property
     def presumed(self) -> bool:
         """That it fails need not be shown any more: it was seen, or taken for granted."""
         return self.failing or not self.natural
@@ -78,10 +85,15 @@ def sanity(ctx: Context) -> Sanity:
 def with_forced(ctx: Context, sane: Sanity) -> Sanity:
     """Adds the build with every node in low precision, and, where it fails, the one with every node pinned.
 
-    Where it does not fail, and nothing was built as the user does yet, that is done too: it is the last to know.
+    Where it does not fail, and nothing was built as the user does yet, that is done too: it is the last to know. Where
+    not all builds as the user makes them fail, the forced one is built again, and the pinned one too if it takes more.
     """
     forced, pinned, fast = _forced(ctx)
     natural = sane.natural
+    if forced is not None and forced.status == "fail" and not sane.always:
+        forced_again(ctx, forced_job(ctx, fast))
+        if pinned is not None and pinned.status == "pass":
+            pinned = low_outcome(ctx, (), fast)
     if not natural and (forced is None or forced.status != "fail"):
         natural = _as_built(ctx, _BUILDS)
     found = sane.findings
