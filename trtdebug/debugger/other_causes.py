@@ -45,7 +45,7 @@ def other_causes(notes: Notes, sane: Sanity, by_tactics: ByTactics) -> Answer:
     if failing is not None and _must_not_be_perturbed(ctx):
         return _narrowed(notes, sane, failing, knobs)
     propagated = failing_tensors(notes, ())
-    located = Located(_first_wrong(ctx, propagated, told(knobs)), None, knobs=knobs)
+    located = Located(_first_wrong(ctx, propagated, told(knobs)), None, knobs=knobs, fast=sane.fast)
     fixes = fixes_of(notes, sane, sane.signature, located)
     return Answer(sane, located, fixes, None, propagated)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from trtdebug.core.diagnosis import Fix, Latency
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
-from trtdebug.core.intervention import Intervention, PinPrecision, ReplaceGraph
+from trtdebug.core.intervention import Intervention, PinPrecision
 from trtdebug.core.outcome import Outcome, Signature, TensorError
 from trtdebug.core.told import known
 from trtdebug.oracle.verdict import largest_share
@@ -22,10 +22,10 @@ from trtdebug.plugins.types import FixContext, FixProposal, Sample
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.blocks import whole_blocks
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.evidence import Evidence, pinned
 from trtdebug.stages.latency import in_fp32, latencies
 from trtdebug.stages.localise import Located
 from trtdebug.stages.minimise import minimal_pins
-from trtdebug.stages.repeated import enough
 from trtdebug.stages.rewrites import keep_model, prove
 
 _FAST_ENOUGH = 1.1
@@ -38,43 +38,6 @@ class _Tried:
 
     fix: Fix
     first: Outcome | None = None
-
-
-@dataclass(frozen=True)
-class _Builds:
-    """How many fresh builds have to pass.
-
-    Attributes:
-        proven: with `pins`, or more, and with rewritten models: a build with all else forced into low precision speaks
-            for them, too.
-        alone: with all others. Where the builder has its moods, so many do not pass by chance.
-        pins: that were seen to hold so.
-        idle: all builds as the user makes them pass without a fix, too: those with one say little.
-    """
-
-    proven: int
-    alone: int
-    pins: frozenset[str]
-    idle: bool
-
-    def of(self, proposal: FixProposal) -> int:
-        return self.proven if self._forced(proposal) else self.alone
-
-    def told(self, proposal: FixProposal, tried: _Tried) -> _Tried:
-        """The same; of one that holds it is said where its builds say little."""
-        if not (self.idle and tried.fix.verified):
-            return tried
-        said = ["your own builds pass without it, too"]
-        if self._forced(proposal):
-            said.append("what shows its effect is a build with low precision forced everywhere else")
-        note = "; ".join(filter(None, (*said, tried.fix.note)))
-        return replace(tried, fix=replace(tried.fix, note=note))
-
-    def _forced(self, proposal: FixProposal) -> bool:
-        kinds = {type(i) for i in proposal.interventions}
-        pinned = kinds == {PinPrecision} and bool(self.pins) and self.pins <= _pinned(proposal.interventions)
-        rewritten = kinds == {ReplaceGraph} and not proposal.rounds
-        return pinned or rewritten
 
 
 def fix(
@@ -119,14 +82,13 @@ def fix(
     dearer = pin_nodes(located.pins) if dropped and located.pins else None
     proposals = _proposals(ctx, context, dearer)
     names = dict.fromkeys(p.beside for p in proposals if p.beside)
-    idle = bool(natural) and all(o.status == "pass" for o in natural)
-    needed = _Builds(builds, enough(natural, builds), frozenset(context.pins or ()), idle)
-    ours = _until_one_holds(ctx, [p for p in proposals if not p.beside], needed)
-    tried = [t for n in names for t in _until_one_holds(ctx, [p for p in proposals if p.beside == n], needed)]
+    evidence = Evidence(ctx, natural, builds, frozenset(context.pins or ()), located.fast)
+    ours = _until_one_holds(evidence, [p for p in proposals if not p.beside])
+    tried = [t for n in names for t in _until_one_holds(evidence, [p for p in proposals if p.beside == n])]
     tried = sorted([*tried, *ours], key=lambda t: t.fix.verified)
     if minimal is not None and minimal.untested:
         tried = [_with_untested(t, minimal.pins, minimal.untested) for t in tried]
-    return tuple(t.fix for t in (_timed(ctx, tried, natural, needed) if _holds(tried) else tried))
+    return tuple(t.fix for t in (_timed(evidence, tried) if _holds(tried) else tried))
 
 
 def _samples(ctx: Context) -> Iterator[Sample]:
@@ -135,10 +97,10 @@ def _samples(ctx: Context) -> Iterator[Sample]:
         yield {name: tensors.get(sample, TensorRef(name)) for name in ctx.index.inputs}
 
 
-def _until_one_holds(ctx: Context, proposals: Sequence[FixProposal], builds: _Builds) -> list[_Tried]:
+def _until_one_holds(evidence: Evidence, proposals: Sequence[FixProposal]) -> list[_Tried]:
     tried: list[_Tried] = []
     for proposal in proposals:
-        tried.append(builds.told(proposal, _try_fix(ctx, proposal, builds.of(proposal))))
+        tried.append(_try_fix(evidence, proposal, evidence.builds(proposal)))
         if _holds(tried):
             break
     return tried
@@ -172,11 +134,12 @@ def _holds(tried: Sequence[_Tried]) -> bool:
     return bool(tried) and tried[-1].fix.verified
 
 
-def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
-    """Builds with the fix as the user builds; stops at the first build that does not pass.
+def _try_fix(evidence: Evidence, proposal: FixProposal, builds: int) -> _Tried:
+    """Builds with the fix as the user builds, where nothing speaks against it; stops at the first that does not pass.
 
     Workers to spare build what is due where all of them pass: all in FP32, for the latency.
     """
+    ctx = evidence.ctx
     kinds = {type(i).__name__ for i in proposal.interventions}
     fix = Fix(proposal.kind, proposal.summary, proposal.interventions, False, (0, 0), beside=proposal.beside)
     if proposal.obstacle:
@@ -185,35 +148,36 @@ def _try_fix(ctx: Context, proposal: FixProposal, builds: int) -> _Tried:
     if beyond:
         reason = f"{ctx.candidate.name} cannot realise {', '.join(beyond)}"
         return _Tried(replace(fix, reason=reason, untestable=True))
-    tries = 1 if ctx.candidate.deterministic else builds
     interventions = ctx.as_built(proposal.interventions)
     jobs = [
         ctx.candidate_job("verify fix", interventions, repeat=number, keep_engine=number == 0)
-        for number in range(tries)
+        for number in range(builds)
     ]
     ahead = [*jobs, *in_fp32(ctx)]
     try:
-        proof = prove(ctx, proposal, ahead)
+        proof = prove(ctx, proposal)
     except UserError as error:  # a rewritten model that cannot be read
         return _Tried(replace(fix, reason=error.message, untestable=True))
+    if not proof.reason:
+        proof = evidence.forced(proposal, proof, ahead)
     if proof.reason:
         return _Tried(replace(fix, reason=proof.reason, note=proof.note, untestable=proof.untestable))
-    ctx.report_progress(Progress("fix", f"{proposal.summary}: {tries} build{'s' if tries > 1 else ''}"))
+    ctx.report_progress(Progress("fix", f"{proposal.summary}: {builds} build{'s' if builds > 1 else ''}"))
     ctx.session.run_ahead(ahead)
     outcomes = ctx.session.run_until(jobs, lambda outcome: outcome.status != "pass")
     passed = sum(o.status == "pass" for o in outcomes)
     fix = replace(
         fix,
-        verified=passed == tries,
+        verified=passed == builds,
         builds_passed=(passed, len(outcomes)),
         max_rel_after=_largest(e for outcome in outcomes for e in outcome.tensors),
-        of_limit=largest_share(outcomes) if passed == tries else None,
+        of_limit=largest_share(outcomes) if passed == builds else None,
         reason=outcomes[-1].reason,
         note="; ".join(filter(None, (proof.note, _note(proposal.interventions, outcomes)))),
         untestable=outcomes[-1].status == "untestable",
         built=outcomes[-1].engine is not None,
     )
-    return _Tried(fix, outcomes[0])
+    return _Tried(evidence.judged(proposal, fix), outcomes[0])
 
 
 def _largest(errors: Iterable[TensorError]) -> float | None:
@@ -224,19 +188,15 @@ def _largest(errors: Iterable[TensorError]) -> float | None:
 
 def _note(interventions: Sequence[Intervention], outcomes: Sequence[Outcome]) -> str:
     """What reading the engines back left open. A pin that nobody can see is still proven by the results."""
-    pinned = _pinned(interventions)
+    pins = pinned(interventions)
     engines = [o.engine for o in outcomes if o.engine is not None]
-    hidden = pinned & {n for e in engines for n in e.unverified}
+    hidden = pins & {n for e in engines for n in e.unverified}
     notes = [n for n in dict.fromkeys(n for e in engines for n in e.notes) if "relaxed" in n]
     if hidden:
         notes.insert(
-            0, f"the engine does not show the precision of {len(hidden)} of {len(pinned)} pinned nodes"
+            0, f"the engine does not show the precision of {len(hidden)} of {len(pins)} pinned nodes"
         )
     return "; ".join(notes)
-
-
-def _pinned(interventions: Sequence[Intervention]) -> set[str]:
-    return {n for i in interventions if isinstance(i, PinPrecision) for n in i.nodes}
 
 
 def _with_untested(tried: _Tried, pins: Sequence[str], untested: tuple[str, ...]) -> _Tried:
@@ -248,8 +208,9 @@ def _with_untested(tried: _Tried, pins: Sequence[str], untested: tuple[str, ...]
 # latency ---------------------------------------------------------------------------------------------------------
 
 
-def _timed(ctx: Context, tried: list[_Tried], natural: Sequence[Outcome], builds: _Builds) -> list[_Tried]:
+def _timed(evidence: Evidence, tried: list[_Tried]) -> list[_Tried]:
     """The same, with the latencies of those that hold; where the last one of them is slow, with another beside it."""
+    ctx, natural = evidence.ctx, evidence.natural
     held = [t.first for t in tried if t.fix.verified and t.first is not None]
     measured = iter(latencies(ctx, natural, held))
     *others, best = (_with_latency(t, next(measured)) if t.fix.verified else t for t in tried)
@@ -257,13 +218,13 @@ def _timed(ctx: Context, tried: list[_Tried], natural: Sequence[Outcome], builds
     proposal = _alternative(ctx, best.fix, best.fix.latency_ms, natural)
     if proposal is None:
         return [*others, best]
-    other = _try_fix(ctx, proposal, 1)
+    other = _try_fix(evidence, proposal, 1)
     if other.first is None or not other.fix.verified:
         return [*others, other, best]
     ours, theirs = latencies(ctx, natural, [best.first, other.first])
     faster = _is_faster(theirs, ours)
     if faster:
-        other = builds.told(proposal, _try_fix(ctx, proposal, builds.of(proposal)))
+        other = _try_fix(evidence, proposal, evidence.builds(proposal))
     else:
         reason = "it passes, but is no faster than fewer pins: not built again"
         other = replace(other, fix=replace(other.fix, verified=False, reason=reason))
@@ -275,7 +236,7 @@ def _alternative(
     ctx: Context, fix: Fix, latency: Latency | None, natural: Sequence[Outcome]
 ) -> FixProposal | None:
     """More pins, that keep fusions whole; None where the fix is none of pins, or not known to be slow."""
-    pins = _pinned(fix.interventions)
+    pins = pinned(fix.interventions)
     if fix.interventions != (PinPrecision(tuple(n for n in ctx.items if n in pins)),):
         return None
     if latency is None or latency.ratio is None or latency.ratio <= _FAST_ENOUGH:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
-from trtdebug.core.intervention import ForcePrecision, ReplaceGraph
+from trtdebug.core.intervention import ReplaceGraph
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.load import content_sha256, parse_model, save_model
 from trtdebug.graph.types import value_type, without_weights
@@ -17,10 +17,9 @@ from trtdebug.graph.walk import all_tensors, initializer_names
 from trtdebug.oracle.ratio import rounding_limit
 from trtdebug.oracle.tolerance import NEGLIGIBLE, Limits
 from trtdebug.plugins.types import FixProposal
-from trtdebug.session.job import Job, TensorRef
+from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.rounding import own_rounding
-from trtdebug.stages.sanity import can_force
 
 EQUAL = Limits(rms=0.0)
 """No element is off by more than `NEGLIGIBLE` of its tensor's scale; NaN and Inf stand at the same places."""
@@ -49,18 +48,12 @@ def keep_model(ctx: Context, model: onnx.ModelProto) -> ReplaceGraph:
     return ReplaceGraph(str(path), content_sha256(path))
 
 
-def prove(ctx: Context, proposal: FixProposal, ahead: Sequence[Job]) -> Proof:
-    """Whether the reference gives the same for a proposal's rewritten model; then, whether low precision hurts it.
+def prove(ctx: Context, proposal: FixProposal) -> Proof:
+    """Whether the reference gives the same for a proposal's rewritten model.
 
     A proposal without such a model needs no proof. Its outputs have the names, types and order of the case's model, and
     on every sample the same values: up to 1e-6 of their scale, or up to what the reference's own rounding explains.
-    Where the candidate can be forced into low precision, and so fails without the fix, it has to pass with it: a
-    build as the user makes it may pass by the builder's mood. A model with its own low precision written into it has to
-    stay within the case's tolerance, and is not forced any further.
-
-    Args:
-        ahead: what is built next where it passes. Workers to spare do so beside the forced build; where that fails, in
-            vain.
+    A model with its own low precision written into it has to stay within the case's tolerance.
     """
     graph = next((i for i in proposal.interventions if isinstance(i, ReplaceGraph)), None)
     if graph is None:
@@ -68,10 +61,7 @@ def prove(ctx: Context, proposal: FixProposal, ahead: Sequence[Job]) -> Proof:
     differing = _different_ends(ctx.model.graph, parse_model(Path(graph.model)).graph)
     if differing:
         return Proof(f"the rewritten model's {differing} differ from the model's")
-    proof = _equal(ctx, graph, ctx.limits if proposal.rounds else EQUAL)
-    if proof.reason or proposal.rounds or ctx.candidate.deterministic or not can_force(ctx):
-        return proof
-    return _forced(ctx, proposal, proof, ahead)
+    return _equal(ctx, graph, ctx.limits if proposal.rounds else EQUAL)
 
 
 def _digest(model: onnx.ModelProto) -> str:
@@ -151,22 +141,3 @@ def _note(ctx: Context, outcome: Outcome, rounding: Mapping[str, float]) -> str:
     if any(e.max_rel > NEGLIGIBLE for e in outcome.tensors if e.tensor in rounding):
         return f"equal on the reference on {samples} up to {largest:.1g} of the scale, which its own rounding explains"
     return f"equal on the reference on {samples} up to {largest:.1g} of the scale"
-
-
-def _forced(ctx: Context, proposal: FixProposal, proof: Proof, ahead: Sequence[Job]) -> Proof:
-    assert ctx.low is not None
-    ctx.report_progress(Progress("fix", f"{proposal.summary}: every node forced to {ctx.low.upper()}"))
-    job = ctx.candidate_job(
-        "rewritten, forced", (*proposal.interventions, ForcePrecision(ctx.low)), fast=True
-    )
-    ctx.session.run_ahead([job, *ahead])
-    outcome = ctx.session.run(job)
-    if outcome.status == "fail":
-        return replace(
-            proof, reason=f"forced into {ctx.low.upper()} everywhere it still fails: {outcome.reason}"
-        )
-    if outcome.status == "untestable":
-        return replace(
-            proof, note=f"{proof.note}; it could not be forced into {ctx.low.upper()}: {outcome.reason}"
-        )
-    return proof
