@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper
 from seed_models import model_of, node, value, weight
 
@@ -64,3 +65,24 @@ def test_a_loop_has_no_layer_of_its_name(tmp_path: Path) -> None:
     assert result.fix.summary == "pin 1 node to FP32: loop"
     assert "# none: loop is Loop" in (tmp_path / "s/fix/trtexec.txt").read_text()
     assert "apply:" not in str(result)
+
+
+@pytest.mark.parametrize(("operator", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+def test_nor_has_a_recurrent_node(tmp_path: Path, operator: str, gates: int) -> None:
+    weights = [
+        weight("w", np.full((1, gates * 4, 8), 1e5, np.float32)),  # beyond FP16
+        weight("r", np.full((1, gates * 4, 4), 0.1, np.float32)),
+    ]
+    nodes = [
+        node("Mul", ["x", "small"], ["a"], "scale"),
+        node("Reshape", ["a", "steps"], ["s"], "steps"),
+        node(operator, ["s", "w", "r"], ["y"], "recurrent", hidden_size=4),
+    ]
+    weights += [weight("small", 1e-6), weight("steps", [2, 1, 8])]
+    result = diagnosed(
+        model_of(nodes, [value("x", [2, 8])], [value("y", [2, 1, 1, 4])], weights, opset=14), tmp_path
+    )
+    assert result.fix is not None
+    assert "recurrent" in result.fix.summary
+    assert result.fix.layer_flags == ()
+    assert f"# none: recurrent is {operator}" in (tmp_path / "s/fix/trtexec.txt").read_text()

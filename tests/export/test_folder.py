@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from function_models import one_of_two
 from in_process import trtdebug
 
 from trtdebug.core.diagnosis import BackendInfo, Fix
@@ -73,6 +74,7 @@ def test_interventions_come_back_as_they_were(fixed) -> None:
     assert json.loads(json.dumps(told)) == fixed.report["fixes"][-1]["interventions"]
     assert manifest.case.sha256 == content_sha256(fixed.model)
     assert manifest.operators == dict(zip(CULPRITS, ("Pow", "ReduceMean", "Add", "Sqrt"), strict=True))
+    assert manifest.calls == ()
 
 
 def test_inputs_and_expected_outputs_are_the_references(fixed) -> None:
@@ -172,13 +174,26 @@ def test_exact_layer_names_go_into_the_flags(fixed, tmp_path: Path) -> None:
     assert "found with tensorrt 8.6.0" in (tmp_path / "fix" / "build.py").read_text().splitlines()[0]
 
 
-def test_trtexec_has_no_name_for_what_is_pinned_with_its_body(fixed) -> None:
+@pytest.mark.parametrize("operator", ["If", "Loop", "Scan", "LSTM", "GRU", "RNN", "CumSum"])
+def test_trtexec_has_no_name_for_what_is_pinned_with_its_body(fixed, operator: str) -> None:
     """It would pass over the name of a Loop without a word, and build without the fix."""
     manifest = read_manifest(fixed.folder)
-    loop = replace(manifest, operators=dict.fromkeys(manifest.operators, "Loop"))
-    assert "# none: norm_pow is Loop: the layers are those of its body. Use build.py.\n" in trtexec_text(loop)
+    loop = replace(manifest, operators=dict.fromkeys(manifest.operators, operator))
+    why = f"norm_pow is {operator}: the layers are those of its body, and can't be pinned"
+    assert f"# none: {why}. See below.\n" in trtexec_text(loop)
+    assert "\ntrtexec --onnx=mixed.onnx " in trtexec_text(loop)  # there it is a matter of Casts
     known = replace(loop, layers=(PinnedLayer("inner", "fp32"),))
     assert "--layerPrecisions=inner:fp32" in trtexec_text(known)
+
+
+def test_trtexec_has_no_name_for_the_call_of_a_function(fix_of) -> None:
+    """The parser gives the layers of a function's nodes these nodes' names."""
+    fixed = fix_of(one_of_two(), "--val-range", "[2,3]")
+    manifest = read_manifest(fixed.folder)
+    assert (manifest.operators, manifest.calls) == ({"bad": "Scaled"}, ("bad",))
+    why = "bad calls the function Scaled: the layers are those of its nodes"
+    assert f"# none: {why}. See below.\n" in (fixed.folder / "trtexec.txt").read_text()
+    assert "apply:" not in fixed.done.stdout
 
 
 def test_a_rewritten_model_lies_in_the_folder(fixed, layernorm, tmp_path: Path) -> None:

@@ -12,12 +12,10 @@ from trtdebug.core.case import BuildOptions
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
 from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.export.manifest import FixManifest
+from trtdebug.export.nameless import nameless
 from trtdebug.scripts.words import printable, shell_line
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
-_WITH_BODY = ("If", "Loop", "Scan")
-"""Operators of which TensorRT makes no layer of that name."""
-
 _TRTEXEC_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources", "build_route"))
 _POLYGRAPHY_KNOBS = frozenset(("tf32", "optimization_level", "workspace", "tactic_sources"))
 """Knobs that the command lines have a flag for; Polygraphy's list of preview features is a whole one."""
@@ -39,12 +37,9 @@ def _weak(manifest: FixManifest) -> list[str]:
     if beyond:
         return [f"# none: {beyond}"]
     known = bool(manifest.layers)
-    bodies = [n for n in manifest.pins if manifest.operators.get(n) in _WITH_BODY]
-    if bodies and not known:
-        operator = manifest.operators[bodies[0]]
-        return [
-            f"# none: {printable(bodies[0])} is {operator}: the layers are those of its body. Use build.py."
-        ]
+    unnamed = nameless(manifest)
+    if unnamed:
+        return [f"# none: {unnamed}. See below."]
     layers = manifest.layers or [PinnedLayer(node, dtype) for node, dtype in manifest.pins.items()]
     flags, unsayable = layer_flags(layers)
     if unsayable:

@@ -27,6 +27,7 @@ from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.manifest import MANIFEST, FixManifest, Sample, TensorFile, write_manifest
 from trtdebug.export.models import strongly_typed, weight_bytes, well_named
 from trtdebug.export.readme import readme
+from trtdebug.graph.function_calls import called_by, key_of
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.inputs import input_types
 from trtdebug.graph.load import content_sha256, load_model, save_model
@@ -77,7 +78,9 @@ def _fill(
     graph = next((i for i in fix.interventions if isinstance(i, ReplaceGraph)), None)
     source = Path(graph.model if graph else job.model)
     model = load_model(source)
+    functions = {key_of(f) for f in model.functions}
     operators = {n.name: n.op for n in GraphIndex(model).nodes}
+    calls = {n.name for n in model.graph.node if called_by(n) in functions}
     manifest = FixManifest(
         kind=fix.kind,
         summary=fix.summary,
@@ -92,7 +95,11 @@ def _fill(
         device=candidate.device,
         samples=tuple(_samples(ctx, folder)),
     )
-    manifest = replace(manifest, operators={n: operators[n] for n in manifest.pins if n in operators})
+    manifest = replace(
+        manifest,
+        operators={n: operators[n] for n in manifest.pins if n in operators},
+        calls=tuple(n for n in manifest.pins if n in calls),
+    )
     if _keeps_apart(model, fix, folder):
         source = folder / _NAMED
         manifest = replace(manifest, model=_NAMED, apart=True)

@@ -51,7 +51,7 @@ class FixManifest:
             leaves open.
         values: smallest, tuned and largest values of integer inputs that may hold shapes.
         own_rounding: see `trtdebug.stages.context.Context`.
-        operators: by pinned node.
+        operators: by pinned node; `calls`: those of these nodes that call a function of the model.
         layers: of TensorRT's network that the pins are set on, where TensorRT was at hand.
         versions: of what the fix was found with, by name; `device` is the candidate's.
         samples: those whose tensors lie in the folder; fewer than the case's where they are large.
@@ -72,6 +72,7 @@ class FixManifest:
     values: dict[str, Profile] = field(default_factory=dict)
     own_rounding: dict[str, float] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
+    calls: tuple[str, ...] = ()
     layers: tuple[PinnedLayer, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     device: str = ""

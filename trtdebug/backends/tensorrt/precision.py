@@ -34,8 +34,8 @@ _NO_PRECISION = {
     "RNN_V2": "a recurrent layer",
 }
 _IN_A_BODY = "inside a loop, a conditional or a recurrent node"
-# The parser makes loops and conditionals of them, and cannot set the precision of what is in there.
-_BODY_OPS = frozenset({"If", "Loop", "Scan", "LSTM", "GRU", "RNN", "CumSum", "SequenceMap"})
+BODY_OPS = frozenset({"If", "Loop", "Scan", "LSTM", "GRU", "RNN", "CumSum", "SequenceMap"})
+"""The parser makes loops and conditionals of them, and cannot set the precision of what is in there."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def refusal(layer: LayerFacts, op: str | None) -> str | None:
     Args:
         op: ONNX operator of the node that the layer was made for, None for a helper.
     """
-    if layer.in_body or op in _BODY_OPS:
+    if layer.in_body or op in BODY_OPS:
         return _IN_A_BODY
     if layer.type in _NO_PRECISION:
         return _NO_PRECISION[layer.type]
@@ -123,11 +123,11 @@ def plan_precision(
     with_layer = {_own_node(layer, owned, ops) for layer in layers} | {
         node
         for node in asked
-        if ops.get(node) in _BODY_OPS  # a body has its own nodes' names
+        if ops.get(node) in BODY_OPS  # a body has its own nodes' names
     }
     for node in asked:
         if node in with_layer and node not in assigned and node not in skipped:
-            skipped[node] = _IN_A_BODY if ops.get(node) in _BODY_OPS else "no float output"
+            skipped[node] = _IN_A_BODY if ops.get(node) in BODY_OPS else "no float output"
     absent = tuple(n for n in asked if n not in with_layer)
     return PrecisionPlan(tuple(reversed(assignments)), skipped, absent)
 
@@ -135,7 +135,7 @@ def plan_precision(
 def _own_node(layer: LayerFacts, owned: Mapping[int, str], ops: Mapping[str, str]) -> str | None:
     """Top-level node that a layer was made for. A node in a body may have the name of one outside."""
     node = owned.get(layer.index)
-    if node is not None and layer.in_body and ops.get(node) not in _BODY_OPS:
+    if node is not None and layer.in_body and ops.get(node) not in BODY_OPS:
         return None
     return node
 
