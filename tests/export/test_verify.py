@@ -292,6 +292,66 @@ def test_a_rewritten_model_is_what_is_built(fixed, changed, tmp_path: Path) -> N
     assert json.loads(there.stdout)["recorded"]
 
 
+@pytest.fixture
+def of_two_models(folder: Path, fixed, tmp_path: Path) -> Path:
+    """A fix for a candidate with a model of its own, which since has got another name."""
+    fix = json.loads((folder / "fix.json").read_text())
+    fix["case"] |= {"candidate_model": "/nowhere/theirs.onnx", "candidate_sha256": fix["case"]["sha256"]}
+    (folder / "fix.json").write_text(json.dumps(fix))
+    shutil.copyfile(fixed.model, tmp_path / "renamed.onnx")
+    return folder
+
+
+def test_a_candidates_own_model_that_lies_elsewhere(of_two_models: Path, tmp_path: Path) -> None:
+    lost = verify(of_two_models)
+    assert (lost.code, lost.stderr.splitlines()) == (
+        2,
+        [
+            "error: the candidate model of the fix, /nowhere/theirs.onnx, is not here.",
+            "hint: Say where it lies: --candidate-model FILE.",
+        ],
+    )
+    there = verify(of_two_models, "--candidate-model", tmp_path / "renamed.onnx", "--json")
+    assert there.code == 0, there.stderr
+    assert json.loads(there.stdout)["recorded"]
+    nowhere = verify(of_two_models, "--candidate-model", tmp_path / "nobody.onnx")
+    assert nowhere.code == 2
+    assert "nobody.onnx" in nowhere.stderr.splitlines()[0]
+
+
+def test_a_new_export_of_the_candidates_own_model(of_two_models: Path, changed) -> None:
+    broken = verify(of_two_models, "--candidate-model", changed({"fc4.weight": 1e6}))
+    assert broken.code == 1
+    assert "does not agree with the recorded outputs" in broken.stdout
+    renamed = verify(of_two_models, "--candidate-model", changed(names={"norm_var": "variance"}))
+    assert (renamed.code, "has no node 'norm_var'" in renamed.stderr) == (2, True)
+    other = verify(of_two_models, "--model", changed({"head.bias": 1.5}))
+    assert (other.code, "hint: The candidate's is given by --candidate-model." in other.stderr) == (2, True)
+
+
+def test_a_candidates_own_model_where_there_is_none(folder: Path, fixed) -> None:
+    done = verify(folder, "--candidate-model", fixed.model)
+    assert (done.code, done.stderr.splitlines()) == (
+        2,
+        [
+            "error: the fix is for one model, the reference's and the candidate's.",
+            "hint: Leave --candidate-model out; --model FILE takes another export.",
+        ],
+    )
+
+
+def test_a_rewritten_model_says_nothing_of_another_candidate_model(fixed, changed, tmp_path: Path) -> None:
+    fix = Fix(
+        "rewrite", "r", (ReplaceGraph(str(fixed.model), content_sha256(fixed.model)), PIN), True, (1, 1)
+    )
+    with fixed.context() as ctx:
+        ctx.case = replace(ctx.case, candidate_model=str(fixed.model), candidate_sha256=ctx.case.sha256)
+        export_fix(ctx, fix, tmp_path / "fix", BackendInfo("emulator", "1"), {})
+    assert verify(tmp_path / "fix", "--candidate-model", fixed.model).code == 0
+    done = verify(tmp_path / "fix", "--candidate-model", changed({"head.bias": 1.5}))
+    assert (done.code, "the fix is a rewritten model: it says nothing of" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     "damage", ["expected value", "rewritten model", "no rewritten model", "candidate model", "builds"]
 )

@@ -34,6 +34,13 @@ def verify(
         Optional[Path],  # noqa: UP045 - typer evaluates this on Python 3.10
         typer.Option(metavar="FILE", help="Another export of the model. Default: that of the fix."),
     ] = None,
+    candidate_model: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            metavar="FILE",
+            help="The candidate's own model, where the fix is for two. Default: that of the fix.",
+        ),
+    ] = None,
     inputs: Annotated[
         Optional[list[Path]],  # noqa: UP045
         typer.Option(metavar="FILE|DIR", help="Other inputs; repeatable. Default: those in the folder."),
@@ -75,7 +82,7 @@ def verify(
     manifest = read_manifest(folder)
     libraries = tuple(str(p.resolve()) for p in plugins) if plugins is not None else None
     files = tuple(operators) if operators is not None else None
-    given = VerifyOptions(model, inputs, builds, candidate, libraries, files)
+    given = VerifyOptions(model, candidate_model, inputs, builds, candidate, libraries, files)
     request = case_request(folder, manifest, given)
     with _session_folder(session) as place:
         extensions = load()

@@ -33,11 +33,13 @@ class VerifyOptions:
     """What is to differ from the fix's own case; None = nothing.
 
     Attributes:
+        model, candidate_model: another export, or where the same one lies here.
         plugins: paths of the plugin libraries, which may lie elsewhere here.
         operators: files that implement custom operators for the reference; they, too, may lie elsewhere.
     """
 
     model: Path | None = None
+    candidate_model: Path | None = None
     inputs: Sequence[Path] | None = None
     builds: int | None = None
     candidate: str | None = None
@@ -76,11 +78,12 @@ def case_request(folder: Path, manifest: FixManifest, given: VerifyOptions) -> C
     """The case in which the fix is to be verified.
 
     Raises:
-        UserError: the model or the samples are not there, or the model is not one that the fix can be for.
+        UserError: a model or the samples are not there, or a model is not one that the fix can be for.
     """
     case = manifest.case
     model = _model(folder, manifest, given.model)
-    _check_names(manifest, _changed(folder, manifest, model))
+    theirs = _candidate_model(manifest, given.candidate_model)
+    _check_names(manifest, _rewritten(folder, manifest.rewritten) if manifest.rewritten else theirs or model)
     profiles = case.options.profiles
     low, opt, high = (
         format_polygraphy({name: getattr(p, which) for name, p in profiles.items()})
@@ -93,7 +96,7 @@ def case_request(folder: Path, manifest: FixManifest, given: VerifyOptions) -> C
         tolerance=case.tolerance,
         reference=case.reference,
         candidate=given.candidate or case.candidate,
-        candidate_model=Path(case.candidate_model) if case.candidate_model else None,
+        candidate_model=theirs,
         inputs=given.inputs,
         samples=None if given.inputs is not None else read_samples(folder, manifest),
         min_shapes=low,
@@ -110,10 +113,13 @@ def case_request(folder: Path, manifest: FixManifest, given: VerifyOptions) -> C
 def _model(folder: Path, manifest: FixManifest, given: Path | None) -> Path:
     """The user's model. Raises `UserError` where it is not at hand, or another is given than the fix can be for."""
     if given is not None:
-        own_only = bool(manifest.rewritten or manifest.case.candidate_model)
-        if own_only and content_sha256(given) != manifest.case.sha256:
-            what = "a rewritten model" if manifest.rewritten else "for a candidate model of its own"
-            raise UserError(f"the fix is {what}: it says nothing of {given}.", _AGAIN)
+        if content_sha256(given) != manifest.case.sha256:
+            _refuse_rewritten(manifest, given)
+            if manifest.case.candidate_model:
+                raise UserError(
+                    f"the fix is for a candidate model of its own: it says nothing of {given}.",
+                    "The candidate's is given by --candidate-model.",
+                )
         return given
     recorded = Path(manifest.case.model)
     if recorded.is_file():
@@ -123,14 +129,30 @@ def _model(folder: Path, manifest: FixManifest, given: Path | None) -> Path:
     raise UserError(f"the model of the fix, {recorded}, is not here.", "Say where it lies: --model FILE.")
 
 
-def _changed(folder: Path, manifest: FixManifest, model: Path) -> Path:
-    """The model whose nodes and tensors the interventions name. Raises `UserError` where it is not at hand."""
+def _candidate_model(manifest: FixManifest, given: Path | None) -> Path | None:
+    """The candidate's own model, None where it has none."""
+    recorded = manifest.case.candidate_model
+    if given is not None:
+        if recorded is None:
+            raise UserError(
+                "the fix is for one model, the reference's and the candidate's.",
+                "Leave --candidate-model out; --model FILE takes another export.",
+            )
+        if content_sha256(given) != manifest.case.candidate_sha256:
+            _refuse_rewritten(manifest, given)
+        return given
+    if recorded is not None and not Path(recorded).is_file():
+        raise UserError(
+            f"the candidate model of the fix, {recorded}, is not here.",
+            "Say where it lies: --candidate-model FILE.",
+        )
+    return Path(recorded) if recorded is not None else None
+
+
+def _refuse_rewritten(manifest: FixManifest, given: Path) -> None:
+    """Raises `UserError` where the fix is a model, which another one can't have."""
     if manifest.rewritten:
-        return _rewritten(folder, manifest.rewritten)
-    own = manifest.case.candidate_model
-    if own and not Path(own).is_file():
-        raise UserError(f"the candidate model of the fix, {own}, is not here.", "Put it there.")
-    return Path(own) if own else model
+        raise UserError(f"the fix is a rewritten model: it says nothing of {given}.", _AGAIN)
 
 
 def _rewritten(folder: Path, graph: ReplaceGraph) -> Path:
