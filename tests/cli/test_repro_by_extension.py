@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, run
 
 import pytest
 import slow_backend
@@ -52,6 +52,17 @@ def test_its_readme_says_what_can_run_it(place: Path) -> None:
     assert f"```sh\n{by_hand}\n```" in readme
     found = slow_backend.environment(place / "site")
     assert trtdebug(*by_hand.split()[1:], cwd=place / "piece", TRTDEBUG_CONFIG="", **found).returncode == 1
+
+
+@pytest.mark.parametrize(("script", "tool"), [("trtexec.sh", "trtexec"), ("polygraphy.sh", "Polygraphy")])
+def test_its_scripts_for_other_tools_say_that_they_run_another_backend(
+    place: Path, script: str, tool: str
+) -> None:
+    done = run(
+        ["sh", script], cwd=place / "piece", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    told = f"found with slow, a backend of an extension; {tool} shows what others make of it"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (125, told)
 
 
 def test_a_unit_test_passes_by_it(place: Path) -> None:

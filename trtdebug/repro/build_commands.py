@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trtdebug.backends.tensorrt.polygraphy_flags import has_sources_flag, polygraphy_flags
 from trtdebug.backends.tensorrt.trtexec_flags import TYPED, WEAK, trtexec_flags
-from trtdebug.repro.commands import shell
+from trtdebug.repro.commands import shell, told_of
 from trtdebug.repro.manifest import Manifest
 from trtdebug.repro.text import code
 from trtdebug.scripts.words import shell_word
@@ -71,14 +71,15 @@ def trtexec_build_script(manifest: Manifest) -> str:
     weak, typed = trtexec_build_command(manifest), trtexec_typed_command(manifest)
     ways = [("typed", typed), ("*", weak)] if not beyond else [("*", "")]
     about = "sh trtexec.sh: TensorRT 8.6 to 10; sh trtexec.sh typed: TensorRT 11 (9 and 10: typed --stronglyTyped)"
-    return _script("trtexec", about, ways, beyond, TRTEXEC_LOG)
+    return _script("trtexec", about, told_of(manifest, "trtexec"), ways, beyond, TRTEXEC_LOG)
 
 
 def polygraphy_build_script(manifest: Manifest, outputs: Sequence[str]) -> str:
     """Content of polygraphy.sh; `outputs` as of `polygraphy_build_command`."""
     beyond = beyond_polygraphy(manifest, outputs)
     ways = [("*", "" if beyond else polygraphy_build_command(manifest, outputs))]
-    return _script("Polygraphy", "sh polygraphy.sh: TensorRT 8.6 to 10", ways, beyond, POLYGRAPHY_LOG)
+    about = "sh polygraphy.sh: TensorRT 8.6 to 10"
+    return _script("Polygraphy", about, told_of(manifest, "Polygraphy"), ways, beyond, POLYGRAPHY_LOG)
 
 
 _SCRIPT = """\
@@ -87,7 +88,7 @@ _SCRIPT = """\
 # {about}.
 # More flags for {tool} may follow. Exit code: 1 it fails as it did, 0 it is built, 125 it can't be tested here, or
 # fails otherwise. PYTHON names another Python.
-cd "$(dirname "$0")" || exit 125
+{told}cd "$(dirname "$0")" || exit 125
 case "${{1:-}}" in
 {cases}
 esac && {{ echo "it is built"; exit 0; }}
@@ -95,14 +96,14 @@ exec "${{PYTHON:-python3}}" repro.py --log {log}
 """
 
 
-def _script(tool: str, about: str, ways: Sequence[tuple[str, str]], beyond: str, log: str) -> str:
+def _script(tool: str, about: str, told: str, ways: Sequence[tuple[str, str]], beyond: str, log: str) -> str:
     why = f"echo {shell_word(f'{tool} cannot show it: {beyond}; use repro.py')}; exit 125"
     cases = []
     for name, command in ways:
         shift = "" if name == "*" else " shift"
         run = why if beyond else f'{command} \\\n    "$@" > {log} 2>&1'
         cases.append(f"{name}){shift}\n{run}\n;;")
-    return _SCRIPT.format(tool=tool, about=about, cases="\n".join(cases), log=log)
+    return _SCRIPT.format(tool=tool, about=about, told=told, cases="\n".join(cases), log=log)
 
 
 def _precisions(manifest: Manifest) -> list[str]:

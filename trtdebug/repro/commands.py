@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from trtdebug.backends.tensorrt.polygraphy_flags import has_sources_flag, polygraphy_flags
 from trtdebug.backends.tensorrt.trtexec_flags import TYPED, WEAK, trtexec_flags
 from trtdebug.repro.manifest import Manifest
-from trtdebug.scripts.words import shell_word
+from trtdebug.repro.scripts import run_repro
+from trtdebug.scripts.words import printable, shell_word
 
 POLYGRAPHY_INPUTS, POLYGRAPHY_OUTPUTS = "inputs.json", "outputs.json"
 """The recorded inputs and the reference's outputs in Polygraphy's own format."""
@@ -115,7 +116,7 @@ def trtexec_script(manifest: Manifest) -> str:
         "*": _with_more(weak) or _none("trtexec has no way to write the name of a pinned node; use repro.py"),
     }
     about = "sh trtexec.sh: TensorRT 8.6 to 10; sh trtexec.sh typed: TensorRT 11 (9 and 10: typed --stronglyTyped)"
-    return _script("trtexec", about, ways, TRTEXEC_MADE)
+    return _script("trtexec", about, told_of(manifest, "trtexec"), ways, TRTEXEC_MADE)
 
 
 def polygraphy_script(manifest: Manifest, floats: Sequence[str], rms: Mapping[str, float]) -> str:
@@ -127,7 +128,7 @@ def polygraphy_script(manifest: Manifest, floats: Sequence[str], rms: Mapping[st
         "*": _with_more(tensorrt) or _none("Polygraphy has no way to say the tactic sources; use repro.py"),
     }
     about = "sh polygraphy.sh: TensorRT 8.6 to 10; sh polygraphy.sh onnxrt: onnxruntime, which needs no GPU"
-    return _script("Polygraphy", about, ways, POLYGRAPHY_MADE)
+    return _script("Polygraphy", about, told_of(manifest, "Polygraphy"), ways, POLYGRAPHY_MADE)
 
 
 _SCRIPT = """\
@@ -136,7 +137,7 @@ _SCRIPT = """\
 # {about}.
 # More flags for {tool} may follow. Exit code: 1 the failure shows, 0 it does not, 125 it can't be tested here. PYTHON
 # names another Python.
-cd "$(dirname "$0")" || exit 125
+{told}cd "$(dirname "$0")" || exit 125
 rm -f {made}
 case "${{1:-}}" in
 {cases}
@@ -146,10 +147,22 @@ exec "${{PYTHON:-python3}}" repro.py --outputs {made}
 """
 
 
-def _script(tool: str, about: str, ways: Mapping[str, str], made: str) -> str:
+def told_of(manifest: Manifest, tool: str) -> str:
+    """A line of a script that tells whose failure it does not run; empty where that is of a backend of trtdebug's own.
+
+    What the tool shows is TensorRT's then, which the failure need not be.
+    """
+    if manifest.candidate in run_repro.BACKENDS:
+        return ""
+    candidate = printable(manifest.candidate)
+    told = f"found with {candidate}, a backend of an extension; {tool} shows what others make of it"
+    return f"echo {shell_word(told)} >&2\n"
+
+
+def _script(tool: str, about: str, told: str, ways: Mapping[str, str], made: str) -> str:
     shift = {"*": ""}
     cases = "\n".join(f"{name}){shift.get(name, ' shift')}\n{way}\n;;" for name, way in ways.items())
-    return _SCRIPT.format(tool=tool, about=about, made=made, cases=cases)
+    return _SCRIPT.format(tool=tool, about=about, told=told, made=made, cases=cases)
 
 
 def _with_more(command: str | None) -> str | None:
