@@ -15,6 +15,7 @@ from rewriting import model_of, run
 
 from trtdebug.core.errors import UserError
 from trtdebug.export.plugin_stub import write_stub
+from trtdebug.graph.input_files import load_inputs
 from trtdebug.plugins.operators import operator_source, operators_of
 
 EVIL = 'Fa"ke!\n*/ ../../$name'
@@ -45,13 +46,19 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+def inputs(folder: Path) -> dict[str, np.ndarray]:
+    """What `--inputs inputs.json` gives."""
+    [sample] = load_inputs(folder / "inputs.json")
+    return sample
+
+
 def test_a_node_of_onnx_with_what_it_reads_in_the_model(det: Path, tmp_path: Path) -> None:
     stub = write_stub(det, "node_of_d", tmp_path / "stub")
     assert stub.recorded
     assert files(stub.folder) == {
-        "README.md", "CMakeLists.txt", "plugin.cpp", "test_plugin.py", "node.onnx", "inputs/h.npy",
+        "README.md", "CMakeLists.txt", "plugin.cpp", "test_plugin.py", "node.onnx", "inputs.json",
     }  # fmt: skip
-    h = np.load(stub.folder / "inputs" / "h.npy")
+    h = inputs(stub.folder)["h"]
     assert (h.shape, h.dtype) == ((4, 3, 3), np.float32)
     assert (np.abs(h) < 1).all()  # what Tanh gives
     alone = onnx.load(stub.folder / "node.onnx")
@@ -79,6 +86,22 @@ def test_names_that_would_break_out_of_a_string_do_not(evil: Path, tmp_path: Pat
     )
 
 
+@pytest.mark.parametrize(("piece", "times"), [("x", 300), ("a/b", 90), ("\N{SNOWMAN}", 100), ("x", 70_000)])
+def test_a_name_may_be_longer_than_any_files(piece: str, times: int, det: Path, tmp_path: Path) -> None:
+    name = piece * times
+    model = onnx.load(det)
+    tanh, node, _ = model.graph.node
+    tanh.output[0] = node.input[0] = name
+    node.op_type, node.domain = "O" * 300, "my"
+    model.opset_import.append(onnx.helper.make_opsetid("my", 1))
+    onnx.save(model, det)
+    folder = write_stub(det, "node_of_d", tmp_path / "stub").folder
+    assert inputs(folder).keys() == {name}
+    [library] = re.findall(r"add_library\((\w+) ", (folder / "CMakeLists.txt").read_text())
+    assert len(f"lib{library}.so") < 255
+    assert f'NAME = "{"O" * 300}"' in (folder / "plugin.cpp").read_text()
+
+
 def test_the_reference_of_a_custom_operator_is_one_that_trtdebug_takes(evil: Path, tmp_path: Path) -> None:
     stub = write_stub(evil, "../c", tmp_path / "stub")
     [operator] = operators_of(operator_source(stub.folder / "reference.py"))
@@ -98,7 +121,7 @@ def test_where_the_model_does_not_run_up_to_the_node_that_is_said(tmp_path: Path
     assert not stub.recorded
     assert "my::Unknown" in stub.why_not
     assert "random values" in (stub.folder / "README.md").read_text()
-    assert np.load(stub.folder / "inputs" / "h.npy").shape == (3,)
+    assert inputs(stub.folder)["h"].shape == (3,)
 
 
 @pytest.mark.parametrize(

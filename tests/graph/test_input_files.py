@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from polygraphy.comparator import IterationResult, RunResults
 from polygraphy.json import save_json
 
 from trtdebug.core.errors import UserError
-from trtdebug.graph.input_files import input_filename, load_inputs
+from trtdebug.graph.input_files import load_inputs
 
 SAMPLE = {"x:0": np.arange(6, dtype=np.float32).reshape(2, 3), "a/b": np.array(16000)}
 
@@ -25,7 +26,7 @@ def same(loaded: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
 def write_folder(folder: Path) -> Path:
     folder.mkdir()
     for name, array in SAMPLE.items():
-        np.save(folder / input_filename(name), array)
+        np.save(folder / f"{quote(name, safe='')}.npy", array)
     return folder
 
 

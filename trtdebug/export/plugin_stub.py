@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-import numpy as np
 import onnx
 from onnx import AttributeProto
+from polygraphy.json import save_json
 
 from trtdebug.backends.base import BuildRequest, Tensor
 from trtdebug.backends.onnxruntime import OnnxruntimeBackend
@@ -22,7 +22,6 @@ from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.graph.custom import custom_kinds, kind_of
 from trtdebug.graph.extract import extract
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.input_files import input_filename
 from trtdebug.graph.inputs import generate
 from trtdebug.graph.load import load_model, save_model
 from trtdebug.graph.names import name_nodes
@@ -47,6 +46,9 @@ _FIELDS = {
 }
 """Kind of an attribute -> its type in C++, and what ONNX's parser hands it to a plugin as."""
 _OF_PARSER = ("plugin_version", "plugin_namespace")
+_LONGEST = 200
+"""Characters of an operator in file names: the library's is its name and a little more, and may have 255 bytes."""
+
 _FILES = ("README.md", "CMakeLists.txt", "plugin.cpp", "test_plugin.py")
 
 
@@ -55,7 +57,7 @@ class Stub:
     """What was written.
 
     Attributes:
-        recorded: inputs/ holds what the node reads in a run of the model; else random values.
+        recorded: inputs.json holds what the node reads in a run of the model; else random values.
         why_not: why they were not recorded; empty where they were.
     """
 
@@ -90,9 +92,7 @@ def write_stub(
         inputs, why_not = generate(alone, seed=seed), error.message
     with whole_folder(folder, "plugin.cpp", "plugin project") as work:
         save_model(alone, work / "node.onnx")
-        (work / "inputs").mkdir()
-        for tensor, value in inputs.items():
-            np.save(work / "inputs" / input_filename(tensor), value, allow_pickle=False)
+        save_json([inputs], str(work / "inputs.json"))
         for file, text in _texts(alone, not why_not).items():
             (work / file).write_text(text, encoding="utf-8")
     return Stub(folder, not why_not, why_not)
@@ -156,7 +156,7 @@ def _words(alone: onnx.ModelProto, node: onnx.NodeProto, custom: bool, recorded:
         else "onnxruntime computes the operator, and is the reference. There is nothing to write."
     )
     return {
-        "name": f"{_identifier(op)}Plugin",
+        "name": f"{_identifier(op)[:_LONGEST]}Plugin",
         "operator": _plain(f"{domain}::{op}" if domain else op),
         "op_literal": json.dumps(op),
         "domain_literal": json.dumps(domain),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ _KINDS = "Give an .npz file, a folder of .npy files, or a .json that polygraphy 
 def load_inputs(path: Path) -> list[dict[str, Tensor]]:
     """The samples in a file or folder, one mapping of input name to array each.
 
-    An .npz or a folder of .npy (file stem = input name, see `input_filename`) is one sample; a folder of .npz
-    or of such folders holds several, in order of their names; polygraphy's JSON holds any number.
+    An .npz or a folder of .npy (file stem = input name, "/" and the like percent-encoded) is one sample; a folder
+    of .npz or of such folders holds several, in order of their names; polygraphy's JSON holds any number.
 
     Raises:
         UserError: nothing there, of no such kind, damaged, or with objects that only pickle could read.
@@ -36,11 +36,6 @@ def load_inputs(path: Path) -> list[dict[str, Tensor]]:
     if not path.exists():
         raise UserError(f"There is no file or folder {path}.", _KINDS)
     raise UserError(f"{path} holds no inputs that can be read.", _KINDS)
-
-
-def input_filename(name: str) -> str:
-    """File name under which an input lies in a folder of .npy: the name, "/" and the like percent-encoded."""
-    return f"{quote(name, safe=' ')}.npy"
 
 
 def is_npz(path: Path) -> bool:
