@@ -48,13 +48,42 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("line", ["2>&1 | head -1", "| true", "--json | head -c 5", ">&-", "2>&- >/dev/null"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2>&1 | head -1",
+        "| true",
+        "--json | head -c 5",
+        ">&-",
+        "2>&- >/dev/null",
+        "2</dev/null",
+        "2>&- >&- <&-",
+    ],
+)
 def test_the_verdict_is_the_exit_code_whoever_reads(line: str, home: Path) -> None:
     """Else `set -o pipefail` would take a model that diverges for one that matches."""
     done = shell(f"trtdebug run bad.onnx --fp16 --session s {line}", home)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize("stderr", ["2>&-", "2</dev/null", "2>/dev/full"])
+def test_an_error_that_nobody_can_be_told_keeps_its_exit_code(stderr: str, tmp_path: Path) -> None:
+    for line in ("run nowhere.onnx", "run --nonsense", "nonsense"):
+        assert shell(f"trtdebug {line} {stderr}", tmp_path).returncode == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_verdict_needs_no_stderr(home: Path) -> None:
+    """Its progress is no result: where that finds no room, the session goes on."""
+    done = shell("trtdebug run bad.onnx --fp16 --session roomless --json 2>/dev/full", home)
+    assert (done.returncode, '"verdict": "diverges"' in done.stdout) == (1, True)
+
+
+def test_stdout_that_is_open_for_reading_only_is_as_good_as_closed(home: Path) -> None:
+    done = shell("trtdebug report s 1</dev/null", home)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

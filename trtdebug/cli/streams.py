@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -10,18 +11,22 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+_NOBODY_READS = (errno.EPIPE, errno.EBADF)
+"""A pipe's reader has gone; the stream was closed, or is open for reading only."""
+
 
 def prepare_streams() -> None:
     """Makes stdout and stderr of this process fit for whatever they lead to.
 
-    A pipe whose reader has gone (`| head`) and a stream that was closed (`>&-`) take what comes and drop it. What the
+    A pipe whose reader has gone (`| head`) and a stream that was closed (`>&-`) or is open for reading only take what
+    comes and drop it; stderr does so whatever keeps it from being written, since no result goes there. What the
     encoding of a pipe or file does not have is written as in Python (`\\u2603`). Terminals stay as they are.
     """
     sys.stdout = _fit(sys.stdout, "standard output")
-    sys.stderr = _fit(sys.stderr, "standard error")
+    sys.stderr = _fit(sys.stderr)
 
 
-def _fit(stream: TextIO | None, name: str) -> TextIO:
+def _fit(stream: TextIO | None, name: str = "") -> TextIO:
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")
     if stream.isatty():
@@ -35,7 +40,7 @@ def _fit(stream: TextIO | None, name: str) -> TextIO:
 class _OutlivesItsReader(io.FileIO):
     """A file descriptor that drops everything from the first error on.
 
-    `write` raises that error, as an `OSError` with the stream's name in it, unless it is a broken pipe.
+    `write` raises that error, as an `OSError` with the stream's name in it, unless nobody reads it or it has no name.
     """
 
     def __init__(self, descriptor: int, name: str) -> None:
@@ -47,7 +52,7 @@ class _OutlivesItsReader(io.FileIO):
             return super().write(data)
         except OSError as error:
             self._drop_the_rest()
-            if isinstance(error, BrokenPipeError):
+            if not self.told or error.errno in _NOBODY_READS:
                 return super().write(data)
             raise OSError(error.errno, error.strerror, self.told) from error
 
