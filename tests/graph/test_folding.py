@@ -43,6 +43,19 @@ def test_constants_fold_and_dead_ends_go() -> None:
     )
 
 
+def test_dead_ends_that_go_along_are_not_said_to_be_folded() -> None:
+    model = parsed("""(float[2] x) => (float[2] y) <float[2] w = {1, 2}> {
+        [half] a = Neg (w)
+        [whole] b = Abs (a)
+        [lost] c = Neg (x)
+        [loose] d = Abs (w)
+        [used] y = Add (x, b)
+    }""")
+    clean = folded(model)
+    assert (clean.nodes, clean.unneeded) == (("half", "whole"), ("lost", "loose"))
+    assert [made.name for made in clean.model.graph.node] == ["used"]
+
+
 def test_shape_arithmetic_folds_once_shapes_are_frozen() -> None:
     """Seed T12: 8 nodes, 2 are left, the outputs stay."""
     model, feeds = shape_arithmetic(), {"tensor0": np.arange(120, dtype=np.float32).reshape(2, 3, 4, 5)}
@@ -134,7 +147,7 @@ def test_what_a_body_reads_folds_too() -> None:
     model = random_graph(287, 14)
     assert "n8" in {n.name for n in model.graph.node}
     clean = folded(model)
-    assert "node 'n8' (Identity) folded into a constant" in clean.changes
+    assert "n8" in clean.nodes
     assert foldable(clean.model) == ()
 
 

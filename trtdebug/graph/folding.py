@@ -33,11 +33,13 @@ class Folded:
     """A folded model; the source stays as it was.
 
     Attributes:
-        changes: what was folded, and what should have been, one line each; empty where there is nothing to fold.
+        nodes: those that are constants now, and what only led to them.
+        unneeded: those that led to no output, and went along.
     """
 
     model: onnx.ModelProto
-    changes: tuple[str, ...]
+    nodes: tuple[str, ...]
+    unneeded: tuple[str, ...]
 
 
 def foldable(model: onnx.ModelProto) -> tuple[str, ...]:
@@ -59,31 +61,37 @@ def fold_constants(model: onnx.ModelProto) -> Folded:
     Raises:
         UserError: onnxruntime (which folds) is missing, or folded nothing where there is something to fold.
     """
-    changes: list[str] = []
+    dead = _dead_ends(model)
+    gone: list[str] = []
     for _ in range(_PASSES):
-        model, gone, said = _fold(model)
+        model, now, said = _fold(model)
         left = foldable(model)
-        changes += gone
-        if not gone or not left:
+        gone += now
+        if not now or not left:
             break
-    model, gone = _computed(model, left)
-    changes += gone
-    left = foldable(model) if gone else left
-    if left and not changes:
+    model, now = _computed(model, left)
+    gone += now
+    if left and not gone:
         raise UserError(
             f"Constants could not be folded: {left[0]!r} and {len(left) - 1} more nodes read only constants.",
             said,
         )
-    left_over = (f"node {name!r} reads only constants but could not be folded" for name in left)
-    return Folded(model, (*changes, *left_over))
+    return Folded(model, tuple(n for n in gone if n not in dead), tuple(n for n in gone if n in dead))
+
+
+def _dead_ends(model: onnx.ModelProto) -> set[str]:
+    """Nodes that no output needs."""
+    index = GraphIndex(model)
+    last = {index.producer[tensor] for tensor in index.outputs if tensor in index.producer}
+    return set(index.order) - last - index.ancestors(last)
 
 
 def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
-    """One folding: the model, a line for each node that is gone, and the last thing that graphsurgeon said."""
+    """One folding: the model, the nodes that are gone, and the last thing that graphsurgeon said."""
     limits = onnxruntime_limits()
     if limits is None:
         raise UserError("Folding constants needs onnxruntime.", "pip install 'trtdebug[cpu]'")
-    before = {node.name: node.op_type for node in model.graph.node if node.op_type != "Constant"}
+    before = [node.name for node in model.graph.node if node.op_type != "Constant"]
     inferred = infer(model)
     typed = onnx.ModelProto()
     typed.CopyFrom(model)
@@ -100,15 +108,12 @@ def _fold(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str], str]:
     result.opset_import.extend(exported.opset_import)
     name_nodes(result)
     after = {node.name for node in result.graph.node}
-    gone = [
-        f"node {name!r} ({op}) folded into a constant" for name, op in before.items() if name not in after
-    ]
     said = log.getvalue().strip().splitlines()
-    return result, gone, said[-1] if said else ""
+    return result, [name for name in before if name not in after], said[-1] if said else ""
 
 
 def _computed(model: onnx.ModelProto, names: Iterable[str]) -> tuple[onnx.ModelProto, list[str]]:
-    """The model with these nodes computed one by one, and a line for each that is gone.
+    """The model with these nodes computed one by one, and those that are gone.
 
     graphsurgeon leaves alone what a body of an If, Loop or Scan reads. What onnxruntime does not run stays.
     """
@@ -122,7 +127,7 @@ def _computed(model: onnx.ModelProto, names: Iterable[str]) -> tuple[onnx.ModelP
             work.graph.node.remove(node)
             work.graph.initializer.extend(onnx.numpy_helper.from_array(v, t) for t, v in values.items())
             model = work
-            gone.append(f"node {name!r} ({node.op_type}) folded into a constant")
+            gone.append(name)
     return model, gone
 
 

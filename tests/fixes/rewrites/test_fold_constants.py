@@ -42,6 +42,21 @@ def test_folds(culprits: list[list[str]], signature: Signature | None) -> None:
     assert_same(run(model_of(BODY, [2, 3], VALUES), feeds), run(kept[0], feeds))
 
 
+@pytest.mark.parametrize(
+    ("body", "summary"),
+    [
+        (f"c = Neg(x) d = Abs(c) {BODY}", "fold 2 constant nodes and leave out 2 nodes that nothing needs"),
+        ("a = Mul(big, big) y = Neg(x)", "leave out 1 nodes that nothing needs"),
+    ],
+)
+def test_dead_ends_are_told_apart(body: str, summary: str) -> None:
+    model = model_of(body, [2, 3], VALUES)
+    [proposal] = FIX.propose(
+        fix_context(model, [["node_of_a"]], keep_model=lambda _: ReplaceGraph("0.onnx", "00"))
+    )
+    assert proposal.summary == summary
+
+
 def test_folds_a_model_that_is_newer_than_onnxruntime() -> None:
     """graphsurgeon folds by onnxruntime, and folds nothing, without a word, where that refuses the IR version."""
     model = model_of(BODY, [2, 3], VALUES)

@@ -37,7 +37,7 @@ def freeze(context: FixContext) -> Iterator[FixProposal]:
         UserError
     ):  # onnxruntime, which folds, is missing or folds none of them: no fix, and no fault of the session
         return
-    if not changes and not folded.changes:
+    if not (changes or folded.nodes or folded.unneeded):
         return
     sizes = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
     told = f"frozen to {sizes} (good for no other shapes) and folded" if changes else "constants folded"

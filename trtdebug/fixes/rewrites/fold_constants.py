@@ -24,9 +24,10 @@ def fold(context: FixContext) -> Iterator[FixProposal]:
         UserError
     ):  # onnxruntime, which folds, is missing or folds none of them: no fix, and no fault of the session
         return
-    gone = len(context.model.graph.node) - len(folded.model.graph.node)
-    if folded.changes and gone > 0:
-        yield from proposal(context, f"fold {gone} constant nodes", folded.model, cost=len(constant))
+    told = [f"fold {len(folded.nodes)} constant nodes"] if folded.nodes else []
+    told += [f"leave out {len(folded.unneeded)} nodes that nothing needs"] if folded.unneeded else []
+    if told:
+        yield from proposal(context, " and ".join(told), folded.model, cost=len(constant))
 
 
 FIX = FixProposer("fold-constants", "constants folded", fold)
