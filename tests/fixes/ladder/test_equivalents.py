@@ -8,7 +8,7 @@ import pytest
 from expanding import assert_expanded, assert_kept
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from rewriting import kinds, model_of
+from rewriting import assert_same, kinds, model_of, run
 
 from trtdebug.fixes.ladder.bytes import without_bytes
 from trtdebug.fixes.ladder.equivalents import TABLE, equivalents
@@ -197,7 +197,7 @@ def test_affine_grid_of_one_pixel_with_aligned_corners_stays() -> None:
 # integers -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("depth", [1, 7, 258, 259, 1000])
+@pytest.mark.parametrize("depth", [0, 1, 7, 258, 259, 1000])
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
 def test_matmul_integer_is_exact(kind: str, depth: int) -> None:
     """Held against numpy: on CPUs without VNNI onnxruntime's own product of UINT8 and INT8 saturates."""
@@ -306,6 +306,16 @@ def test_dynamic_quantisation_is_computed_in_floats_alone() -> None:
     assert no_bytes(result)
 
 
+@pytest.mark.parametrize("x", [np.zeros((2, 3)), np.zeros((0, 3)), np.full((2, 3), -0.0)])
+def test_dynamic_quantisation_of_zeros_gives_zeros(x: np.ndarray) -> None:
+    """There is no range to divide by: onnxruntime takes 1 for the scale."""
+    body = "q, s, z = DynamicQuantizeLinear(x) y = DequantizeLinear(q, s, z)"
+    model = model_of(body, x.shape, outputs="float y, float s, uint8 z")
+    feeds = {"x": x.astype(np.float32)}
+    result = assert_expanded(model, QUANTISED, feeds, OURS)
+    assert_same(run(model, feeds), run(without_bytes(result), feeds))
+
+
 def test_bytes_that_lose_something_stay() -> None:
     """What is not whole, or beyond the range of the type, is changed by it."""
     for body in (
@@ -328,6 +338,12 @@ def test_quantisation_along_an_axis(kind: str, axis: int) -> None:
     assert "QuantizeLinear" not in kinds(
         assert_expanded(model, QUANTISED, {"x": 5 * floats(RNG(0), 3, 3)}, OURS)
     )
+
+
+def test_quantisation_along_an_axis_without_elements() -> None:
+    values = {"s": np.zeros(0, np.float32), "z": np.zeros(0, np.uint8)}
+    body = "q = QuantizeLinear<axis=0>(x, s, z) y = DequantizeLinear<axis=0>(q, s, z)"
+    assert_expanded(model_of(body, [0, 3], values), QUANTISED, {"x": np.zeros((0, 3), np.float32)}, OURS)
 
 
 @pytest.mark.parametrize("op", sorted(TABLE))

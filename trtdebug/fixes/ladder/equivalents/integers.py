@@ -49,7 +49,7 @@ def matmul(draft: BodyDraft, a: tuple[int, int], b: tuple[int, int]) -> str | No
         return None
     parts = [
         draft.op("MatMul", _part(draft, first, -1, low, depth), _part(draft, second, -2, low, depth))
-        for low in range(0, depth, _MOST)
+        for low in range(0, depth or 1, _MOST)
     ]
     return _sum(draft, parts)
 

@@ -34,14 +34,16 @@ def dequantize(call: Call) -> onnx.FunctionProto | None:
 
 
 def dynamic_quantize(call: Call) -> onnx.FunctionProto | None:
-    """As the operator's own body; that one quantises to UINT8 by an operator, too."""
+    """As the operator's own body; that one quantises to UINT8 by an operator, too, and divides 0 by 0 for zeros."""
     if call.dtype(0) != "float32":
         return None
     draft = BodyDraft(call)
     x, zero, most = draft.inputs[0], draft.constant(np.float32(0)), draft.constant(np.float32(255))
     low = draft.op("Min", draft.op("ReduceMin", x, keepdims=0), zero)
     high = draft.op("Max", draft.op("ReduceMax", x, keepdims=0), zero)
-    scale = draft.op("Div", draft.op("Sub", high, low), most, writes=draft.outputs[1])
+    span = draft.op("Sub", high, low)
+    whole = draft.op("Where", draft.op("Equal", span, zero), most, span)
+    scale = draft.op("Div", whole, most, writes=draft.outputs[1])
     shifted = draft.op("Sub", zero, draft.op("Div", low, scale))
     point = draft.op("Round", draft.op("Clip", shifted, zero, most))
     draft.cast(point, "uint8", writes=draft.outputs[2])
@@ -104,7 +106,7 @@ def _along_axis(draft: BodyDraft, position: int) -> str | None:
     if not call.has(position):
         return ""
     known, shape = call.value(position), call.static_shape(position)
-    if known is not None and known.size > 1:
+    if known is not None and known.size != 1:
         axis = call.attribute("axis", 1)
         if known.ndim != 1 or call.attribute("block_size", 0) or not rank:
             return None
