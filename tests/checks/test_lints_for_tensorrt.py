@@ -168,6 +168,59 @@ def test_quantised_convolution(changes, expected):
     assert ids(found(quantised(**changes), "quantisation")) == expected
 
 
+def weight_only(kind: int, scale: np.ndarray, **attributes: int) -> onnx.ModelProto:
+    """A MatMul of a float input by a weight [128, 8] that is stored in this type."""
+    nodes = [
+        node("DequantizeLinear", ["wq", "s"], ["w"], "dq", **attributes),
+        node("Transpose", ["w"], ["wt"], "t", perm=[0, 1]),
+        node("MatMul", ["x", "wt"], ["y"], "matmul"),
+    ]
+    stored = helper.make_tensor("wq", kind, [128, 8], np.ones(128 * 8, np.int8))
+    return model_of(nodes, [value("x", [4, 128])], [value("y", [4, 8])], [weight("s", scale), stored])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (TensorProto.INT4, []),  # TensorRT takes INT4 for weights alone
+        (TensorProto.FLOAT4E2M1, []),
+        (TensorProto.INT8, [("quantise-one-side", "matmul")]),
+        (TensorProto.FLOAT8E4M3FN, [("quantise-one-side", "matmul")]),
+    ],
+)
+def test_a_weight_alone_is_quantised(kind, expected):
+    assert ids(found(weight_only(kind, np.float32(0.1)), "quantisation")) == expected
+
+
+def test_scales_of_blocks_lie_along_the_axis_that_is_summed_over():
+    scales = np.full((2, 8), 0.1, np.float32)
+    model = weight_only(TensorProto.INT4, scales, axis=0, block_size=64)
+    model.graph.node[2].input[1] = "w"
+    assert ids(found(model, "quantisation")) == []
+
+
+def test_scales_of_blocks_that_are_quantised_themselves():
+    """As NVFP4 has them, of weights and, by an operator of TensorRT's own, of activations."""
+    model = model_of(
+        [
+            node("DequantizeLinear", ["ws8", "s"], ["ws"], "weight_scales"),
+            node("DequantizeLinear", ["wq", "ws"], ["w"], "dequantise_weight", axis=0, block_size=16),
+            node("TRT_FP4DynamicQuantize", ["x", "s"], ["xq", "xs8"], "quantise", domain="trt"),
+            node("DequantizeLinear", ["xs8", "s"], ["xs"], "scales"),
+            node("DequantizeLinear", ["xq", "xs"], ["xd"], "dequantise", axis=1, block_size=16),
+            node("MatMul", ["xd", "w"], ["y"], "matmul"),
+        ],
+        [value("x", [4, 32])],
+        [value("y", [4, 8])],
+        [
+            weight("s", np.float32(0.1)),
+            helper.make_tensor("wq", TensorProto.FLOAT4E2M1, [32, 8], np.ones(32 * 8)),
+            helper.make_tensor("ws8", TensorProto.FLOAT8E4M3FN, [2, 8], np.ones(16)),
+        ],
+    )
+    assert ids(found(model, "quantisation")) == []
+
+
 def test_integers_that_no_quantise_node_made():
     model = model_of(
         [node("DequantizeLinear", ["x", "s"], ["y"], "dq")],

@@ -16,11 +16,14 @@ from trtdebug.graph.index import GraphIndex, Node
 from trtdebug.graph.types import dtype_name
 from trtdebug.plugins.types import CheckContext
 
+_ONNX = ("", "ai.onnx")
 _Q, _DQ = "QuantizeLinear", "DequantizeLinear"
 _MOVES = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Identity")
 """Operators that TensorRT moves a DequantizeLinear behind: they give on what they read."""
 _CHANNELS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1}
 """Axis of the weight along which output channels lie."""
+_FOR_WEIGHTS_ALONE = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, onnx.TensorProto.FLOAT4E2M1)
+"""Types in which a weight may be stored whose layer computes in floating point."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
     axes = {n.name: next((a.i for a in n.attribute if a.name == "axis"), 1) for n in proto.graph.node}
     model = _Model(index, constant_tensors(proto), axes)
     for node in index.nodes:
-        if node.domain not in ("", "ai.onnx") or len(node.inputs) < 2 or not node.outputs:
+        if node.domain not in _ONNX or len(node.inputs) < 2 or not node.outputs:
             continue  # not an operator of ONNX, or not a whole one
         if node.op in (_Q, _DQ):
             yield from _parameters(model, node)
@@ -69,7 +72,9 @@ def _parameters(model: _Model, node: Node) -> Iterator[Finding]:
             node.name,
             "Quantise symmetrically to INT8 (onnxruntime: activation_type=QInt8, ActivationSymmetric=True).",
         )
-    scale = model.values(node.inputs[1])
+    scale, maker = model.values(node.inputs[1]), model.producer(node.inputs[1])
+    if maker is not None and maker.op == _DQ:
+        return  # scales of blocks may be quantised themselves
     if scale is None or not np.all(scale.astype(np.float64) > 0):
         what = "computed at run time" if scale is None else "not positive"
         yield Finding(
@@ -97,7 +102,7 @@ def _partner(model: _Model, node: Node) -> Iterator[Finding]:
         )
     elif node.inputs[0] not in model.constants:
         before = model.producer(node.inputs[0])
-        if before is None or before.op != _Q:
+        if before is None or (before.op != _Q and before.domain in _ONNX):
             yield Finding(
                 "quantise-alone",
                 "warning",
@@ -109,13 +114,15 @@ def _partner(model: _Model, node: Node) -> Iterator[Finding]:
 
 def _operands(model: _Model, node: Node) -> Iterator[Finding]:
     data, weight = (model.producer(t) for t in node.inputs[:2])
-    quantised = [_is_quantised(model, p) for p in (data, weight)]
-    if any(quantised) and not all(quantised):
-        operand = node.inputs[quantised.index(False)]
+    pairs = [_dequantize(model, p) for p in (data, weight)]
+    weights_alone = pairs[0] is None and pairs[1] is not None and _is_for_weights_alone(model, pairs[1])
+    if (pairs[0] is None) != (pairs[1] is None) and not weights_alone:
+        operand = node.inputs[pairs.index(None)]
         yield Finding(
             "quantise-one-side",
             "warning",
-            f"{node.name!r} ({node.op}) reads one quantised operand, but {operand!r} is not: it does not run in INT8.",
+            f"{node.name!r} ({node.op}) reads one quantised operand, but {operand!r} is not: it does not "
+            "compute in 8 bits.",
             node.name,
             f"Put a QuantizeLinear and DequantizeLinear pair on {operand!r}, or none on the other one.",
         )
@@ -131,10 +138,17 @@ def _operands(model: _Model, node: Node) -> Iterator[Finding]:
             yield _axis(weight, f"{told}; its output channels lie along axis {right % rank}")
 
 
-def _is_quantised(model: _Model, producer: Node | None) -> bool:
+def _dequantize(model: _Model, producer: Node | None) -> Node | None:
+    """The DequantizeLinear that an operand comes from."""
     while producer is not None and producer.op in _MOVES and producer.reads:
         producer = model.producer(producer.reads[0])
-    return producer is not None and producer.op == _DQ
+    return producer if producer is not None and producer.op == _DQ else None
+
+
+def _is_for_weights_alone(model: _Model, dequantize: Node) -> bool:
+    """Whether it reads a constant of such a type, which its zero point has, too."""
+    found = (model.constants.get(tensor) for tensor in (dequantize.inputs[0], *dequantize.inputs[2:]))
+    return any(tensor is not None and tensor.data_type in _FOR_WEIGHTS_ALONE for tensor in found)
 
 
 def _axis(node: Node, what: str) -> Finding:
@@ -143,9 +157,9 @@ def _axis(node: Node, what: str) -> Finding:
 
 
 def _channels(model: _Model, node: Node) -> int:
-    """Number of scales; 1 where it is not known."""
+    """Number of scales; 1 where it is not known, and where they are those of blocks."""
     scale = model.constants.get(node.inputs[1])
-    return int(np.prod(scale.dims)) if scale is not None else 1
+    return int(np.prod(scale.dims)) if scale is not None and len(scale.dims) < 2 else 1
 
 
 def _rank(model: _Model, dequantize: Node) -> int:
