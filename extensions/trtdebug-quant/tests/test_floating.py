@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnx.parser
@@ -85,6 +86,18 @@ def test_without_the_float_model_weights_are_what_their_integers_stand_for():
     x = np.random.default_rng(1).normal(size=(2, 4)).astype(np.float32)
     weight = numpy_helper.to_array(model.graph.initializer[-1]).astype(np.float32) * np.float32(0.01)
     np.testing.assert_allclose(run(result, {"x": x})["y"], x @ weight, rtol=1e-5)
+
+
+def test_without_the_float_model_weights_in_fp8_keep_their_fractions():
+    model = parsed("wd = DequantizeLinear(w8, sw) y = MatMul(x, wd)")
+    model.opset_import[0].version = 19
+    weight = np.random.default_rng(0).normal(size=(4, 4)).astype(ml_dtypes.float8_e4m3fn)
+    model.graph.initializer.append(numpy_helper.from_array(weight, "w8"))
+    graph = view(model)
+    x = np.random.default_rng(1).normal(size=(2, 4)).astype(np.float32)
+    result = unquantised(graph, find_layers(graph), None)
+    assert ops(result) == ["MatMul"]
+    np.testing.assert_allclose(run(result, {"x": x})["y"], run(model, {"x": x})["y"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -116,13 +116,14 @@ def zero_point(view: GraphView, node: Node) -> Array | None:
 
 
 def dequantised(view: GraphView, pair: Pair) -> Array:
-    """The float values of stored integers: (q - zero) * scale, in the scale's type."""
+    """The float values of stored integers, or FP8 numbers: (q - zero) * scale, in the scale's type."""
     scale_name = view.index.node(pair.dequantize).inputs[1]
     integers, stored = view.value(pair.source), view.value(scale_name)
     if integers is None or stored is None or pair.zero is None:
         raise ValueError(f"{pair.dequantize} has no constant integers, scale and zero point")
-    shifted = integers.astype(np.int64) - pair.per_channel(pair.zero.astype(np.int64), integers.ndim)
-    values: Array = shifted.astype(stored.dtype) * pair.per_channel(stored, integers.ndim)
+    shifted = integers.astype(np.float64) - pair.per_channel(pair.zero.astype(np.float64), integers.ndim)
+    with np.errstate(invalid="ignore"):  # an infinite scale has its own finding
+        values: Array = shifted.astype(stored.dtype) * pair.per_channel(stored, integers.ndim)
     return values
 
 
