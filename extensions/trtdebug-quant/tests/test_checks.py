@@ -94,6 +94,16 @@ def test_stored_weights_that_do_not_fill_their_range(found, quantised, spoiled):
     ]
 
 
+@pytest.mark.parametrize(("factor", "told"), [(1, False), (8, True)])
+def test_stored_weights_around_another_zero_point(found, quantised, spoiled, factor, told):
+    """Unsigned ones of little range lie all about 128."""
+    around = {
+        "w3_quantized": lambda q: (q // factor + np.int16(128)).astype(np.uint8),
+        "w3_zero_point": lambda z: np.full(z.shape, 128, np.uint8),
+    }
+    assert found(spoiled(quantised, **around)) == [("quant-wastes", "w3_DequantizeLinear")] * told
+
+
 def beside(network, model, folder, sample) -> CheckContext:
     """As in `trtdebug run float.onnx --candidate-model int8.onnx`."""
     onnx.save(model, folder / "int8.onnx")

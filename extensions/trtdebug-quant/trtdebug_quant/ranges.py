@@ -67,11 +67,7 @@ def _judge(pair: Pair, values: Array) -> Iterator[Finding]:
             "The scale is too small: calibrate with inputs like these, or leave the layer in float.",
         )
         return
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.stack(np.broadcast_arrays(values / high, values / low))
-    filled = float(np.max(shares, where=np.isfinite(shares), initial=0.0))
-    if 0 < filled * _UNUSED < 1:
-        yield _waste(pair, filled, what)
+    yield from _waste(pair, values, what)
 
 
 def _compared(models: Sides, pair: Pair, floats: Array) -> Iterator[Finding]:
@@ -91,23 +87,25 @@ def _compared(models: Sides, pair: Pair, floats: Array) -> Iterator[Finding]:
 
 def _stored(models: Sides, pair: Pair) -> Iterator[Finding]:
     """Of stored integers only the waste can be seen. Biases in INT32 never fill their range."""
-    values, limits = models.quantised.value(pair.source), pair.limits
-    if values is None or limits is None or pair.dtype == "int32" or not values.size:
-        return
-    filled = float(np.abs(values.astype(np.float64)).max()) / limits[1]
+    if models.quantised.value(pair.source) is not None and pair.dtype != "int32":
+        yield from _waste(pair, dequantised(models.quantised, pair), "weights")
+
+
+def _waste(pair: Pair, values: Array, what: str) -> Iterator[Finding]:
+    """Where even the largest value, of all channels, leaves two bits of the range unused."""
+    low, high = _range(pair, values.ndim)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.stack(np.broadcast_arrays(values / high, values / low))
+    filled = float(np.max(shares, where=np.isfinite(shares), initial=0.0))
     if 0 < filled * _UNUSED < 1:
-        yield _waste(pair, filled, "weights")
-
-
-def _waste(pair: Pair, filled: float, what: str) -> Finding:
-    return Finding(
-        WASTES,
-        "warning",
-        f"the {what} of {pair.source!r} fill {filled:.1%} of the range of {pair.dequantize!r}: "
-        f"{np.log2(1 / filled):.1f} bits are never used.",
-        pair.dequantize,
-        "The scale is too large: calibrate with inputs like these.",
-    )
+        yield Finding(
+            WASTES,
+            "warning",
+            f"the {what} of {pair.source!r} fill {filled:.1%} of the range of {pair.dequantize!r}: "
+            f"{np.log2(1 / filled):.1f} bits are never used.",
+            pair.dequantize,
+            "The scale is too large: calibrate with inputs like these.",
+        )
 
 
 def _range(pair: Pair, rank: int) -> tuple[Any, Any]:
