@@ -276,6 +276,21 @@ def test_int8_without_scales(precision, options, build, expected):
     assert [f.id for f in findings] == ["int8-without-scales"] * expected
 
 
+def test_scales_in_functions_and_in_branches():
+    pair = [
+        node("Constant", [], ["s"], value_float=0.1),
+        node("QuantizeLinear", ["x", "s"], ["q"]),
+        node("DequantizeLinear", ["q", "s"], ["d"]),
+    ]
+    ends = [value("x", [2]), value("c", [], TensorProto.BOOL)], [value("y", [2])]
+    branch = helper.make_graph(pair, "branch", [], [value("d", [2])])
+    held = model_of([node("If", ["c"], ["y"], "if", then_branch=branch, else_branch=branch)], *ends)
+    called = model_of([node("Fake", ["x"], ["y"], "call", domain="my")], *ends)
+    opsets = [helper.make_opsetid("", 17)]
+    called.functions.append(helper.make_function("my", "Fake", ["x"], ["d"], pair, opsets))
+    assert found(held, "calibration", "int8") == found(called, "calibration", "int8") == []
+
+
 @pytest.mark.parametrize(
     ("candidate", "expected"),
     [(quantised(), []), (quantised(zero=3), ["quantise-zero-point"] * 2), (b"an engine", [])],

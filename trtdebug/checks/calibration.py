@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import onnx
+
 from trtdebug.checks.built import built_model
 from trtdebug.core.finding import Finding
+from trtdebug.graph.walk import all_nodes
 from trtdebug.plugins.types import CheckContext
 
 
@@ -15,7 +18,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
     if context.precision != "int8" or given:
         return
     built = built_model(context)
-    if built is not None and not any(n.op in ("QuantizeLinear", "DequantizeLinear") for n in built[1].nodes):
+    if built is not None and not _is_quantised(built[0]):
         yield Finding(
             "int8-without-scales",
             "warning",
@@ -24,3 +27,10 @@ def run(context: CheckContext) -> Iterator[Finding]:
             None,
             "Give --calibration-cache FILE (TensorRT before 11), or quantise the model with Q/DQ (all versions).",
         )
+
+
+def _is_quantised(model: onnx.ModelProto) -> bool:
+    """Whether there is half a pair anywhere, in bodies and functions, too."""
+    graphs = (model.graph, *model.functions)
+    nodes = (node for graph in graphs for node in all_nodes(graph.node))
+    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in nodes)
