@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from trtdebug_quant.command import quant
 
@@ -57,3 +58,14 @@ def test_says_what_is_wrong(files, capsys):
     np.savez(files / "wrong.npz", z=np.ones(3, np.float32))
     with pytest.raises(UserError, match="'z'"):
         quant(files / "int8.onnx", inputs=files / "wrong.npz")
+
+
+def test_says_that_scales_of_blocks_are_left_as_they_are(tmp_path):
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 21]> g (float[2, 4] x) => (float[2, 1] y) '
+        "<int8[4, 1] w = {1, 2, 3, 4}, float[2, 1] s = {0.1, 0.2}> "
+        "{ d = DequantizeLinear<axis=0, block_size=2>(w, s) y = MatMul(x, d) }"
+    )
+    onnx.save(model, tmp_path / "blocks.onnx")
+    with pytest.raises(UserError, match=r"no Q/DQ pair of one scale, or of one a channel"):
+        quant(tmp_path / "blocks.onnx")

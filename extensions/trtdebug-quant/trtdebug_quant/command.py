@@ -47,7 +47,7 @@ def quant(
     view = GraphView(load_model(model))
     if not find_layers(view):
         raise UserError(
-            f"{model} has no Q/DQ pair that a layer reads.",
+            f"{model} has no Q/DQ pair of one scale, or of one a channel, that a layer reads.",
             "Give the quantised model; its float original goes to --float.",
         )
     original = load_model(float_model) if float_model is not None else None
