@@ -109,6 +109,28 @@ def test_operators_newer_than_the_opset(check: Check) -> None:
     )
     [finding] = check(model, "operators")
     assert "LayerNormalization (it came later than opset 13)" in finding.message
+    assert finding.severity == "error"
+    # onnxruntime has it in any opset, and its own tools write it so
+    assert brief(check(model, reference=True)) == [("warning", "unknown-operator", "norm")]
+
+
+@pytest.mark.parametrize(
+    ("reference", "plugins", "severities"),
+    [
+        (False, (), ["error"]),
+        (False, ("mine.so",), ["error"]),
+        (True, (), ["warning"]),  # by --operators, say
+        (True, ("mine.so",), []),
+    ],
+)
+def test_custom_operators_without_a_domain(
+    reference: bool, plugins: tuple[str, ...], severities: list[str]
+) -> None:
+    model = model_of([node("Mine", ["x"], ["y"], "mine")], [value("x", [1])], [value("y", [1])])
+    runs = (lambda names: {}) if reference else None
+    context = CheckContext(Path("m.onnx"), model, GraphIndex(model), "fp32", reference=runs, plugins=plugins)
+    [operators] = [one for one in CHECKS if one.name == "operators"]
+    assert [finding.severity for finding in operators.run(context)] == severities
 
 
 def custom(domain: str = "nowhere") -> onnx.ModelProto:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from onnx import defs
 
-from trtdebug.core.finding import Finding
+from trtdebug.core.finding import Finding, Severity
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.walk import all_nodes
 from trtdebug.plugins.types import CheckContext
@@ -20,11 +20,13 @@ def run(context: CheckContext) -> Iterator[Finding]:
     """`unknown-operator` in ONNX's own domain, `custom-operator` in others; one finding for each kind.
 
     Operators that the model defines itself as functions are known, and where plugin libraries are given, those of
-    other domains are taken to be theirs. A node in a body is reported by the node of the graph that holds the body;
-    one in a function, where it is of another domain, by the function.
+    other domains are taken to be theirs; so are unknown ones that the reference runs: exporters may give custom
+    operators no domain, and onnxruntime has some of its own there. A node in a body is reported by the node of the
+    graph that holds the body; one in a function, where it is of another domain, by the function.
     """
     opset = next((opset.version for opset in context.model.opset_import if opset.domain in _ONNX), 1)
     functions = {(function.domain, function.name) for function in context.model.functions}
+    runs = context.reference is not None
     seen: set[tuple[str, str]] = set()
     for holder, top in zip(context.index.nodes, context.model.graph.node, strict=True):
         for node in all_nodes([top]):
@@ -37,8 +39,9 @@ def run(context: CheckContext) -> Iterator[Finding]:
                 if context.plugins:
                     continue
                 yield _custom(holder.name, *kind, how, holder.name)
-            elif not _known(node.op_type, opset):
-                yield _unknown(holder.name, node.op_type, opset, context.index, how)
+            elif not (_known(node.op_type, opset) or (runs and context.plugins)):
+                severity: Severity = "warning" if runs else "error"
+                yield _unknown(severity, holder.name, node.op_type, opset, context.index, how)
     if not context.plugins:
         for function in context.model.functions:
             for node in all_nodes(function.node):
@@ -66,13 +69,13 @@ def _custom(holder: str, domain: str, op: str, how: str, node: str | None) -> Fi
     )
 
 
-def _unknown(node: str, op: str, opset: int, index: GraphIndex, how: str) -> Finding:
+def _unknown(severity: Severity, node: str, op: str, opset: int, index: GraphIndex, how: str) -> Finding:
     count = sum(other.op == op and other.name != node for other in index.nodes)
     others = f", and {count} more nodes" if count else ""
     newer = f" (it came later than opset {opset})" if defs.has(op) else ""
     return Finding(
         "unknown-operator",
-        "error",
+        severity,
         f"ONNX opset {opset} has no operator {op}{newer}; {node!r} {how} one{others}.",
         node,
         "Export with a newer opset." if newer else _PLUGIN,
