@@ -113,3 +113,12 @@ def test_samples_add_up(quantised, network, sample):
             next(loss.result.db for loss in m.losses if loss.layer.node == name) for m in (one, two, both)
         )
         assert min(low, high) <= mixed <= max(low, high)
+
+
+def test_the_float_model_stays_as_it_is_where_its_ir_version_is_newer(quantised, network, sample):
+    newer = onnx.ModelProto()
+    newer.CopyFrom(network)
+    newer.ir_version = 11
+    before = newer.SerializeToString(deterministic=True)
+    assert bench(quantised, sample, newer).misfit == ""
+    assert newer.SerializeToString(deterministic=True) == before

@@ -32,7 +32,10 @@ class Runner:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
-        model.ir_version = min(model.ir_version, _IR)
+        if model.ir_version > _IR:
+            newer, model = model, onnx.ModelProto()
+            model.CopyFrom(newer)
+            model.ir_version = _IR
         with tempfile.TemporaryDirectory(prefix="trtdebug-quant-") as folder:
             path = Path(folder, "model.onnx")
             save_model(model, path)
