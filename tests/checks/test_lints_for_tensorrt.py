@@ -154,7 +154,7 @@ def quantised(
     ("changes", "expected"),
     [
         ({}, []),
-        ({"kind": np.uint8}, []),  # 0 of unsigned bytes is taken for 0 of signed ones
+        ({"kind": np.uint8}, [("quantise-unsigned", "q")]),
         ({"zero": 3}, [("quantise-zero-point", "q"), ("quantise-zero-point", "dq")]),
         ({"kind": np.uint8, "zero": 128}, [("quantise-zero-point", "q"), ("quantise-zero-point", "dq")]),
         ({"weight_pair": False}, [("quantise-one-side", "conv")]),
@@ -166,6 +166,30 @@ def quantised(
 )
 def test_quantised_convolution(changes, expected):
     assert ids(found(quantised(**changes), "quantisation")) == expected
+
+
+@pytest.mark.parametrize(
+    ("inputs", "attributes", "expected"),
+    [
+        (["x", "s"], {}, [("quantise-unsigned", "q")]),  # ONNX's default
+        (["x", "s", ""], {}, [("quantise-unsigned", "q")]),
+        (["x", "s"], {"output_dtype": TensorProto.INT8}, []),
+        (["x", "s"], {"output_dtype": TensorProto.UINT8}, [("quantise-unsigned", "q")]),
+        (["x", "s", "z"], {}, []),
+        (["x", "s", "given"], {}, []),  # not known
+    ],
+)
+def test_the_type_that_is_quantised_to(inputs, attributes, expected):
+    model = model_of(
+        [
+            node("QuantizeLinear", inputs, ["q8"], "q", **attributes),
+            node("DequantizeLinear", ["q8", "s"], ["y"], "dq"),
+        ],
+        [value("x", [4]), value("given", [], TensorProto.UINT8)],
+        [value("y", [4])],
+        [weight("s", np.float32(0.1)), weight("z", np.int8(0))],
+    )
+    assert ids(found(model, "quantisation")) == expected
 
 
 def weight_only(kind: int, scale: np.ndarray, **attributes: int) -> onnx.ModelProto:

@@ -22,6 +22,7 @@ _MOVES = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", 
 """Operators that TensorRT moves a DequantizeLinear behind: they give on what they read."""
 _CHANNELS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1}
 """Axis of the weight along which output channels lie."""
+_SYMMETRIC = "Quantise symmetrically to INT8 (onnxruntime: activation_type=QInt8, ActivationSymmetric=True)."
 _FOR_WEIGHTS_ALONE = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, onnx.TensorProto.FLOAT4E2M1)
 """Types in which a weight may be stored whose layer computes in floating point."""
 
@@ -32,6 +33,8 @@ class _Model:
     constants: dict[str, onnx.TensorProto]
     axes: dict[str, int]
     """Attribute `axis` by node, 1 where it is not given, as in ONNX."""
+    output_dtypes: dict[str, int]
+    """Attribute `output_dtype` by node, 0 where it is not given."""
 
     def producer(self, tensor: str) -> Node | None:
         name = self.index.producer.get(tensor)
@@ -43,13 +46,14 @@ class _Model:
 
 
 def run(context: CheckContext) -> Iterator[Finding]:
-    """`quantise-zero-point`, `quantise-scale`, `quantise-alone`, `quantise-one-side`, `quantise-axis`."""
+    """`quantise-zero-point`, `-unsigned`, `-scale`, `-alone`, `-one-side` and `-axis`."""
     built = built_model(context)
     if built is None:
         return
     proto, index = built
-    axes = {n.name: next((a.i for a in n.attribute if a.name == "axis"), 1) for n in proto.graph.node}
-    model = _Model(index, constant_tensors(proto), axes)
+    axes = _attribute(proto, index, "axis", 1)
+    output_dtypes = _attribute(proto, index, "output_dtype", 0)
+    model = _Model(index, constant_tensors(proto), axes, output_dtypes)
     for node in index.nodes:
         if node.domain not in _ONNX or len(node.inputs) < 2 or not node.outputs:
             continue  # not an operator of ONNX, or not a whole one
@@ -58,6 +62,12 @@ def run(context: CheckContext) -> Iterator[Finding]:
             yield from _partner(model, node)
         elif node.op in (*_CHANNELS, "Gemm"):
             yield from _operands(model, node)
+
+
+def _attribute(proto: onnx.ModelProto, index: GraphIndex, name: str, default: int) -> dict[str, int]:
+    """This attribute by node, `default` where it is not given."""
+    named = zip(index.nodes, proto.graph.node, strict=True)
+    return {node.name: next((a.i for a in n.attribute if a.name == name), default) for node, n in named}
 
 
 def _parameters(model: _Model, node: Node) -> Iterator[Finding]:
@@ -70,7 +80,16 @@ def _parameters(model: _Model, node: Node) -> Iterator[Finding]:
             "warning",
             f"{node.name!r} ({node.op}) has a {kind} zero point other than 0; TensorRT's quantisation is symmetric.",
             node.name,
-            "Quantise symmetrically to INT8 (onnxruntime: activation_type=QInt8, ActivationSymmetric=True).",
+            _SYMMETRIC,
+        )
+    elif node.op == _Q and _written(model, node, proto) == onnx.TensorProto.UINT8:
+        yield Finding(
+            "quantise-unsigned",
+            "warning",
+            f"{node.name!r} ({node.op}) writes UINT8, for which TensorRT takes INT8: what is beyond 127 times the "
+            "scale is clipped, what is negative is not.",
+            node.name,
+            _SYMMETRIC,
         )
     scale, maker = model.values(node.inputs[1]), model.producer(node.inputs[1])
     if maker is not None and maker.op == _DQ:
@@ -84,6 +103,13 @@ def _parameters(model: _Model, node: Node) -> Iterator[Finding]:
             node.name,
             "Export with constant scales; dynamic quantisation (DynamicQuantizeLinear) does not build.",
         )
+
+
+def _written(model: _Model, quantize: Node, zero: onnx.TensorProto | None) -> int | None:
+    """Type of the integers; None where the zero point, which says it, is not constant."""
+    if any(quantize.inputs[2:]):
+        return zero.data_type if zero is not None else None
+    return model.output_dtypes[quantize.name] or onnx.TensorProto.UINT8
 
 
 def _partner(model: _Model, node: Node) -> Iterator[Finding]:
