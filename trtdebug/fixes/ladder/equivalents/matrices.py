@@ -47,7 +47,7 @@ def _minor(draft: BodyDraft, entries: list[list[str]]) -> str:
 
 
 def cumsum(call: Call) -> onnx.FunctionProto | None:
-    """Of float32 along a constant axis of known, small size."""
+    """Of float32, finite, along a constant axis of known, small size: 0 times Inf is NaN."""
     shape, axis = call.shape(0), call.value(1)
     if call.dtype(0) != "float32" or shape is None or axis is None or not shape:
         return None
