@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,6 +163,24 @@ def test_sessions_are_listed_newest_first(tmp_path):
         Session(tmp_path / name).store_case(CASE)
     create_folder(tmp_path / "no-session")
     assert [p.name for p in list_sessions(tmp_path)] == ["20260102-000000-b", "20260101-000000-a"]
+
+
+def test_the_newest_is_the_one_begun_last_whatever_they_are_called(tmp_path):
+    for name, text in {
+        "received": '{"time": "2026-01-01T00:00:00.000+00:00", "event": "opened"}',
+        "20260102-000000-b": '{"time": "2026-01-02T00:00:00.000+00:00", "event": "opened"}',
+        "damaged": '{"event": "opened"}',
+        "cut-off-before-its-journal": "",
+    }.items():
+        Session(tmp_path / name).store_case(CASE)
+        (tmp_path / name / "journal.jsonl").write_text(text)
+    os.utime(tmp_path / "damaged" / "case.json", (0, 0))
+    assert [p.name for p in list_sessions(tmp_path)] == [
+        "cut-off-before-its-journal",
+        "20260102-000000-b",
+        "received",
+        "damaged",
+    ]
 
 
 def test_a_folder_that_can_not_be_written_is_said(tmp_path):

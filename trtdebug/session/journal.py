@@ -78,6 +78,14 @@ class Journal:
                     self._check(event, number)
                     yield event
 
+    @property
+    def begun(self) -> str:
+        """When its first event was, UTC, ISO 8601; empty where that cannot be told."""
+        try:
+            return next((event["time"] for event in self.read()), "")
+        except UserError:
+            return ""
+
     def _check(self, event: dict[str, Any], number: int) -> None:
         for field in (_Field("time"), *_FIELDS.get(event["event"], ())):
             value = event.get(field.name)

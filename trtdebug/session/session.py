@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from trtdebug.core.case import Case
@@ -237,9 +237,14 @@ def create_folder(folder: Path) -> None:
 
 
 def list_sessions(root: Path = DEFAULT_ROOT) -> list[Path]:
-    """Session folders under `root`, newest first."""
+    """Session folders under `root`, newest first: by when they were begun, whatever they are called."""
     if not root.is_dir():
         return []
-    return sorted(
-        (p for p in root.iterdir() if (p / "case.json").exists()), key=lambda p: p.name, reverse=True
-    )
+    found = (p for p in root.iterdir() if (p / "case.json").exists())
+    return sorted(found, key=lambda p: (_begun(p), p.name), reverse=True)
+
+
+def _begun(folder: Path) -> str:
+    """By its journal; where that says nothing yet, when its case was stored."""
+    stored = datetime.fromtimestamp((folder / "case.json").stat().st_mtime, timezone.utc)
+    return Session(folder).journal.begun or stored.isoformat(timespec="milliseconds")
