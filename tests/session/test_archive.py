@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,46 @@ def test_what_is_no_session_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"case\.json is damaged"):
         import_session(tmp_path / "g.zip", None, tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"f.zip", "g.zip"}
+
+
+def encrypted(content: bytearray, _: zipfile.ZipInfo) -> None:
+    content[content.find(b"PK\x01\x02") + 8] |= 1
+
+
+def deflated_wrongly(content: bytearray, info: zipfile.ZipInfo) -> None:
+    start = info.header_offset + 30 + len(info.filename)
+    content[start : start + 8] = b"\xff" * 8
+
+
+def named_in_no_utf8(content: bytearray, _: zipfile.ZipInfo) -> None:
+    entry = content.find(b"PK\x01\x02")
+    content[entry + 9] |= 8
+    content[entry + 46] = 0xFF
+
+
+def of_no_place(content: bytearray, _: zipfile.ZipInfo) -> None:
+    entry = content.find(b"PK\x01\x02")
+    content[entry + 42 : entry + 46] = b"\xff" * 4
+
+
+@pytest.mark.parametrize("damage", [encrypted, deflated_wrongly, named_in_no_utf8, of_no_place])
+def test_a_damaged_zip_is_one_error(
+    damage: Callable[[bytearray, zipfile.ZipInfo], None], session: Session, tmp_path: Path
+) -> None:
+    sent = export_session(session.folder, tmp_path / "s.zip")
+    content = bytearray(sent.read_bytes())
+    with zipfile.ZipFile(sent) as archive:
+        damage(content, archive.infolist()[0])
+    sent.write_bytes(content)
+    with pytest.raises(UserError, match=r"s\.zip cannot be unpacked"):
+        import_session(sent, tmp_path / "in", tmp_path)
+    assert not (tmp_path / "in").exists()
+
+
+def test_files_older_than_zip_are_taken(session: Session, tmp_path: Path) -> None:
+    os.utime(Path(session.case().model), (0, 0))
+    sent = export_session(session.folder, tmp_path / "s.zip")
+    assert import_session(sent, tmp_path / "in", tmp_path) == tmp_path / "in"
 
 
 def test_a_file_that_cannot_be_read_is_named(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -25,6 +27,8 @@ from trtdebug.session.without_paths import Places
 FILES = "files"
 """Folder in the session that holds the files of its case."""
 _LEFT = frozenset((LOCK, PLACES, ENGINE_FILE, "case.json"))
+_DAMAGED = (OSError, zipfile.BadZipFile, EOFError, RuntimeError, ValueError, zlib.error, lzma.LZMAError)
+"""What zipfile raises for files that are cut off, damaged, encrypted, or compressed in a way that it does not know."""
 _ENVIRONMENT = ".trt-"
 """So begin the folders of the environments that a repro's bisect_tensorrt.py makes: of this machine, and large."""
 _TEXTS = frozenset((".txt", ".md", ".xml", ".html", ".sh", ".py", ".log", ".csv", ".sarif"))
@@ -49,7 +53,7 @@ def export_session(folder: Path, out: Path, model: bool = True, tensors: bool = 
     places = Places(here | bare | inside)
     temporary = out.with_name(f".{out.name[:100]}.tmp")
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             name = _safe(folder.resolve().name)
             sent = replace(moved(case, {**bare, **inside}), command=places.text(case.command))
             archive.writestr(f"{name}/case.json", dumps(sent, indent=2))
@@ -133,7 +137,7 @@ def import_session(path: Path, target: Path | None, root: Path) -> Path:
                     with archive.open(member) as source, place.open("wb") as sink:
                         shutil.copyfileobj(source, sink)
                 Session(temporary).case()
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise UserError(
             f"{path} cannot be unpacked: {error}.", "`trtdebug export` writes such files."
         ) from error
