@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.builtin import load_plugins
 from trtdebug.session.job import Job
+from trtdebug.session.lock import locked
 from trtdebug.session.session import create_folder, new_folder
 from trtdebug.stages.context import Progress
 
@@ -95,11 +96,17 @@ def _paths(inputs: Any) -> list[Path]:
 
 @contextmanager
 def _removed_where_nothing_came_of_it(folder: Path) -> Iterator[Callable[[], None]]:
-    """Removes a folder that is new, unless what it gives was called."""
+    """Removes a folder that is new, unless what it gives was called, or another process began a session there."""
     kept = [folder.exists()]
     try:
         yield lambda: kept.append(True)
     except UserError:
-        if not any(kept):
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists() and not any(kept):
+            _remove_unless_begun(folder)
         raise
+
+
+def _remove_unless_begun(folder: Path) -> None:
+    with suppress(UserError), locked(folder):
+        if not (folder / "case.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
