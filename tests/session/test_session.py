@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from trtdebug.core.jsonable import loads
 from trtdebug.core.outcome import Outcome
 from trtdebug.session.executor import InProcess
 from trtdebug.session.job import Job, TensorRef
-from trtdebug.session.session import Session, create_folder, list_sessions, new_folder
+from trtdebug.session.session import Session, create_folder, list_sessions, session_folder
 
 X = np.array([1, 2, 3], np.float32)
 
@@ -150,11 +151,24 @@ def test_a_folder_that_is_no_session_is_said(tmp_path):
 
 
 def test_folders_have_names_of_their_own(tmp_path):
-    first = new_folder(Path("a b/größe.onnx"), tmp_path)
-    assert first.parent == tmp_path
-    assert first.name.isascii()
-    create_folder(first)
-    assert new_folder(Path("a b/größe.onnx"), tmp_path) != first
+    root, model = tmp_path / "sessions", Path("a b/größe.onnx")
+    with session_folder(None, model, root) as first, session_folder(None, model, root) as second:
+        assert first.parent == second.parent == root
+        assert first.name.isascii()
+        assert first != second
+        create_folder(first)
+        (first / "case.json").write_text("{}")
+    assert list(root.iterdir()) == [first]
+
+
+def test_a_new_folder_goes_again_where_nothing_came_of_it(tmp_path):
+    with suppress(UserError), session_folder(None, Path("m.onnx"), tmp_path / "sessions") as folder:
+        assert folder.is_dir()
+        raise UserError("bad input")
+    assert list(tmp_path.iterdir()) == []
+    with session_folder(tmp_path / "given", Path("m.onnx")) as folder:
+        assert folder == tmp_path / "given"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sessions_are_listed_newest_first(tmp_path):
@@ -187,6 +201,13 @@ def test_a_folder_that_can_not_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         create_folder(tmp_path / "file" / "session")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for root in ("file", "dangling"):
+        with (
+            pytest.raises(UserError, match="cannot be written"),
+            session_folder(None, Path("m.onnx"), tmp_path / root),
+        ):
+            pass
 
 
 def test_the_hash_of_a_job_survives_its_file(session):

@@ -23,7 +23,7 @@ from trtdebug.core.outcome import Outcome
 from trtdebug.plugins.builtin import load_plugins
 from trtdebug.session.job import Job
 from trtdebug.session.lock import locked
-from trtdebug.session.session import create_folder, new_folder
+from trtdebug.session.session import create_folder, session_folder
 from trtdebug.stages.context import Progress
 
 TellProgress = Callable[[Progress], None]
@@ -62,12 +62,13 @@ def opened_case(
     in_memory = isinstance(model, onnx.ModelProto)
     named = model.graph.name or "model" if isinstance(model, onnx.ModelProto) else model
     path = path_of("model", named, _MODELS)
-    folder = path_of("session", session) if session is not None else new_folder(path)
+    chosen = path_of("session", session) if session is not None else None
     watch = _Teller(FUNCTION.taken("progress", progress)) if progress is not None else None
     options = as_options(arguments)
     if not engines:
         refuse_engine(options.get("candidate_model"))
-    with _removed_where_nothing_came_of_it(folder) as begun:
+    is_there = chosen is not None and chosen.exists()
+    with session_folder(chosen, path) as folder, _removed_where_nothing_came_of_it(folder, is_there) as begun:
         inputs = arguments.get("inputs")
         paths = _paths(inputs)
         if in_memory or not (inputs is None or paths):
@@ -95,9 +96,9 @@ def _paths(inputs: Any) -> list[Path]:
 
 
 @contextmanager
-def _removed_where_nothing_came_of_it(folder: Path) -> Iterator[Callable[[], None]]:
+def _removed_where_nothing_came_of_it(folder: Path, is_there: bool) -> Iterator[Callable[[], None]]:
     """Removes a folder that is new, unless what it gives was called, or another process began a session there."""
-    kept = [folder.exists()]
+    kept = [is_there]
     try:
         yield lambda: kept.append(True)
     except UserError:

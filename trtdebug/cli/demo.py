@@ -43,21 +43,21 @@ def demo(
     From the failing model to its cause, a verified fix and a repro.
     """
     from trtdebug.graph.load import save_model
-    from trtdebug.session.session import create_folder, new_folder
+    from trtdebug.session.session import create_folder, session_folder
 
     built = _build(_file(sample))
     if save is not None:
         _write(built, save)
         return
-    session = folder or new_folder(Path("demo"))
-    refuse_foreign(session)
-    create_folder(session)
-    model = session / "demo.onnx"
-    save_model(built, model)
-    say(f"$ trtdebug run {model} --fp16")
-    options = CaseOptions(model=model, fp16=True, candidate=candidate, session=session)
-    with opened(options) as case:
-        diagnose(case, "repro", as_json=False)
+    with session_folder(folder, Path("demo")) as session:
+        refuse_foreign(session)
+        create_folder(session)
+        model = session / "demo.onnx"
+        save_model(built, model)
+        say(f"$ trtdebug run {model} --fp16")
+        options = CaseOptions(model=model, fp16=True, candidate=candidate, session=session)
+        with opened(options) as case:
+            diagnose(case, "repro", as_json=False)
 
 
 def _build(sample: Path) -> onnx.ModelProto:

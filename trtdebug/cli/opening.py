@@ -34,18 +34,17 @@ def opened(options: CaseOptions, engines: bool = False) -> Iterator[Opened]:
     Args:
         engines: the candidate may be a serialized engine, of which nothing but the outputs can be had.
     """
-    from trtdebug.session.session import new_folder
+    from trtdebug.session.session import session_folder
 
     plugins = load()
     if not engines:
         refuse_engine(options.candidate_model)
-    folder = options.session or new_folder(options.model)
-    place = options.place(folder)
     known = options.model.is_file() and opening.wants_tensorrt(options.candidate)
     ahead = options.reference if known else None
     with (
+        session_folder(options.session, options.model) as folder,
         watching(options.quiet) as watch,
-        opening.opened(options.request, place, plugins, watch, ahead) as case,
+        opening.opened(options.request, options.place(folder), plugins, watch, ahead) as case,
         _resumable(folder),
     ):
         yield case

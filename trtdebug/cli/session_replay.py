@@ -47,15 +47,15 @@ def replay(
     """
     from trtdebug.session.log_text import read_log
     from trtdebug.session.replaying import replayed
-    from trtdebug.session.session import Session, new_folder
+    from trtdebug.session.session import Session, session_folder
 
     content = read_log(log)
     old = source or content.session
     name = Path(Session(old).case().model)
-    folder = session or new_folder(name)
-    new = replayed(content, old, folder, model)
-    with reopened(options.place(new.folder), options.quiet, recorded=True) as case:
-        code = diagnose(case, until(Session(old)), options.json)
+    with session_folder(session, name) as folder:
+        new = replayed(content, old, folder, model)
+        with reopened(options.place(new.folder), options.quiet, recorded=True) as case:
+            code = diagnose(case, until(Session(old)), options.json)
     raise typer.Exit(code)
 
 

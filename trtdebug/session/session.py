@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -212,23 +213,53 @@ class Session:
             self.executor.close()
 
 
-def new_folder(model: Path, root: Path = DEFAULT_ROOT) -> Path:
-    """A fresh folder name for a session over `model`: date, time and the model's name."""
+@contextmanager
+def session_folder(given: Path | None, model: Path, root: Path = DEFAULT_ROOT) -> Iterator[Path]:
+    """The folder that is given, else a new one for a session over `model`, which goes again where nothing is put there.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    if given is not None:
+        yield given
+        return
+    folder = _new_folder(model, root)
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # they hold something
+            folder.rmdir()
+            root.rmdir()
+
+
+def _new_folder(model: Path, root: Path) -> Path:
+    """Named by date, time and the model; made at once, so that no other process takes it, too."""
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "_", model.stem)[:40] or "model"
     base = root / f"{datetime.now():%Y%m%d-%H%M%S}-{stem}"
     folder, number = base, 2
-    while folder.exists():
-        folder, number = base.with_name(f"{base.name}-{number}"), number + 1
-    return folder
+    with _writable(base):
+        root.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                folder, number = base.with_name(f"{base.name}-{number}"), number + 1
 
 
 def create_folder(folder: Path) -> None:
     """Makes a session's folder. Raises `UserError` when it can't be written."""
-    try:
+    with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-test-{os.getpid()}"
         probe.write_text("")
         probe.unlink()
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(
             f"the session folder {folder} cannot be written: {error.strerror or error}.",
