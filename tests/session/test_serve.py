@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 from pathlib import Path
 
 import pytest
-from fake_backend import job
+from fake_backend import FakeBackend, job
 
 from trtdebug.core.jsonable import loads, to_data
-from trtdebug.core.outcome import Outcome
+from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session import serve
 
 
@@ -23,3 +24,18 @@ def test_a_backend_that_the_worker_lacks_is_named(tmp_path: Path, monkeypatch: p
     outcome = loads(answers.getvalue().splitlines()[1], Outcome)
     assert (outcome.status, outcome.provisional) == ("untestable", True)
     assert outcome.reason.startswith(f"a worker has no backend {job().backend!r}: the extension that has it")
+
+
+def test_a_disk_that_is_full_says_nothing_of_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Outcome:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x.npy")
+
+    monkeypatch.setattr(serve, "_redirect", lambda log: None)
+    monkeypatch.setattr(serve, "perform", full)
+    request = {"job": to_data(job()), "folder": str(tmp_path), "log": os.devnull}
+    answers = io.StringIO()
+    serve.serve([json.dumps(request)], answers, {job().backend: FakeBackend()}, {}, {})
+    outcome = loads(answers.getvalue().splitlines()[1], Outcome)
+    assert outcome == Outcome("untestable", Signature("disk"), "No space left on device", provisional=True)

@@ -16,7 +16,7 @@ from fake_backend import FakeBackend, job, store_samples
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import PinPrecision
 from trtdebug.core.jsonable import loads
-from trtdebug.core.outcome import Outcome
+from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session.executor import InProcess
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.session import Session, create_folder, list_sessions, session_folder
@@ -82,6 +82,20 @@ def test_an_outcome_that_says_nothing_of_the_trial_is_not_the_last_one(session, 
     assert [absent.run(job()).reason for _ in range(2)] == ["not here"] * 2
     assert session.run(job()).status == "pass"
     assert reopened(session).run(job()).status == "pass"
+    assert len(backend.requests) == 1
+
+
+def test_a_trial_that_found_the_disk_full_ends_it_and_is_done_again(session, backend):
+    class Full:
+        def run(self, job):
+            return Outcome("untestable", Signature("disk"), "No space left on device", provisional=True)
+
+        def close(self):
+            pass
+
+    with pytest.raises(OSError, match="No space left on device"):
+        Session(session.folder, Full()).run(job())
+    assert session.run(job()).status == "pass"
     assert len(backend.requests) == 1
 
 

@@ -16,6 +16,7 @@ import typer
 
 from trtdebug.cli.console import hush
 from trtdebug.core.errors import TrtdebugError, UserError
+from trtdebug.core.full_disk import no_room
 from trtdebug.scripts.words import one_line
 
 P = ParamSpec("P")
@@ -33,12 +34,6 @@ _OF_THE_PLACE = dict.fromkeys(
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 """What the system says where a file may not be read or written, or the disk is full, no error of ours; and a hint."""
-_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What is said while a file is written that could be opened: then nobody says of which file."""
-
-_NUMPY_WROTE_LESS = re.compile(r"\d+ requested and \d+ written")
-"""numpy's words for the same, without a number."""
-
 USAGE, INTERNAL, UNTESTABLE, INTERRUPTED = 2, 3, 4, 130
 
 
@@ -79,10 +74,7 @@ def user_errors(command: Callable[P, R], whose: str = "") -> Callable[P, R]:
             ):
                 show(UserError(f"{error.filename}: {error.strerror}.", _OF_THE_PLACE[error.errno]))
                 raise typer.Exit(USAGE) from None
-            if isinstance(error, OSError) and (
-                error.errno in _DISK_IS_FULL or _NUMPY_WROTE_LESS.fullmatch(str(error))
-            ):
-                reason = error.strerror or f"no room on the disk ({error})"
+            if reason := no_room(error):  # the file could be opened, so that nobody says which one it is
                 show(UserError(f"a file cannot be written: {reason}.", _ROOM_HINT))
                 raise typer.Exit(USAGE) from None
             if isinstance(error, UnicodeEncodeError) and (name := _undecoded(error)):

@@ -9,7 +9,7 @@ from trtdebug.core.build_error import BuildError
 
 Status = Literal["pass", "fail", "untestable"]
 SignatureKind = Literal[
-    "nonfinite", "mismatch", "shape", "missing-output", "build-failure", "crash", "timeout", "memory"
+    "nonfinite", "mismatch", "shape", "missing-output", "build-failure", "crash", "timeout", "memory", "disk"
 ]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from trtdebug.backends.base import Backend, Support
+from trtdebug.core.full_disk import no_room
 from trtdebug.core.jsonable import dumps, from_data
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session.job import Job
@@ -57,6 +58,8 @@ def _guarded(
     try:
         return perform(job, backends[job.backend], folder, metrics, operators)
     except Exception as error:  # noqa: BLE001 - any error of a backend is an outcome; the log has its traceback
+        if why := no_room(error):  # for the log, too
+            return Outcome("untestable", Signature("disk"), why, provisional=True)
         traceback.print_exc()
         sys.stderr.flush()
         return Outcome("untestable", Signature("crash"), f"{type(error).__name__}: {error}")

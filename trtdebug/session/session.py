@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -98,7 +99,11 @@ class Session:
         return workers_of(self.executor)
 
     def run(self, job: Job) -> Outcome:
-        """The outcome of a job: from the folder when it was finished before, else by doing it."""
+        """The outcome of a job: from the folder when it was finished before, else by doing it.
+
+        Raises:
+            OSError: there was no room for what it keeps, which says nothing of the job.
+        """
         return self.run_all((job,))[0]
 
     def run_all(self, jobs: Sequence[Job]) -> tuple[Outcome, ...]:
@@ -118,6 +123,8 @@ class Session:
                 missing.setdefault(name, job)
 
         def done(job: Job, outcome: Outcome) -> None:
+            if outcome.signature is not None and outcome.signature.kind == "disk":
+                raise OSError(errno.ENOSPC, outcome.reason)
             stored = self._store(job, outcome)
             outcomes[stored.trial] = stored
             self._tell(job, stored, cached=False)
