@@ -65,6 +65,15 @@ def test_a_skipped_trial_is_written_as_one(tmp_path: Path) -> None:
     assert read_log(tmp_path / "log").verdicts == {"ab" * 8: "skip"}
 
 
+def test_a_comment_may_follow_anything(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(
+        f'session "a b" # where\nskip-node "x\\u2028" # why\nskip-node y # why\nfail {"ab" * 8} # since when\n'
+    )
+    log = read_log(tmp_path / "log")
+    assert (log.session, log.nodes) == (Path("a b"), ("x\u2028", "y"))
+    assert log.verdicts == {"ab" * 8: "fail"}
+
+
 @pytest.mark.parametrize(
     "content", [b"\xff\xfe", b'session .\nskip-node "open', b"session . more", b"session .\nfail"]
 )

@@ -109,7 +109,8 @@ def _words(line: str, path: Path, number: int) -> list[str]:
     head, _, rest = line.strip().partition(" ")
     try:
         if head in ("skip-node", "session") and rest.startswith('"'):
-            return [head, str(json.loads(rest))]
+            name, end = json.JSONDecoder().raw_decode(rest)
+            return [head, str(name), *shlex.split(rest[end:], comments=True)]
         return shlex.split(line, comments=True)
     except ValueError as error:
         raise UserError(f"line {number} of {path} is not understood: {error}.", "Mend its quotes.") from error
