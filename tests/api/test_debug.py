@@ -106,6 +106,7 @@ def test_inputs_may_be_several_paths_and_the_command_repeats_them(tmp_path: Path
         ({"inputs": 3}, "inputs are of type int"),
         ({"inputs": [np.ones(3)]}, "a sample is no mapping"),
         ({"inputs": {"tensor0": np.array([object()])}}, "elements of type object"),
+        ({"inputs": {"tensor0": [[1, 2], [3]]}}, "the input 'tensor0' is not to be had as an array: "),
         ({"input_shapes": {"tensor0": "1,3"}}, "input_shapes={'tensor0': '1,3'} is not understood"),
         ({"val_range": 3}, "val_range=3 is not understood"),
         ({"val_range": (1, 0)}, "LOW <= HIGH"),

@@ -66,7 +66,7 @@ def _arrays(sample: object) -> dict[str, np.ndarray[Any, Any]]:
             f"a sample is no mapping of input names to arrays, but {type(sample).__name__}.",
             "Give {'name': array, ...}, or a list of such.",
         )
-    arrays = {str(name): np.asarray(value) for name, value in sample.items()}
+    arrays = {str(name): _array(str(name), value) for name, value in sample.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "biufcUS":
             raise UserError(
@@ -74,3 +74,14 @@ def _arrays(sample: object) -> dict[str, np.ndarray[Any, Any]]:
                 "Give a numpy array of the type that the model takes.",
             )
     return arrays
+
+
+def _array(name: str, value: object) -> np.ndarray[Any, Any]:
+    try:
+        return np.asarray(value)
+    except Exception as error:  # whatever other libraries' arrays raise, on a GPU for instance
+        why = " ".join(str(error).split()).rstrip(".")
+        raise UserError(
+            f"the input {name!r} is not to be had as an array: {why}.",
+            "Give a numpy array of the type that the model takes.",
+        ) from error
