@@ -9,6 +9,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,15 @@ def test_all_that_is_needed_is_in_it_and_is_found_when_it_is_opened(session: Ses
     names = {p.name for p in opened.folder.rglob("*")}
     assert not names & {"work", "piece.onnx", "engine.plan", "places.json"}
     assert [e["event"] for e in opened.journal.read()] == ["opened"]
+
+
+def test_the_weights_of_a_model_go_along_whatever_it_is_called(session: Session, tmp_path: Path) -> None:
+    named, case = tmp_path / "größe & co" / "m.model", session.case()
+    Path(case.model).rename(named)
+    session.store_case(replace(case, model=str(named)))
+    sent = export_session(session.folder, tmp_path / "s.zip")
+    opened = Session(import_session(sent, tmp_path / "in", tmp_path))
+    assert content_sha256(opened.folder / "files" / "0" / "m.model") == case.sha256
 
 
 def test_it_can_be_without_model_and_tensors(session: Session, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -81,9 +82,9 @@ def _names(case: Case) -> dict[str, str]:
 
 
 def _parts(path: Path) -> Iterator[Path]:
-    """The file, and those that a model keeps weights in."""
+    """The file, and those that a model, whatever it is called, keeps weights in."""
     yield path
-    if path.suffix == ".onnx":
+    with suppress(UserError):  # it is no model, but a library, say
         yield from (path.parent / name for name in external_files(parse_model(path)))
 
 
