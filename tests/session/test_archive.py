@@ -216,6 +216,15 @@ def test_a_file_beside_the_folder_is_no_exported_session(tmp_path: Path) -> None
         import_session(tmp_path / "f.zip", None, tmp_path)
 
 
+def test_what_a_killed_writer_left_stays_here(session: Session, tmp_path: Path) -> None:
+    for name in (".fix.ab.tmp", ".fix.ab.old", "fix"):
+        (session.folder / name).mkdir()
+        (session.folder / name / "mixed.onnx").write_text("a model")
+    sent = export_session(session.folder, tmp_path / "s.zip")
+    with zipfile.ZipFile(sent) as archive:
+        assert [n for n in archive.namelist() if n.endswith("mixed.onnx")] == ["session/fix/mixed.onnx"]
+
+
 def test_the_environments_of_bisect_tensorrt_stay_here(session: Session, tmp_path: Path) -> None:
     python = session.folder / "repro" / ".trt-8.6.1" / "lib" / "pip.py"
     python.parent.mkdir(parents=True)

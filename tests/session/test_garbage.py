@@ -52,6 +52,23 @@ def test_tensors_of_trials_scratch_and_engines_go_but_for_the_newest(sessions: l
         assert (folder / "trials" / "t" / "outcome.json").exists()
 
 
+def test_what_a_killed_writer_left_goes_too(tmp_path: Path) -> None:
+    folder = session(tmp_path, "killed", "opened")
+    left = (
+        ".fix.ab.tmp/mixed.onnx",
+        ".fix.ab.tmp/y.tmp",
+        ".repro.ab.old/m.onnx",
+        "trials/t/outcome.json.ab.tmp",
+    )
+    for name in (*left, "fix/mixed.onnx", "tensors/abcd/y.npy.ab.tmp"):
+        write_text(folder / name, "x")
+    drop(garbage([folder], keep=0))
+    assert not [name for name in left if (folder / name).exists()]
+    assert (folder / "fix" / "mixed.onnx").exists()
+    assert (folder / "trials" / "t" / "outcome.json").exists()
+    assert garbage([folder], keep=0) == ()
+
+
 def test_by_age_and_as_a_whole_only_what_is_finished(sessions: list[Path]) -> None:
     assert [g.session.name for g in garbage(sessions, keep=0, days=5)] == ["old", "cut"]
     whole = garbage(sessions, keep=0, days=5, whole=True)

@@ -17,7 +17,7 @@ from trtdebug.core.case import Case
 from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps
 from trtdebug.graph.load import external_files, parse_model
-from trtdebug.session.files import whole_folder
+from trtdebug.session.files import is_left_over, whole_folder
 from trtdebug.session.lock import LOCK
 from trtdebug.session.places import FILE as PLACES
 from trtdebug.session.places import files_of, located, moved
@@ -91,8 +91,9 @@ def _parts(path: Path) -> Iterator[Path]:
 def _members(folder: Path, tensors: bool) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        scratch = parts[0] in ("work", FILES) or path.name in _LEFT or path.name.endswith(".tmp")
+        scratch = parts[0] in ("work", FILES) or path.name in _LEFT
         scratch = scratch or any(part.startswith(_ENVIRONMENT) for part in parts[:-1])
+        scratch = scratch or any(is_left_over(Path(part)) for part in parts)
         of_a_trial = parts[0] == "tensors" and len(parts) > 1 and parts[1] != "samples"
         if path.is_file() and not path.is_symlink() and not scratch and (tensors or not of_a_trial):
             yield path

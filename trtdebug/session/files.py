@@ -35,6 +35,12 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def is_left_over(path: Path) -> bool:
+    """Whether a file or folder is what one of these writers, when it was killed, left of something else."""
+    name = path.name
+    return name.endswith(".tmp") or (name.startswith(".") and name.endswith(".old"))
+
+
 def work_folder(folder: Path) -> Path:
     """Where this process puts files of a build, which no other process may write to; made if need be."""
     own = folder / "work" / os.environ.get(WORK_VARIABLE, "")

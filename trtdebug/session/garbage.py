@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtdebug.core.errors import UserError
+from trtdebug.session.files import is_left_over
 from trtdebug.session.lock import locked
 from trtdebug.session.session import Session
 from trtdebug.session.timing import ENGINE_FILE
@@ -90,12 +91,17 @@ def size_of(path: Path) -> int:
 
 
 def _droppable(folder: Path) -> Iterator[Path]:
+    found = {*_needless(folder), *filter(is_left_over, folder.rglob("*"))}
+    return (path for path in sorted(found) if found.isdisjoint(path.parents))
+
+
+def _needless(folder: Path) -> Iterator[Path]:
     tensors = folder / "tensors"
     if tensors.is_dir():
-        yield from sorted(p for p in tensors.iterdir() if p.name != "samples")
+        yield from (p for p in tensors.iterdir() if p.name != "samples")
     if (folder / "work").is_dir():
         yield folder / "work"
-    yield from sorted(folder.glob(f"trials/*/{ENGINE_FILE}"))
+    yield from folder.glob(f"trials/*/{ENGINE_FILE}")
 
 
 def _age(folder: Path) -> float:
