@@ -15,13 +15,14 @@ from pathlib import Path, PurePosixPath
 
 from trtdebug.core.case import Case
 from trtdebug.core.errors import UserError
-from trtdebug.core.jsonable import dumps
+from trtdebug.core.jsonable import dumps, loads
 from trtdebug.graph.load import external_files, parse_model
 from trtdebug.session.files import is_left_over, whole_folder
 from trtdebug.session.lock import LOCK
 from trtdebug.session.places import FILE as PLACES
 from trtdebug.session.places import files_of, located, moved
 from trtdebug.session.session import Session
+from trtdebug.session.stored import naming
 from trtdebug.session.timing import ENGINE_FILE
 from trtdebug.session.without_paths import Places
 
@@ -138,7 +139,8 @@ def import_session(path: Path, target: Path | None, root: Path) -> Path:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     with archive.open(member) as source, place.open("wb") as sink:
                         shutil.copyfileobj(source, sink)
-                Session(temporary).case()
+                with naming(f"case.json in {path}", "`trtdebug export` writes such files."):
+                    loads((temporary / "case.json").read_text(encoding="utf-8"), Case)
     except _DAMAGED as error:
         raise UserError(
             f"{path} cannot be unpacked: {error}.", "`trtdebug export` writes such files."
