@@ -217,7 +217,8 @@ def test_a_file_beside_the_folder_is_no_exported_session(tmp_path: Path) -> None
 
 
 def test_what_a_killed_writer_left_stays_here(session: Session, tmp_path: Path) -> None:
-    for name in (".fix.ab.tmp", ".fix.ab.old", "fix"):
+    number = "0f" * 16
+    for name in (f".fix.{number}.tmp", f".fix.{number}.old", "fix"):
         (session.folder / name).mkdir()
         (session.folder / name / "mixed.onnx").write_text("a model")
     sent = export_session(session.folder, tmp_path / "s.zip")

@@ -54,18 +54,24 @@ def test_tensors_of_trials_scratch_and_engines_go_but_for_the_newest(sessions: l
 
 def test_what_a_killed_writer_left_goes_too(tmp_path: Path) -> None:
     folder = session(tmp_path, "killed", "opened")
+    number = "0f" * 16
     left = (
-        ".fix.ab.tmp/mixed.onnx",
-        ".fix.ab.tmp/y.tmp",
-        ".repro.ab.old/m.onnx",
-        "trials/t/outcome.json.ab.tmp",
+        f".fix.{number}.tmp/mixed.onnx",
+        f".fix.{number}.tmp/y.{number}.tmp",
+        f".repro.{number}.old/m.onnx",
+        f"trials/t/outcome.json.{number}.tmp",
     )
-    for name in (*left, "fix/mixed.onnx", "tensors/abcd/y.npy.ab.tmp"):
+    kept = (
+        "fix/mixed.onnx",
+        "notes.tmp",
+        ".notes.old",
+        "trials/t/outcome.json",
+    )  # some of them the user's own
+    for name in (*left, *kept, f"tensors/abcd/y.npy.{number}.tmp"):
         write_text(folder / name, "x")
     drop(garbage([folder], keep=0))
     assert not [name for name in left if (folder / name).exists()]
-    assert (folder / "fix" / "mixed.onnx").exists()
-    assert (folder / "trials" / "t" / "outcome.json").exists()
+    assert all((folder / name).exists() for name in kept)
     assert garbage([folder], keep=0) == ()
 
 

@@ -92,7 +92,7 @@ def _parts(path: Path) -> Iterator[Path]:
 def _members(folder: Path, tensors: bool) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        scratch = parts[0] in ("work", FILES) or path.name in _LEFT
+        scratch = parts[0] in ("work", FILES) or path.name in _LEFT or path.name.endswith(".tmp")
         scratch = scratch or any(part.startswith(_ENVIRONMENT) for part in parts[:-1])
         scratch = scratch or any(is_left_over(Path(part)) for part in parts)
         of_a_trial = parts[0] == "tensors" and len(parts) > 1 and parts[1] != "samples"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 from trtdebug.core.errors import UserError
 
 _LOG_END = 1 << 16  # bytes
+_OF_A_WRITER = re.compile(r"\.[0-9a-f]{32}\.(tmp|old)$")
+"""Names of what is not whole yet, or not needed any more: with a random number, so that no user's file has one."""
 
 WORK_VARIABLE = "TRTDEBUG_WORK"
 """Environment variable with a folder of a worker's own in the session's work/, where several run at once."""
@@ -36,9 +39,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def is_left_over(path: Path) -> bool:
-    """Whether a file or folder is what one of these writers, when it was killed, left of something else."""
-    name = path.name
-    return name.endswith(".tmp") or (name.startswith(".") and name.endswith(".old"))
+    """Whether a file or folder is what a writer of trtdebug's, when it was killed, left of something else."""
+    return _OF_A_WRITER.search(path.name) is not None
 
 
 def work_folder(folder: Path) -> Path:
