@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seed_models import model_of, node, value
 
-from trtdebug.graph.names import free_name, name_nodes, node_names
+from trtdebug.graph.names import name_nodes, node_names
 
 
 def chain(names: list[str]) -> onnx.ModelProto:
@@ -33,9 +33,3 @@ def test_names_are_unique_and_stay(names: list[str]) -> None:
     assert all(given_names)
     name_nodes(model)
     assert [made.name for made in model.graph.node] == given_names
-
-
-def test_a_free_name_is_taken_from_then_on() -> None:
-    taken = {"a"}
-    assert [free_name(name, taken) for name in ("b", "a", "a")] == ["b", "a_", "a__"]
-    assert taken == {"a", "b", "a_", "a__"}

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 import onnx
 from onnx import TensorProto, helper
 
-from trtdebug.graph.names import free_name
+from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.types import TensorType, value_type
-from trtdebug.graph.walk import all_nodes, initializer_names
 
 # fmt: off
 _ELEMENT_BY_ELEMENT = frozenset((
@@ -44,15 +43,14 @@ def flat(alone: onnx.ModelProto) -> onnx.ModelProto:
     result.CopyFrom(alone)
     graph = result.graph
     types = {value.name: value_type(value) for value in graph.input}
-    taken = {t for node in all_nodes(graph.node) for t in (*node.input, *node.output)}
-    taken |= initializer_names(graph) | {node.name for node in graph.node}
+    names = FreshNames(names_in(graph))
     del graph.node[:]
     for node in alone.graph.node:
         shape = _shape(node, types)
         if shape is None:
             graph.node.append(node)
         else:
-            _add_between_reshapes(graph, node, shape, taken)
+            _add_between_reshapes(graph, node, shape, names)
     return result
 
 
@@ -68,19 +66,17 @@ def _shape(node: onnx.NodeProto, types: Mapping[str, TensorType | None]) -> tupl
 
 
 def _add_between_reshapes(
-    graph: onnx.GraphProto, node: onnx.NodeProto, shape: tuple[int, ...], taken: set[str]
+    graph: onnx.GraphProto, node: onnx.NodeProto, shape: tuple[int, ...], names: FreshNames
 ) -> None:
     reads, writes = node.input[0], node.output[0]
     between = onnx.NodeProto()
     between.CopyFrom(node)
-    between.input[0], between.output[0] = (free_name(f"{t}__flat", taken) for t in (reads, writes))
+    between.input[0], between.output[0] = (names.fresh(f"{t}__flat") for t in (reads, writes))
     for source, target, sizes in (
         (reads, between.input[0], (math.prod(shape),)),
         (between.output[0], writes, shape),
     ):
-        name = free_name(f"{target}__shape", taken)
+        name = names.fresh(f"{target}__shape")
         graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [len(sizes)], sizes))
-        graph.node.append(
-            helper.make_node("Reshape", [source, name], [target], free_name(f"{target}__by", taken))
-        )
+        graph.node.append(helper.make_node("Reshape", [source, name], [target], names.fresh(f"{target}__by")))
     graph.node.insert(len(graph.node) - 1, between)

@@ -12,8 +12,8 @@ from onnx import numpy_helper
 
 from trtdebug.graph.constants import constant_tensors, renamed
 from trtdebug.graph.extract import frame
+from trtdebug.graph.fresh import FreshNames
 from trtdebug.graph.index import GraphIndex, Node
-from trtdebug.graph.names import free_name
 from trtdebug.graph.types import TensorType, value_info
 from trtdebug.graph.walk import all_nodes, bodies, initializer_names, rename_reads
 
@@ -83,14 +83,14 @@ def beside(model: onnx.ModelProto, isolated: onnx.ModelProto) -> onnx.ModelProto
     both.CopyFrom(model)
     graph, alone = both.graph, isolated.graph
     shared = initializer_names(graph)
-    taken = {t for node in all_nodes(graph.node) for t in (*node.input, *node.output)} | shared
-    rename = {n: free_name(f"{n}__alone", taken) for n in initializer_names(alone) if n not in shared}
+    tensors = FreshNames({t for n in all_nodes(graph.node) for t in (*n.input, *n.output)} | shared)
+    rename = {n: tensors.fresh(f"{n}__alone") for n in initializer_names(alone) if n not in shared}
     graph.initializer.extend(renamed(t, rename[t.name]) for t in alone.initializer if t.name in rename)
-    names = {node.name for node in graph.node}
+    names = FreshNames(node.name for node in graph.node)
     for node in alone.node:
         copy = graph.node.add()
         copy.CopyFrom(node)
-        copy.name = free_name(f"{node.name}__alone", names)
+        copy.name = names.fresh(f"{node.name}__alone")
         for position, tensor in enumerate(copy.input):
             copy.input[position] = rename.get(tensor, tensor)
         for body in bodies(copy):

@@ -40,11 +40,3 @@ def name_nodes(model: onnx.ModelProto) -> None:
 def _unnamed(node: onnx.NodeProto, index: int) -> str:
     first = next((output for output in node.output if output), None)
     return f"node_of_{first}" if first else f"node_{index}"
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """The name, or one made from it, that is not taken yet; takes it."""
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
