@@ -202,6 +202,21 @@ def test_outputs_and_knobs_of_this_family(on_rtx: Run, folder: Path, tmp_path: P
     assert "output: norm_pow" in done.stdout
 
 
+def test_what_trtexecs_flags_do_not_say_is_told(on_rtx: Run, folder: Path) -> None:
+    interventions = json.loads((folder / "fix.json").read_text())["interventions"]
+    edit(folder, interventions=[*interventions, knob("optimization_level", "1")])
+    done = on_rtx(folder, "--trtexec")
+    assert (done.returncode, done.stdout) == (0, "\n")  # the pins stand in the model
+    assert done.stderr.splitlines() == ["note: not in these flags: knob: optimization_level=1"]
+
+
+def test_trtexec_has_no_flag_for_tactics(on_rtx: Run, folder: Path) -> None:
+    edit(folder, interventions=[{"kind": "BanTactic", "layer": "a", "tactic": "0x1:0x2"}])
+    done = on_rtx(folder, "--trtexec")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the fix is about tactics, and trtexec has no flag for these." in done.stderr
+
+
 def test_the_users_tactic_sources_are_those_that_this_version_has(
     on_rtx: Run, folder: Path, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from function_models import one_of_two
 from in_process import trtdebug
 
+from trtdebug.backends.tensorrt.layer_flags import PinnedLayer
 from trtdebug.core.diagnosis import BackendInfo, Fix
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import (
@@ -29,7 +30,6 @@ from trtdebug.core.jsonable import dumps, to_data
 from trtdebug.export import folder as folder_module
 from trtdebug.export.commands import trtexec_text
 from trtdebug.export.folder import export_fix
-from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.manifest import files_of, read_manifest
 from trtdebug.export.readme import readme
 from trtdebug.export.scripts.order import read_wanted
@@ -172,6 +172,14 @@ def test_exact_layer_names_go_into_the_flags(fixed, tmp_path: Path) -> None:
     assert "--layerPrecisions=norm_pow:fp32,norm_pow_3:fp32 " in text
     assert "names of the ONNX nodes" not in text
     assert "found with tensorrt 8.6.0" in (tmp_path / "fix" / "build.py").read_text().splitlines()[0]
+
+
+def test_trtexecs_flags_are_the_pins(fixed) -> None:
+    pins = ",".join(f"{n}:fp32" for i in fixed.fix["interventions"] for n in i["nodes"])
+    [weak, _] = [
+        x for x in (fixed.folder / "trtexec.txt").read_text().splitlines() if x.startswith("trtexec")
+    ]
+    assert f"--precisionConstraints=obey --layerPrecisions={pins} --layerOutputTypes={pins}" in weak
 
 
 @pytest.mark.parametrize("operator", ["If", "Loop", "Scan", "LSTM", "GRU", "RNN", "CumSum"])

@@ -221,6 +221,21 @@ def test_trtexecs_flags_name_layers_that_carry_the_fix(name: str, source: str, f
     assert error(fixed(name), target, tmp_path) < TOLERANCE
 
 
+def test_a_pin_without_a_layer_is_told_beside_trtexecs_flags(fixed, tmp_path: Path) -> None:
+    if not compat.has("LAYER_PRECISION"):
+        pytest.skip("this TensorRT takes precisions from the model")
+    folder = Path(shutil.copytree(fixed("magika").folder, tmp_path / "fix"))
+    plain = run(folder / "build.py", "--trtexec", isolated=True)
+    shape = next(n.name for n in onnx.load(fixed("magika").model).graph.node if n.op_type == "Shape")
+    fix = json.loads((folder / "fix.json").read_text())
+    fix["interventions"].append({"kind": "PinPrecision", "nodes": [shape], "dtype": "fp32"})
+    (folder / "fix.json").write_text(json.dumps(fix))
+    done = run(folder / "build.py", "--trtexec", isolated=True)
+    assert (done.returncode, done.stdout) == (0, plain.stdout)
+    assert shape in done.stderr
+    assert shape not in plain.stderr
+
+
 def read_back(entries: str) -> Mapping[str, str]:
     """As trtexec reads them: split at commas, then at the last colon."""
     return {name: told for name, _, told in (entry.rpartition(":") for entry in entries.split(","))}

@@ -78,7 +78,7 @@ def odd_names(record) -> Recorded:
     """square -> halve, all tensors and nodes under names that no file system would take."""
     names = {"in": "../../x:0", "mid": "/大/" + "n" * 4000, "out": "..", "two": "a|b`c'\n,*"}
     nodes = [
-        helper.make_node("Mul", [names["in"], names["in"]], [names["mid"]], name="/block.0/平方:0"),
+        helper.make_node("Mul", [names["in"], names["in"]], [names["mid"]], name="/block.0/平方,0"),
         helper.make_node("Div", [names["mid"], names["two"]], [names["out"]], name="a `tick` | pipe"),
     ]
     graph = helper.make_graph(
@@ -90,3 +90,23 @@ def odd_names(record) -> Recorded:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return record(model, {names["in"]: np.linspace(300, 400, 7, dtype=np.float32)})
+
+
+@pytest.fixture
+def recurrent(record) -> Recorded:
+    """lstm -> square."""
+    rng = np.random.default_rng(0)
+    w, r = (rng.normal(0, 0.3, (1, 16, 4)).astype(np.float32) for _ in range(2))
+    nodes = [
+        helper.make_node("LSTM", ["x", "w", "r"], ["y"], name="lstm", hidden_size=4),
+        helper.make_node("Mul", ["y", "y"], ["z"], name="square"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "recurrent",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [3, 1, 4])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, [3, 1, 1, 4])],
+        [numpy_helper.from_array(w, "w"), numpy_helper.from_array(r, "r")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return record(model, {"x": rng.normal(size=(3, 1, 4)).astype(np.float32)})

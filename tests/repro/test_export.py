@@ -206,7 +206,18 @@ def test_the_readme_tells_what_was_seen_and_promises_nothing(layernorm, tmp_path
 
 
 def test_a_pin_that_trtexec_cannot_name_is_said(odd_names, tmp_path: Path) -> None:
-    spec = replace(odd_names.spec(odd_names.index.order), pinned=("/block.0/平方:0",))
+    spec = replace(odd_names.spec(odd_names.index.order), pinned=("/block.0/平方,0",))
     repro = export(spec, tmp_path / "repro")
     assert trtexec_command(read_manifest(repro.path)) is None
     assert "trtexec has no way" in (repro.path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_pin_whose_layers_have_other_names_is_said(recurrent, tmp_path: Path) -> None:
+    """trtexec passes over names that it does not find: half of the pins would be none."""
+    spec = replace(recurrent.spec(recurrent.index.order), pinned=("lstm",))
+    repro = export(spec, tmp_path / "repro")
+    assert trtexec_command(read_manifest(repro.path)) is None
+    for file in ("README.md", "trtexec.sh"):
+        assert "lstm is LSTM: the layers are those of its body" in (repro.path / file).read_text(
+            encoding="utf-8"
+        )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from trtdebug.export.layer_flags import PinnedLayer, layer_flags
+from trtdebug.backends.tensorrt.layer_flags import PinnedLayer, layer_flags
 from trtdebug.export.manifest import FixManifest
-from trtdebug.export.nameless import nameless
 
 
 def pin_flags(manifest: FixManifest) -> tuple[str, ...]:
@@ -13,7 +12,7 @@ def pin_flags(manifest: FixManifest) -> tuple[str, ...]:
     trtexec passes over a name that it does not find without a word. So there are none where the nodes have these
     names in a model of the fix folder only, and none where the layers have other names.
     """
-    if manifest.model is not None or nameless(manifest):
+    if manifest.model is not None or manifest.nameless:
         return ()
     pins = manifest.layers or [PinnedLayer(node, dtype) for node, dtype in manifest.pins.items()]
     return tuple(layer_flags(pins)[0])

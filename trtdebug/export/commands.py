@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trtdebug.backends.tensorrt.knobs import KNOBS
+from trtdebug.backends.tensorrt.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.backends.tensorrt.polygraphy_flags import has_sources_flag, polygraphy_flags
 from trtdebug.backends.tensorrt.source_flags import trtexec_sources
 from trtdebug.backends.tensorrt.trtexec_flags import TYPED, WEAK, trtexec_flags
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.intervention import BanTactic, BreakFusion, ForcePrecision, Knob, MarkOutputs, UseTactic
-from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
 from trtdebug.export.manifest import FixManifest
-from trtdebug.export.nameless import nameless
 from trtdebug.scripts.words import printable, shell_line
 
 CONSTRAINTS_SCRIPT = "polygraphy_constraints.py"
@@ -37,9 +36,8 @@ def _weak(manifest: FixManifest) -> list[str]:
     if beyond:
         return [f"# none: {beyond}"]
     known = bool(manifest.layers)
-    unnamed = nameless(manifest)
-    if unnamed:
-        return [f"# none: {unnamed}. See below."]
+    if manifest.nameless:
+        return [f"# none: {manifest.nameless}. See below."]
     layers = manifest.layers or [PinnedLayer(node, dtype) for node, dtype in manifest.pins.items()]
     flags, unsayable = layer_flags(layers)
     if unsayable:

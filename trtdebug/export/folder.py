@@ -16,6 +16,7 @@ import onnx
 from trtdebug.backends.apart import MADE_OUTPUTS
 from trtdebug.backends.base import BuildRequest
 from trtdebug.backends.tensorrt.editable_cache import CACHE_FILE
+from trtdebug.backends.tensorrt.layer_flags import PinnedLayer
 from trtdebug.backends.tensorrt.precision import PINNED_FILE
 from trtdebug.backends.tensorrt.tactic_replay import TACTICS_FILE
 from trtdebug.core.diagnosis import BackendInfo, Fix
@@ -23,7 +24,6 @@ from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.intervention import BanTactic, BreakFusion, Intervention, ReplaceGraph, UseTactic
 from trtdebug.core.jsonable import from_data, loads
 from trtdebug.export.commands import CONSTRAINTS_SCRIPT, trtexec_text
-from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.manifest import MANIFEST, FixManifest, Sample, TensorFile, write_manifest
 from trtdebug.export.models import strongly_typed, weight_bytes, well_named
 from trtdebug.export.readme import readme

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import cattrs
 
+from trtdebug.backends.tensorrt.layer_flags import PinnedLayer
+from trtdebug.backends.tensorrt.nameless import nameless
 from trtdebug.core.case import Case, Profile
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import Intervention, PinPrecision, ReplaceGraph
 from trtdebug.core.jsonable import dumps, from_data
-from trtdebug.export.layer_flags import PinnedLayer
 
 MANIFEST = "fix.json"
 SCHEMA = 1
@@ -92,6 +93,11 @@ class FixManifest:
         """Precision by pinned node."""
         found = [i for i in self.interventions if isinstance(i, PinPrecision)]
         return {node: pin.dtype for pin in found for node in pin.nodes}
+
+    @property
+    def nameless(self) -> str:
+        """Which pin has no layer of its node's name, and why; empty where all have, or the layers are known."""
+        return "" if self.layers else nameless(self.pins, self.operators, self.calls)
 
     @property
     def rewritten(self) -> ReplaceGraph | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from trtdebug.backends.tensorrt.layer_flags import is_sayable
+from trtdebug.backends.tensorrt.nameless import nameless
 from trtdebug.backends.tensorrt.polygraphy_flags import has_sources_flag, polygraphy_flags
 from trtdebug.backends.tensorrt.trtexec_flags import TYPED, WEAK, trtexec_flags
 from trtdebug.repro.manifest import Manifest
@@ -22,11 +24,11 @@ _POLYGRAPHY_TYPES = {"fp16": "float16", "bf16": "bfloat16"}
 
 
 def trtexec_command(manifest: Manifest) -> str | None:
-    """For TensorRT 8.6 to 10; None where trtexec's syntax can't name a pinned node."""
+    """For TensorRT 8.6 to 10; None where there is none: see `beyond_trtexec`."""
+    if beyond_trtexec(manifest):
+        return None
     words = [f"--onnx={manifest.model}", *_trtexec_options(manifest, WEAK)]
     if manifest.precision in _POLYGRAPHY_TYPES:
-        if any(mark in name for name in manifest.pinned for mark in ",:*'"):
-            return None
         # Later entries override earlier ones.
         layers = ",".join([f"*:{manifest.precision}", *(f"{name}:fp32" for name in manifest.pinned)])
         words += [f"--{manifest.precision}", "--precisionConstraints=obey"]
@@ -34,6 +36,14 @@ def trtexec_command(manifest: Manifest) -> str | None:
     elif manifest.precision == "int8":
         words.append("--int8")
     return shell("trtexec", words)
+
+
+def beyond_trtexec(manifest: Manifest) -> str:
+    """Why trtexec cannot be told of the pinned nodes; empty where it can."""
+    unsayable = [name for name in manifest.pinned if not is_sayable(name)]
+    if unsayable:
+        return f"trtexec has no way to write the name {printable(unsayable[0])}"
+    return nameless(manifest.pinned, dict(zip(manifest.nodes, manifest.operators, strict=True)))
 
 
 def trtexec_typed_command(manifest: Manifest) -> str | None:
@@ -113,7 +123,7 @@ def trtexec_script(manifest: Manifest) -> str:
     typed = trtexec_typed_command(manifest)
     ways = {
         "typed": _with_more(typed) or _none("there is no model with its precision written in"),
-        "*": _with_more(weak) or _none("trtexec has no way to write the name of a pinned node; use repro.py"),
+        "*": _with_more(weak) or _none(f"{beyond_trtexec(manifest)}; use repro.py"),
     }
     about = "sh trtexec.sh: TensorRT 8.6 to 10; sh trtexec.sh typed: TensorRT 11 (9 and 10: typed --stronglyTyped)"
     return _script("trtexec", about, told_of(manifest, "trtexec"), ways, TRTEXEC_MADE)

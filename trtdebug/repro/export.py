@@ -88,11 +88,11 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
         atol=spec.atol,
         rtol=spec.rtol,
         anonymised=spec.anonymised,
+        operators=tuple(index.node(name).op for name in index.order),
     )
     store_for_polygraphy(folder, feeds, wanted)
     (folder / "versions.json").write_text(dumps(dict(spec.versions), indent=2) + "\n", encoding="utf-8")
     write_scripts(folder, "run_repro")
-    ops = {name: index.node(name).op for name in index.order}
     can_be_low = lowerable(piece, index.order, "fp16")
     # TensorRT has no layer of a node with a body, only of what is in there.
     floats = [name for name in index.order if name in can_be_low and not index.node(name).has_body]
@@ -101,7 +101,7 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
     if not spec.options.operators:
         (folder / POLYGRAPHY_SCRIPT).write_text(polygraphy_script(manifest, floats, sizes), encoding="utf-8")
     manifest = within_budget(folder, manifest, spec.max_size)
-    (folder / "README.md").write_text(readme(manifest, ops, floats, spec.versions, sizes), encoding="utf-8")
+    (folder / "README.md").write_text(readme(manifest, floats, spec.versions, sizes), encoding="utf-8")
     (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return len(index.order)
 

@@ -40,7 +40,7 @@ class Manifest:
     """The content of repro.json. `repro.py` in the folder reads it too.
 
     Attributes:
-        nodes: ONNX node names in topological order; `pinned` are those that stay in FP32.
+        nodes: ONNX node names in topological order; `pinned` are those that stay in FP32. `operators` are theirs.
         model: the piece as it is.
         emulated: the piece with rounding by Cast pairs, for plain onnxruntime; None where that means nothing.
         signature: how it fails; None where it passes, and this is a unit test.
@@ -53,7 +53,6 @@ class Manifest:
         atol, rtol: the element rule |c - r| <= atol + rtol * |r|, in place of `limit` where one is given.
         build_errors: of a model that is not built: what was said of it; a build with any of them shows the failure.
         names: names in the model, which make no difference in what is said.
-        operators: of `nodes`, in the model's order; given where the model is not built.
         left_out: scripts and models that are not in the folder, to keep it small.
         anonymised: names, weights and inputs are not those of the model that it was cut out of.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from trtdebug.core.outcome import Signature
 from trtdebug.repro.by_backend import is_standalone
@@ -12,6 +12,7 @@ from trtdebug.repro.commands import (
     POLYGRAPHY_INPUTS,
     POLYGRAPHY_SCRIPT,
     TRTEXEC_SCRIPT,
+    beyond_trtexec,
     polygraphy_command,
     polygraphy_emulated_command,
     trtexec_command,
@@ -74,12 +75,11 @@ way to say {sources} for all of them; use repro.py."""
 
 def readme(
     manifest: Manifest,
-    ops: Mapping[str, str],
     floats: Sequence[str],
     versions: Mapping[str, str],
     rms: Mapping[str, float],
 ) -> str:
-    """README.md of the folder. `ops`: operator of each node; `floats`, `rms`: see `polygraphy_command`."""
+    """README.md of the folder. `floats`, `rms`: see `polygraphy_command`."""
     low = manifest.precision.upper()
     seen = f"fail as {_failure(manifest.signature)}" if manifest.signature else "pass"
     parts = [
@@ -90,9 +90,7 @@ def readme(
         f"`{'repro.py' if is_standalone(manifest.candidate) else CHECK}` to see.",
         *([ANONYMISED] if manifest.anonymised else []),
         "## The nodes",
-        "\n".join(
-            ["| node | operator | precision |", "|---|---|---|", *(_row(manifest, n, ops[n]) for n in ops)]
-        ),
+        "\n".join(["| node | operator | precision |", "|---|---|---|", *_rows(manifest)]),
         "## See it",
         *see_it(manifest),
         _HOW.format(rule=_rule(manifest)),
@@ -146,16 +144,17 @@ def _failure(signature: Signature) -> str:
     return f"{signature.kind}{outputs}"
 
 
-def _row(manifest: Manifest, name: str, op: str) -> str:
-    precision = "FP32 (pinned)" if name in manifest.pinned else manifest.precision.upper()
-    return f"| {code(name)} | {op} | {precision} |"
+def _rows(manifest: Manifest) -> Iterator[str]:
+    for name, op in zip(manifest.nodes, manifest.operators, strict=True):
+        precision = "FP32 (pinned)" if name in manifest.pinned else manifest.precision.upper()
+        yield f"| {code(name)} | {op} | {precision} |"
 
 
 def _trtexec_part(manifest: Manifest) -> list[str]:
     parts = []
     command = trtexec_command(manifest)
     if command is None:
-        parts.append("trtexec has no way to write the name of a pinned node; use repro.py.")
+        parts.append(f"With TensorRT 8.6 to 10 not by trtexec: {beyond_trtexec(manifest)}; use repro.py.")
     else:
         parts += [
             f"`sh {TRTEXEC_SCRIPT}` runs trtexec, which compares nothing, and judges its outputs. What it runs, with "

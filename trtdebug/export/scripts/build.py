@@ -2,7 +2,8 @@
 
     python build.py                           # the model with which the fix was found
     python build.py NEW.onnx -o model.engine
-    python build.py --trtexec                 # builds nothing: prints the flags for trtexec of this TensorRT
+    python build.py --trtexec                 # builds nothing: prints the flags for trtexec of this TensorRT; what
+                                              # of the fix they do not say goes to stderr
 
 What the fix is stands in fix.json, beside this file. Works with TensorRT 8.6 to 11, Python 3.10 and later. Up to 10
 precisions are set layer by layer; with TensorRT 11, and with --strong on 9 and 10, they stand in mixed.onnx. Exit
@@ -22,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from trtdebug.backends.tensorrt.constraints import Constraints, OutOfGpuMemory, build_constrained
+from trtdebug.backends.tensorrt.layer_flags import layer_flags
 from trtdebug.backends.tensorrt.outputs import convert_bool_outputs
 from trtdebug.backends.tensorrt.precision import skipped_note
 from trtdebug.core.errors import BuildFailure, TrtdebugError, UserError
-from trtdebug.export.layer_flags import layer_flags
 from trtdebug.export.scripts.config import choice_of, make_config, tactic_notes
 from trtdebug.export.scripts.network import Log, Network
 from trtdebug.export.scripts.order import Order, make_order
@@ -76,9 +77,18 @@ def _told(network: Network) -> list[str]:
     lines = [f"pinned: {x.name} to {x.dtype}" for x in network.pinned]
     if network.order.strong and network.order.wanted.pins:
         lines = [f"pinned: {n} to {dtype} (in the model)" for n, dtype in network.order.wanted.pins.items()]
-    lines += [f"output: {tensor}" for tensor in network.order.wanted.marks]
-    lines += [f"knob: {name}={value}" for name, value in network.order.wanted.knobs.items()]
-    lines += [
+    return [*lines, *_besides(network.order), *_unpinned(network)]
+
+
+def _besides(order: Order) -> list[str]:
+    """What the fix does besides setting precisions and choosing tactics."""
+    lines = [f"output: {tensor}" for tensor in order.wanted.marks]
+    return [*lines, *(f"knob: {name}={value}" for name, value in order.wanted.knobs.items())]
+
+
+def _unpinned(network: Network) -> list[str]:
+    """The pinned nodes that have no layer of their own whose precision can be set."""
+    lines = [
         f"note: {n} has no layer in TensorRT (folded into weights, or without effect)"
         for n in network.plan.absent
     ]
@@ -86,10 +96,19 @@ def _told(network: Network) -> list[str]:
     return [*lines, f"note: {skipped}"] if skipped else lines
 
 
-def flags(order: Order, trt: Any, log: Log) -> str:
-    """trtexec's flags for the pins, with the names that layers have in this TensorRT."""
+def flags(order: Order, trt: Any, log: Log) -> tuple[str, list[str]]:
+    """trtexec's flags for the precisions, with the names that layers have in this TensorRT; and what they leave out.
+
+    Raises:
+        UserError: half of the fix would be none: trtexec cannot be told of tactics, nor of some names.
+    """
+    if order.wanted.bans or order.wanted.uses:
+        raise UserError(
+            "the fix is about tactics, and trtexec has no flag for these.", "Build with build.py."
+        )
+    notes = [f"note: not in these flags: {line}" for line in _besides(order)]
     if order.strong:
-        return "--stronglyTyped" if hasattr(trt.BuilderFlag, "FP16") else ""
+        return "--stronglyTyped" if hasattr(trt.BuilderFlag, "FP16") else "", notes
     network = Network(trt, order, log)
     network.pin()
     words, unsayable = layer_flags(network.pinned)
@@ -97,7 +116,7 @@ def flags(order: Order, trt: Any, log: Log) -> str:
         raise UserError(
             f"trtexec has no way to write the layer name {unsayable[0]!r}.", "Build with build.py."
         )
-    return shell_line(*words)
+    return shell_line(*words), [*notes, *_unpinned(network)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,7 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log = Log(trt, given.verbose)
         order = make_order(trt, Path(__file__).resolve().parent, given.model, given.strong, given.plugin)
         if given.trtexec:
-            print(flags(order, trt, log))
+            words, notes = flags(order, trt, log)
+            print(words)
+            for note in notes:
+                print(printable(note), file=sys.stderr)
             return 0
         output = given.output or Path(f"{order.model.stem}.engine")
         plan, notes = build(order, trt, log)

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from typing import Any
 
 from trtdebug.backends.tensorrt.constraints import OutOfGpuMemory
+from trtdebug.backends.tensorrt.layer_flags import PinnedLayer
 from trtdebug.backends.tensorrt.layers import owners, read_layers
 from trtdebug.backends.tensorrt.outputs import mark_tensors
 from trtdebug.backends.tensorrt.precision import PrecisionPlan, apply_precision, plan_precision
 from trtdebug.core.errors import BuildFailure, UserError
 from trtdebug.core.gpu_memory import OUT_OF_GPU_MEMORY
-from trtdebug.export.layer_flags import PinnedLayer
 from trtdebug.export.scripts.order import Order
 from trtdebug.scripts.plugin_libraries import load_plugins
 from trtdebug.scripts.versions import before_10

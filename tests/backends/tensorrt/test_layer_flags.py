@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trtdebug.export.layer_flags import PinnedLayer, is_sayable, layer_flags
+from trtdebug.backends.tensorrt.layer_flags import PinnedLayer, is_sayable, layer_flags
 
 
 def read_back(words: list[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -49,14 +49,3 @@ def test_what_tensorrt_calls_its_own_layers_can_be_said() -> None:
 
 def test_nothing_to_say() -> None:
     assert layer_flags([]) == ([], [])
-
-
-def test_the_flags_of_a_session_are_its_pins(fixed) -> None:
-    import shlex
-
-    text = (fixed.folder / "trtexec.txt").read_text()
-    [weak, _] = [line for line in text.splitlines() if line.startswith("trtexec")]
-    words = [w for w in shlex.split(weak)[1:] if w.startswith(("--layer", "--precisionC"))]
-    precisions, types = read_back(words)
-    assert precisions == {n: "fp32" for i in fixed.fix["interventions"] for n in i["nodes"]}
-    assert types == {n: ["fp32"] for n in precisions}
