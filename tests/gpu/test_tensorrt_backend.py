@@ -18,7 +18,7 @@ from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.backend import TensorrtBackend
 from trtdebug.backends.tensorrt.inspect import inspector_json
 from trtdebug.backends.tensorrt.logger import trt_logger
-from trtdebug.backends.tensorrt.timed_build import TimedBuild
+from trtdebug.backends.tensorrt.timed_build import TimedBuild, Timings
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.case import BuildOptions, Profile
 from trtdebug.core.errors import BuildFailure
@@ -285,13 +285,12 @@ def test_timings_of_builds_at_the_same_time_come_together(cnn: Path, build, tmp_
     file = TimingCacheFile(tmp_path / "both.cache", "this one")
     config = trt.Builder(trt_logger()).create_builder_config()
     config.set_timing_cache(config.create_timing_cache(timings[0]), False)
-    builds = TimedBuild(file)
 
-    def attempt(_: bytes) -> None:
+    def attempt(begun: Timings) -> None:
         file.write(timings[1])
-        builds.keep(config)
+        begun.keep(config)
 
-    builds.build(attempt)
+    TimedBuild(file).build(attempt)
     both, _ = file.read()
     assert len(both) > max(map(len, timings))
     head = own.read_bytes().partition(b"\n")[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trtdebug.backends.tensorrt.constraints import OutOfGpuMemory
-from trtdebug.backends.tensorrt.timed_build import RefusedTimings, TimedBuild
+from trtdebug.backends.tensorrt.timed_build import RefusedTimings, TimedBuild, Timings
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.errors import BuildFailure
 
@@ -36,10 +36,10 @@ class Attempts:
         self.kind = kind
         self.made: list[bytes] = []
 
-    def __call__(self, timings: bytes) -> str:
-        self.made.append(timings)
-        if self.outcomes[bool(timings)]:
-            raise self.kind(self.outcomes[bool(timings)])
+    def __call__(self, timings: Timings) -> str:
+        self.made.append(timings.content)
+        if self.outcomes[bool(timings.content)]:
+            raise self.kind(self.outcomes[bool(timings.content)])
         return "engine"
 
 
@@ -115,14 +115,13 @@ class Config:
 
 def timed(file: TimingCacheFile, new: bytes, accepts: bool = True, meanwhile: bytes = b"") -> None:
     """A build that times what `new` says, while another one may write `meanwhile`."""
-    builds = TimedBuild(file)
 
-    def attempt(timings: bytes) -> None:
+    def attempt(timings: Timings) -> None:
         if meanwhile:
             file.write(meanwhile)
-        builds.keep(Config(Cache(bytes(sorted({*timings, *new}))), accepts))
+        timings.keep(Config(Cache(bytes(sorted({*timings.content, *new}))), accepts))
 
-    builds.build(attempt)
+    TimedBuild(file).build(attempt)
 
 
 def test_timings_are_added_to_those_before(file: TimingCacheFile) -> None:
@@ -144,5 +143,5 @@ def test_timings_of_others_that_tensorrt_does_not_take_are_left_out(file: Timing
 
 
 def test_a_config_without_timings_leaves_the_file(file: TimingCacheFile) -> None:
-    TimedBuild(file).keep(Config(None))
+    TimedBuild(file).build(lambda timings: timings.keep(Config(None)))
     assert file.read() == (b"timings", "")

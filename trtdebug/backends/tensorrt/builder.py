@@ -21,7 +21,7 @@ from trtdebug.backends.tensorrt.outputs import convert_bool_outputs
 from trtdebug.backends.tensorrt.plan import BuildPlan
 from trtdebug.backends.tensorrt.selector import make_selector
 from trtdebug.backends.tensorrt.tactics import TacticChoice
-from trtdebug.backends.tensorrt.timed_build import RefusedTimings, TimedBuild
+from trtdebug.backends.tensorrt.timed_build import RefusedTimings, TimedBuild, Timings
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile, is_of_timing_cache
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.gpu_memory import OUT_OF_GPU_MEMORY
@@ -89,7 +89,7 @@ class NetworkBuilder:
     def _once(self, constraints: Constraints | None) -> Any:
         return self._timed.build(lambda timings: self._attempt(constraints, timings))
 
-    def _attempt(self, constraints: Constraints | None, timings: bytes) -> Any:
+    def _attempt(self, constraints: Constraints | None, timings: Timings) -> Any:
         from polygraphy.backend.trt import engine_from_bytes
         from polygraphy.exception import PolygraphyException
 
@@ -97,11 +97,17 @@ class NetworkBuilder:
         builder, network = self.parsed.builder, self.parsed.network
         try:
             config = create_config(
-                self.plan, builder, network, timings, constraints, self._calibrator, self._selector()
+                self.plan,
+                builder,
+                network,
+                timings.content,
+                constraints,
+                self._calibrator,
+                self._selector(),
             )
             serialised = self._serialised(config)
             self._check_choices()
-            self._timed.keep(config)
+            timings.keep(config)
             if self.engine_file is not None:
                 self.engine_file.parent.mkdir(parents=True, exist_ok=True)
                 self.engine_file.write_bytes(serialised)

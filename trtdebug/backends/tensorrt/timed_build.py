@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
@@ -11,6 +12,25 @@ from trtdebug.core.errors import BuildFailure
 
 class RefusedTimings(BuildFailure):
     """A build that failed, and all that TensorRT complains of is its timing cache: no word on what was asked."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What one build begins with.
+
+    Attributes:
+        content: a serialised timing cache, or b"".
+        file: where what the build times anew goes; None = nowhere.
+    """
+
+    content: bytes
+    file: TimingCacheFile | None
+
+    def keep(self, config: Any) -> None:
+        """Writes the timings of a trt.IBuilderConfig after the build, with those that others wrote meanwhile."""
+        cache = config.get_timing_cache() if self.file is not None else None
+        if self.file is not None and cache is not None:
+            self.file.update(self.content, lambda others: _with(config, cache, others))
 
 
 class TimedBuild:
@@ -25,41 +45,28 @@ class TimedBuild:
 
     def __init__(self, file: TimingCacheFile | None) -> None:
         self._file = file
-        self._began_with = b""
         self.note = ""
 
-    def build(self, attempt: Callable[[bytes], Any]) -> Any:
+    def build(self, attempt: Callable[[Timings], Any]) -> Any:
         """What `attempt` gives. Where it fails for its timing cache, that is removed, and it is done once more.
 
         Args:
-            attempt: builds once, from a serialised timing cache or b""; raises BuildFailure.
+            attempt: builds once; raises BuildFailure.
 
         Raises:
             BuildFailure: of the last attempt.
         """
-        timings = self._file.read()[0] if self._file is not None else b""
+        content = self._file.read()[0] if self._file is not None else b""
         try:
-            return self._attempt(attempt, timings)
+            return attempt(Timings(content, self._file))
         except RefusedTimings as refused:
-            if self._file is None or not timings:
+            if self._file is None or not content:
                 raise
             told = refused.message
         self._file.drop()
-        engine = self._attempt(attempt, b"")
+        engine = attempt(Timings(b"", self._file))
         self.note = f"the timing cache was left out, the build failed with it: {told}"
         return engine
-
-    def _attempt(self, attempt: Callable[[bytes], Any], timings: bytes) -> Any:
-        self._began_with = timings
-        return attempt(timings)
-
-    def keep(self, config: Any) -> None:
-        """Writes the timings that a trt.IBuilderConfig holds after a build, with those that others wrote meanwhile."""
-        if self._file is None:
-            return
-        cache = config.get_timing_cache()
-        if cache is not None:
-            self._file.update(self._began_with, lambda others: _with(config, cache, others))
 
 
 def _with(config: Any, cache: Any, others: bytes) -> bytes:
