@@ -21,7 +21,7 @@ REPRO = (
 
 
 def run(*line: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"], str(cwd / "bin")))
     environment = {**os.environ, "PATH": path, "PYTHON": sys.executable}
     return subprocess.run(
         [str(word) for word in line], capture_output=True, text=True, cwd=cwd, env=environment, check=False
@@ -34,8 +34,16 @@ def trtdebug(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the bundled sample, and a repro of its four nodes that overflow."""
+    """A folder with the bundled sample, and a repro of its four nodes that overflow.
+
+    In its `bin`: polygraphy, which a host may have as a package and not as a program.
+    """
     folder = tmp_path_factory.mktemp("ways")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "polygraphy").write_text(
+        f"#!{sys.executable}\nimport sys\nfrom polygraphy.tools import main\nsys.exit(main())\n"
+    )
+    (folder / "bin" / "polygraphy").chmod(0o755)
     assert trtdebug("demo", "--save", "m.onnx", cwd=folder).returncode == 0
     done = trtdebug(*REPRO, "--output", "repro", cwd=folder)
     assert done.returncode == 1, done.stdout + done.stderr
