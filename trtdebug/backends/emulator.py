@@ -7,7 +7,7 @@ no tactics and no accumulation in low precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +23,7 @@ from trtdebug.backends.pins import check_pins
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import ForcePrecision, LowPrecision, PinPrecision
 from trtdebug.core.outcome import EngineInfo
+from trtdebug.core.words import listed
 
 if TYPE_CHECKING:
     import onnx
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from trtdebug.backends.staged import StagedEngine
 
 _CAST_SINCE: dict[LowPrecision, int] = {"fp16": 6, "bf16": 13}
+_NAMED = 5
 
 
 class EmulatorBackend:
@@ -83,12 +85,12 @@ class EmulatorBackend:
         notes = [f"{len(emulated)} of {len(floats)} float nodes work in {dtype}"]
         if inside := [inner for left in result.left_out.values() for inner in left]:
             notes.append(
-                f"{len(inside)} nodes inside a body could not be emulated in low precision: {_listed(inside)}"
+                f"{len(inside)} nodes inside a body could not be emulated in low precision: {listed(inside, _NAMED)}"
             )
         calls = [name for name in flat.left if name not in pinned]
         if calls:
             notes.append(
-                f"{_listed(calls)}: what the model's function computes could not be emulated in low precision, "
+                f"{listed(calls, _NAMED)}: what the model's function computes could not be emulated in low precision, "
                 "since it can't be inlined"
             )
         unverified = {*calls, *(flat.caller(n) for n in (*result.left_out, *(narrow.keys() & low)))}
@@ -99,10 +101,6 @@ class EmulatorBackend:
             message = f"with {dtype} rounding put in, {failure.message}"
             raise BuildFailure(message, failure.hint, node) from failure
         return _EmulatedEngine(engine, [name for name in order if name in unverified], notes)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 class _EmulatedEngine:

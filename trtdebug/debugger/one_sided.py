@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from trtdebug.core.finding import Finding
+from trtdebug.core.words import listed
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
 from trtdebug.stages.context import Context
@@ -20,16 +20,11 @@ def one_sided_outputs(ctx: Context) -> tuple[Finding, ...]:
     ours, theirs = ctx.index.outputs, GraphIndex(load_model(Path(ctx.case.candidate_model))).outputs
     lacking = [name for name in ours if name not in theirs]
     added = [name for name in theirs if name not in ours]
-    told = [f"the candidate model lacks {_listed(lacking)}"] if lacking else []
-    told += [f"the reference lacks {_listed(added)}"] if added else []
+    told = [f"the candidate model lacks {listed(map(repr, lacking), _NAMED)}"] if lacking else []
+    told += [f"the reference lacks {listed(map(repr, added), _NAMED)}"] if added else []
     if not told:
         return ()
     mitigation = (
         "Outputs are compared by name: rename them in one of the models, or give both models the same ones."
     )
     return (Finding("outputs-differ", "error", f"outputs: {'; '.join(told)}", None, mitigation),)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(map(repr, names[:_NAMED])) + more

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trtdebug.backends.base import stands_in
+from trtdebug.core.words import listed
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.types import Answer
 from trtdebug.stages.sanity import Sanity
@@ -31,8 +32,7 @@ def say_what_was_not_imitated(notes: Notes, sane: Sanity) -> None:
     engines = [o.engine for o in builds if o.engine is not None]
     nodes = list(dict.fromkeys(name for engine in engines for name in engine.unverified))
     if nodes:
-        more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
         notes.unknown.append(
             f"what low precision does in {len(nodes)} node(s) is not known, since the {notes.ctx.case.candidate} "
-            f"could not imitate it there: {', '.join(nodes[:_NAMED])}{more}"
+            f"could not imitate it there: {listed(nodes, _NAMED)}"
         )

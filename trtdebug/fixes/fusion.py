@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from trtdebug.core.intervention import BreakFusion, MarkOutputs
+from trtdebug.core.words import listed
 from trtdebug.plugins.types import FixContext, FixProposal
 
 _NEUTRAL_NODE = 0.9
 """Price of a neutral node against an extra output, 1: the engine keeps its outputs, and so does what calls it."""
+_NAMED = 3
 
 
 def break_fusions(context: FixContext) -> Iterable[FixProposal]:
@@ -16,7 +18,7 @@ def break_fusions(context: FixContext) -> Iterable[FixProposal]:
     if context.marks:
         yield FixProposal(
             "fusion",
-            f"keep {_tensors(context.marks)} out of fusions by a node that changes nothing",
+            f"keep {listed(context.marks, _NAMED)} out of fusions by a node that changes nothing",
             tuple(BreakFusion(tensor) for tensor in context.marks),
             _NEUTRAL_NODE * len(context.marks),
         )
@@ -27,14 +29,9 @@ def mark_tensors(context: FixContext) -> Iterable[FixProposal]:
     if context.marks:
         yield FixProposal(
             "fusion",
-            f"make {_tensors(context.marks)} an output of the engine"
+            f"make {listed(context.marks, _NAMED)} an output of the engine"
             if len(context.marks) == 1
-            else f"make {_tensors(context.marks)} outputs of the engine",
+            else f"make {listed(context.marks, _NAMED)} outputs of the engine",
             (MarkOutputs(context.marks),),
             float(len(context.marks)),
         )
-
-
-def _tensors(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

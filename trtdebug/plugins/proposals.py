@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trtdebug.core.intervention import PinPrecision
+from trtdebug.core.words import listed
 from trtdebug.plugins.types import FixProposal
 
 
@@ -12,7 +13,6 @@ def pin_nodes(nodes: tuple[str, ...], why: str = "") -> FixProposal:
     Args:
         why: these, in a few words for the summary.
     """
-    names = ", ".join(nodes[:4]) + (f" and {len(nodes) - 4} more" if len(nodes) > 4 else "")
     plural = "node" if len(nodes) == 1 else "nodes"
-    told = f"pin {len(nodes)} {plural} to FP32{f' ({why})' if why else ''}: {names}"
+    told = f"pin {len(nodes)} {plural} to FP32{f' ({why})' if why else ''}: {listed(nodes, 4)}"
     return FixProposal("pin", told, (PinPrecision(nodes, "fp32"),), float(len(nodes)))

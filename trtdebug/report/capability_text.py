@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trtdebug.core.jsonable import to_data
+from trtdebug.core.words import listed
 from trtdebug.scripts.words import printable
 from trtdebug.stages.capability import Segment
 from trtdebug.stages.capability_case import Examined
@@ -85,7 +86,7 @@ def _lines(examined: Examined) -> Iterator[str]:
         outside = [
             name for segment in found.segments for name in segment.nodes if name not in found.largest.nodes
         ]
-        yield f"outside of it: {_some(outside)}"
+        yield f"outside of it: {listed(outside, 8) or 'nothing'}"
     elif found.segments:
         yield "largest supported subgraph: none"
     for note in (*examined.notes, *(saved.notes if saved else ())):
@@ -126,8 +127,3 @@ def _table(segments: tuple[Segment, ...]) -> Iterator[str]:
 
 def _span(segment: Segment) -> str:
     return f"nodes {segment.first}-{segment.last}{'' if segment.contiguous else ', not all of them'}"
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown or "nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trtdebug.core.outcome import EngineInfo, LayerInfo
+from trtdebug.core.words import listed
 from trtdebug.scripts.words import printable
 from trtdebug.stages.engine_diff import EngineDiff, LayerDifference
 
@@ -65,16 +66,11 @@ def _title(layer: LayerInfo) -> str:
 
 def _details(layer: LayerInfo) -> Iterator[str]:
     if layer.nodes and layer.nodes != (layer.name,):
-        yield f"nodes {_some(layer.nodes)}"
+        yield f"nodes {listed(layer.nodes, _MOST_NODES)}"
     if layer.at_most:
-        yield f"at most {len(layer.at_most)} nodes: {_some(layer.at_most)}"
+        yield f"at most {len(layer.at_most)} nodes: {listed(layer.at_most, _MOST_NODES)}"
     if layer.tactic:
         yield f"tactic {layer.tactic}"
-
-
-def _some(nodes: Sequence[str]) -> str:
-    more = len(nodes) - _MOST_NODES
-    return ", ".join(nodes[:_MOST_NODES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _diff_lines(diff: EngineDiff) -> Iterator[str]:
@@ -85,7 +81,7 @@ def _diff_lines(diff: EngineDiff) -> Iterator[str]:
 
 
 def _difference(difference: LayerDifference) -> Iterator[str]:
-    about = f": {_some(difference.nodes)}" if difference.nodes else ""
+    about = f": {listed(difference.nodes, _MOST_NODES)}" if difference.nodes else ""
     yield f"{', '.join(difference.differs)}{about}"
     for side, layers in (("first", difference.first), ("second", difference.second)):
         for layer in layers:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.core.words import listed
 from trtdebug.report.blamed import blamed
 from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import backend_text, base_name, plain, repro_command, room_text, shortened
@@ -179,8 +180,7 @@ def _unknown(report: Report) -> Iterator[str]:
 
 
 def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(_code(name) for name in names[:_MOST]) + more
+    return listed(map(_code, names), _MOST)
 
 
 def _code(text: str, longest: int = _NAME) -> str:

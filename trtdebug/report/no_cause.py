@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from trtdebug.core.words import listed
+
 _MOST = 3
 _EXCUSES = ("ill-conditioned", "only-rounding", "tolerance-below-rounding")
 
@@ -20,9 +22,7 @@ def no_cause(report: Mapping[str, Any], shown: Callable[[str], str]) -> str:
         return ""
     nodes, why = found.get("ill-conditioned", []), []
     if nodes:
-        names = ", ".join(map(shown, nodes[:_MOST]))
-        names += f" and {len(nodes) - _MOST} more" if len(nodes) > _MOST else ""
-        why.append(f"{names} {'is' if len(nodes) == 1 else 'are'} ill-conditioned")
+        why.append(f"{listed(map(shown, nodes), _MOST)} {'is' if len(nodes) == 1 else 'are'} ill-conditioned")
     if "tolerance-below-rounding" in found:
         why.append("the tolerance lies below one rounding")
     elif "only-rounding" in found:

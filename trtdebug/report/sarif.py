@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from trtdebug.core.words import listed
 from trtdebug.report.blamed import blamed
 from trtdebug.report.build import exit_code
 from trtdebug.report.strings import plain
@@ -125,7 +126,7 @@ def _culprits(report: Report) -> Iterator[Json]:
     for culprit in report["culprits"]:
         inside = culprit.get("inside") or []
         names, kind = blamed(culprit), "tensor" if culprit.get("tensors") else "node"
-        text = f"{_some(names)}: {culprit['evidence']}"
+        text = f"{listed(names, 8)}: {culprit['evidence']}"
         properties = {
             "kind": culprit["kind"],
             "proven": culprit["proven"],
@@ -223,8 +224,3 @@ def _message(text: str) -> Json:
     """SARIF takes braces for placeholders unless they are doubled, and [text](target) for a link."""
     braced = plain(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
     return {"text": braced or "-"}
-
-
-def _some(names: Sequence[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(names[:most])}{more}"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from trtdebug.core.told import number_text
+from trtdebug.core.words import listed
 from trtdebug.oracle.indices import CHOICE_RULE
 from trtdebug.report.blamed import blamed, counted
 from trtdebug.report.no_cause import no_cause, no_repro
@@ -117,11 +118,9 @@ def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
         yield f"  ... and {len(proven) - _MOST_NODES} more, see report.json"
     for culprit in culprits:
         if not culprit["proven"]:
-            names = blamed(culprit)
-            shown = ", ".join(map(_name, names[:_MOST_NODES]))
-            more = f" and {len(names) - _MOST_NODES} more" if len(names) > _MOST_NODES else ""
+            names = listed(map(_name, blamed(culprit)), _MOST_NODES)
             yield ""
-            yield f"undecided among {counted([culprit])}: {shown}{more}"
+            yield f"undecided among {counted([culprit])}: {names}"
             yield f"      {cut_names(culprit['evidence'])}"
 
 
@@ -199,10 +198,12 @@ def _latencies(latency: Mapping[str, Any]) -> str:
 
 def _untested(pins: list[str]) -> str:
     """Of how many pins nobody knows whether they are needed; empty where of none."""
-    more = f" and {len(pins) - 4} more" if len(pins) > 4 else ""
-    names = ", ".join(map(_name, pins[:4]))
     verb = "is" if len(pins) == 1 else "are"
-    return f"whether {len(pins)} of the pins {verb} needed could not be tested: {names}{more}" if pins else ""
+    return (
+        f"whether {len(pins)} of the pins {verb} needed could not be tested: {listed(map(_name, pins), 4)}"
+        if pins
+        else ""
+    )
 
 
 def trtexec_command(fix: Mapping[str, Any], candidate: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import EngineInfo, LayerInfo, Outcome
+from trtdebug.core.words import listed
 from trtdebug.stages.engine_diff import LayerDifference, diff_engines
 
 _NAMED = 5
@@ -45,8 +46,7 @@ def engine_difference(first: EngineInfo | None, second: EngineInfo | None, name:
 
 
 def _words(difference: LayerDifference) -> str:
-    where = ", ".join(difference.nodes[:2]) or next(x.name for x in (*difference.first, *difference.second))
-    where += f" and {len(difference.nodes) - 2} more" if len(difference.nodes) > 2 else ""
+    where = listed(difference.nodes, 2) or next(x.name for x in (*difference.first, *difference.second))
     if "precision" in difference.differs:
         return f"{where}: {_types(difference.first)} against {_types(difference.second)}"
     if "fusion" in difference.differs:

@@ -17,6 +17,7 @@ from trtdebug.core.diagnosis import Culprit
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import EngineInfo, Outcome, TensorError
+from trtdebug.core.words import listed
 from trtdebug.graph.index import GraphIndex
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.cut_off import cut_off
@@ -26,6 +27,7 @@ _MARKS = 16
 """Tensors marked at once. A transformer builds with some frontiers marked, and not always with all tensors."""
 _LOOKS = 8
 _CUTS = 24
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,8 @@ def suspected(found: Narrowed, switches: str = "") -> Culprit:
     else:
         evidence += "what this node reads agrees"
     if found.cured_by:
-        evidence += (
-            f"; with {_names(found.cured_by)} marked as outputs the failure is gone, so it needs a fusion"
-        )
+        marks = listed(found.cured_by, _NAMED)
+        evidence += f"; with {marks} marked as outputs the failure is gone, so it needs a fusion"
     if switches:
         evidence += f"; {switches} makes the difference"
     return Culprit(found.nodes, "fusion" if found.cured_by else "unknown", evidence, proven=False)
@@ -114,14 +115,9 @@ def heisenbug(found: Narrowed, failing: Outcome) -> Finding:
     return Finding(
         "heisenbug",
         "warning",
-        f"with {_names(found.cured_by)} marked as outputs the failure is gone: {difference}",
+        f"with {listed(found.cured_by, _NAMED)} marked as outputs the failure is gone: {difference}",
         mitigation="It depends on what the builder fuses. Keeping such a tensor as an output is a way around it.",
     )
-
-
-def _names(tensors: Sequence[str]) -> str:
-    more = f" and {len(tensors) - 3} more" if len(tensors) > 3 else ""
-    return ", ".join(tensors[:3]) + more
 
 
 @dataclass
