@@ -115,6 +115,17 @@ def test_what_is_not_equal_on_the_reference_is_never_built(
     assert not any("rewrites" in str(request.model) for request in backend.requests)
 
 
+def test_of_near_equal_values_a_model_in_low_precision_may_choose_another(tmp_path: Path) -> None:
+    """As the case itself is judged: rounded, both are 1, and the first of them is taken."""
+    model = model_of("y = ArgMax <axis = 1> (x)", [1, 2], outputs="int64 y")
+    np.savez(tmp_path / "near.npz", x=np.array([[1.0, 1.0001]], np.float32))
+    ctx = opened(model, tmp_path, KeepingBackend(), inputs=tmp_path / "near.npz")
+    ctx.record()
+    lower = model_of("low = Round(x) y = ArgMax <axis = 1> (low)", [1, 2], outputs="int64 y")
+    proposal = FixProposal("rewrite", "rounded", (keep_model(ctx, lower),), 0.0, rounds=True)
+    assert prove(ctx, proposal).reason == ""
+
+
 def test_weights_among_the_inputs_may_go(demo: onnx.ModelProto, tmp_path: Path) -> None:
     """As folding does with those of a model of IR version 3."""
 

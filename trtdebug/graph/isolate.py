@@ -34,6 +34,11 @@ class Isolated:
     outputs: Mapping[str, tuple[str, str]]
     skipped: Mapping[str, str]
 
+    @property
+    def tensors(self) -> dict[str, str]:
+        """Output of `model` -> tensor of the source model that it is."""
+        return {output: tensor for output, (tensor, _) in self.outputs.items()}
+
 
 def isolate(
     model: onnx.ModelProto,

@@ -30,6 +30,11 @@ class SideBySide:
     feeds: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, tuple[str, int]] = field(default_factory=dict)
 
+    @property
+    def tensors(self) -> dict[str, str]:
+        """Output of `model` -> tensor of the source model that it is."""
+        return {output: tensor for output, (tensor, _) in self.outputs.items()}
+
 
 def side_by_side(
     model: onnx.ModelProto,

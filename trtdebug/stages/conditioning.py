@@ -18,11 +18,11 @@ import numpy as np
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.isolate import isolate
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.conditioning import HEALTHY, ROUNDOFF, explains, leaves_range, perturbed
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.digits import digits_explain, only_round
+from trtdebug.stages.jobs import reference_again, with_model
 from trtdebug.stages.observe import Observation
 
 _DRAWS = 2
@@ -119,25 +119,14 @@ def _is_finite(error: TensorError) -> bool:
 def _rounded_errors(ctx: Context, nodes: list[str]) -> dict[str, float]:
     """By tensor that the nodes write: the largest relative RMS error of the draws; those that are finite."""
     isolated = isolate(ctx.model, ctx.types, nodes)
-    path = ctx.session.folder / "work" / "conditioning.onnx"
-    save_model(isolated.model, path)
-    sha256 = content_sha256(path)
+    again = reference_again(ctx, "suspects with rounded inputs", isolated.tensors)
+    again = with_model(ctx, again, isolated.model, "conditioning.onnx")
     worst: dict[str, float] = {}
     for draw in range(_DRAWS):
         scope = f"rounding{draw}-{ctx.low}"
         _store_perturbed(ctx, dict.fromkeys(isolated.feeds.values()), scope, draw)
-        job = replace(
-            ctx.reference_job(isolated.outputs),
-            purpose="suspects with rounded inputs",
-            model=str(path),
-            model_sha256=sha256,
-            options=ctx.case.options.for_reference,
-            feeds={name: TensorRef(tensor, scope) for name, tensor in isolated.feeds.items()},
-            expected={name: TensorRef(tensor) for name, (tensor, _) in isolated.outputs.items()},
-            keep="none",
-            record=False,
-        )
-        for tensor, error in _errors(ctx, job, {n: t for n, (t, _) in isolated.outputs.items()}):
+        job = replace(again, feeds={name: TensorRef(t, scope) for name, t in isolated.feeds.items()})
+        for tensor, error in _errors(ctx, job, isolated.tensors):
             worst[tensor] = max(worst.get(tensor, 0.0), error)
     return worst
 

@@ -188,7 +188,7 @@ class Context:
             options=self.case.options.for_reference,
             limits=self.limits,
             feeds={n: TensorRef(n) for n in self.index.inputs},
-            outputs=tuple(outputs) if outputs is not None else self._compared,
+            outputs=tuple(outputs) if outputs is not None else self._with_chosen_from(self.index.outputs),
             keep="all",
             record=True,
             repeat=repeat,
@@ -196,12 +196,11 @@ class Context:
             max_memory=self.case.max_memory,
         )
 
-    @property
-    def _compared(self) -> tuple[str, ...]:
-        """The outputs, and what those that hold indices were chosen from."""
-        chosen_from = (self.choices[o].values.tensor for o in self.index.outputs if o in self.choices)
-        extra = dict.fromkeys(t for t in chosen_from if t in self.index.producer)
-        return (*self.index.outputs, *(t for t in extra if t not in self.index.outputs))
+    def _with_chosen_from(self, tensors: Iterable[str]) -> tuple[str, ...]:
+        """These, and what those that hold indices were chosen from: without it, the indices would have to be equal."""
+        wanted = tuple(tensors)
+        chosen_from = (self.choices[t].values.tensor for t in wanted if t in self.choices)
+        return tuple(dict.fromkeys((*wanted, *(t for t in chosen_from if t in self.index.producer))))
 
     def candidate_job(
         self,
@@ -276,9 +275,10 @@ class Context:
         return {n: self.session.tensors.get(where, TensorRef(n)) for n in wanted}
 
     def need_reference(self, names: Iterable[str], sample: str | None = None) -> None:
-        """Has the reference record what of these is not recorded yet. Raises as `reference`."""
+        """Has the reference record what it has not yet; with what indices were chosen from. Raises as `reference`."""
         where = sample or self.case.samples[0]
-        missing = [n for n in names if not self.session.tensors.has(where, TensorRef(n))]
+        wanted = self._with_chosen_from(names)
+        missing = [n for n in wanted if not self.session.tensors.has(where, TensorRef(n))]
         if missing:
             self.record(missing)
 

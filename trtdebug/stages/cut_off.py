@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trtdebug.graph.extract import extract
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.graph.types import value_info
-from trtdebug.session.job import Job, TensorRef
+from trtdebug.session.job import Job
 from trtdebug.stages.context import Context
+from trtdebug.stages.jobs import compared, with_model
 
 
 def cut_off(ctx: Context, tensor: str, number: int = 0) -> Job:
@@ -23,15 +23,8 @@ def cut_off(ctx: Context, tensor: str, number: int = 0) -> Job:
     model = extract(ctx.model, [*index.ancestors([node]), node], ctx.types, [tensor])
     del model.graph.output[:]
     model.graph.output.append(value_info(tensor, ctx.types[tensor]))
-    path = ctx.session.folder / "work" / (f"ahead{number}" if number else "") / "cut-off.onnx"
-    save_model(model, path)
     whole = ctx.candidate_job(f"the model up to {tensor}")
     read = {i.name for i in model.graph.input}
-    return replace(
-        whole,
-        model=str(path),
-        model_sha256=content_sha256(path),
-        feeds={n: ref for n, ref in whole.feeds.items() if n in read},
-        expected={tensor: TensorRef(tensor)},
-        choices={},
-    )
+    job = replace(whole, feeds={n: ref for n, ref in whole.feeds.items() if n in read})
+    place = f"ahead{number}/cut-off.onnx" if number else "cut-off.onnx"
+    return with_model(ctx, compared(ctx, job, {tensor: tensor}), model, place)

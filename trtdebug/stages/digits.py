@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 import numpy as np
 
@@ -19,14 +18,13 @@ from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import LowPrecision
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.digits import KEEPS_INFINITY_SINCE
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.graph.lowtypes import NUMPY_TYPE
 from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.rounding import round_nodes
 from trtdebug.oracle.conditioning import HEALTHY, ROUNDOFF, explains
 from trtdebug.oracle.verdict import NUMERIC
-from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context
+from trtdebug.stages.jobs import reference_again, with_model
 from trtdebug.stages.observe import Observation
 
 
@@ -113,17 +111,6 @@ def digits_lost(ctx: Context, nodes: Collection[str], low: LowPrecision) -> Outc
         model = round_nodes(ctx.model, nodes, low, {t: i.dtype for t, i in ctx.types.items()}, any_size=True)
     except BuildFailure as failure:
         return Outcome("untestable", reason=failure.message)
-    path = ctx.session.folder / "work" / "digits.onnx"
-    save_model(model, path)
-    job = replace(
-        ctx.reference_job(ctx.index.outputs),
-        purpose=f"{len(nodes)} nodes that lose digits only",
-        model=str(path),
-        model_sha256=content_sha256(path),
-        options=ctx.case.options.for_reference,
-        expected={o: TensorRef(o) for o in ctx.index.outputs},
-        choices={o: ctx.choices[o] for o in ctx.index.outputs if o in ctx.choices},
-        keep="none",
-        record=False,
-    )
-    return ctx.session.run(job)
+    purpose = f"{len(nodes)} nodes that lose digits only"
+    again = reference_again(ctx, purpose, {o: o for o in ctx.index.outputs})
+    return ctx.session.run(with_model(ctx, again, model, "digits.onnx"))

@@ -18,10 +18,10 @@ from trtdebug.core.outcome import TensorError
 from trtdebug.graph.alike import Alike, alike
 from trtdebug.graph.flat import flat
 from trtdebug.graph.isolate import Isolated, isolate
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.verdict import rename
 from trtdebug.session.job import Job, TensorRef, Turn
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.jobs import compared, with_model
 
 _SMALLEST_BATCH = 8
 _INLINE_RANK = 1
@@ -111,8 +111,7 @@ def local_errors(isolated: Isolated, errors: Iterable[TensorError], job: Job) ->
     """The worst error by node, of the errors of a job on isolated nodes; those of other tensors are left out."""
     local: dict[str, LocalError] = {}
     alone = [e for e in errors if e.tensor in isolated.outputs]
-    names = {out: tensor for out, (tensor, _) in isolated.outputs.items()}
-    for kept_as, error in zip((e.tensor for e in alone), rename(alone, names), strict=True):
+    for kept_as, error in zip((e.tensor for e in alone), rename(alone, isolated.tensors), strict=True):
         node = isolated.outputs[kept_as][1]
         ref = TensorRef(kept_as, job.sha256) if error.status == "fail" else None
         other = local.get(node)
@@ -135,23 +134,16 @@ def turns_of(shared: Alike) -> tuple[Turn, ...]:
 
 def _job(ctx: Context, shared: Alike, foreseen_by: str | None, number: int) -> Job:
     isolated = shared.isolated
-    folder = ctx.session.folder / "work"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"isolated-{number}.onnx"
-    save_model(flat(isolated.model), path)
+    plain = ctx.candidate_job("nodes isolated", (ForcePrecision(ctx.low),) if ctx.low else (), fast=True)
     job = replace(
-        ctx.candidate_job("nodes isolated", (ForcePrecision(ctx.low),) if ctx.low else (), fast=True),
-        model=str(path),
-        model_sha256=content_sha256(path),
+        compared(ctx, plain, isolated.tensors),
         options=replace(ctx.case.options, profiles={}),
         feeds={name: TensorRef(tensor) for name, tensor in isolated.feeds.items()},
         turns=turns_of(shared),
-        expected={name: TensorRef(tensor) for name, (tensor, _) in isolated.outputs.items()},
-        choices={name: ctx.choices[t] for name, (t, _) in isolated.outputs.items() if t in ctx.choices},
-        limits=ctx.limits.renamed({name: tensor for name, (tensor, _) in isolated.outputs.items()}),
         keep="failing",
         isolated=True,
     )
+    job = with_model(ctx, job, flat(isolated.model), f"isolated-{number}.onnx")
     if foreseen_by is None:
         return job
     return replace(

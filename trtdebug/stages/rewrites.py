@@ -17,8 +17,8 @@ from trtdebug.graph.walk import all_tensors, initializer_names
 from trtdebug.oracle.ratio import rounding_limit
 from trtdebug.oracle.tolerance import NEGLIGIBLE, Limits
 from trtdebug.plugins.types import FixProposal
-from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.jobs import reference_again
 from trtdebug.stages.rounding import own_rounding
 
 EQUAL = Limits(rms=0.0)
@@ -92,18 +92,9 @@ def _end(value: onnx.ValueInfoProto) -> tuple[str, str]:
 
 
 def _equal(ctx: Context, graph: ReplaceGraph, limits: Limits) -> Proof:
-    outputs = ctx.index.outputs
     ctx.report_progress(Progress("fix", "the rewritten model on the reference"))
-    job = replace(
-        ctx.reference_job(outputs),
-        purpose="reference of the rewritten model",
-        model=graph.model,
-        model_sha256=graph.sha256,
-        limits=limits,
-        expected={o: TensorRef(o) for o in outputs},
-        keep="none",
-        record=False,
-    )
+    again = reference_again(ctx, "reference of the rewritten model", {o: o for o in ctx.index.outputs})
+    job = replace(again, model=graph.model, model_sha256=graph.sha256, limits=limits)
     outcome = ctx.session.run(job)
     if outcome.signature is not None and outcome.signature.kind == "build-failure":
         return Proof(f"the reference cannot run the rewritten model: {outcome.reason}", untestable=True)

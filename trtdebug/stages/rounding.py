@@ -15,13 +15,13 @@ import numpy as np
 from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import ForcePrecision
 from trtdebug.core.outcome import Outcome
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.graph.widen import widened
 from trtdebug.oracle.ratio import RATIO, rounding_limit
 from trtdebug.oracle.rejudge import rejudge
 from trtdebug.oracle.verdict import judge
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.jobs import reference_again, with_model
 
 IN_FP64 = "reference in FP64"
 """Purpose of the reference's run in double precision."""
@@ -88,15 +88,11 @@ def emulated_rounding(ctx: Context, outcomes: Sequence[Outcome]) -> tuple[Findin
         return ()
     ctx.report_progress(Progress("sanity", f"{ctx.low.upper()} rounding emulated"))
     job = replace(
-        ctx.reference_job(ctx.index.outputs),
-        purpose="rounding emulated",
+        reference_again(ctx, "rounding emulated", {o: o for o in ctx.index.outputs}),
         backend=emulator.name,
         version=ctx.maker(emulator.name),
         options=replace(ctx.case.options.for_reference, precision=ctx.low),
         interventions=(ForcePrecision(ctx.low),),
-        expected={o: TensorRef(o) for o in ctx.index.outputs},
-        keep="none",
-        record=False,
     )
     rounding = finite_errors(ctx.session.run(job))
     return tuple(
@@ -119,22 +115,12 @@ def finite_errors(outcome: Outcome) -> dict[str, float]:
 
 
 def _wide_job(ctx: Context, outputs: Sequence[str]) -> Job:
-    path = ctx.session.folder / "work" / "float64.onnx"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_model(widened(ctx.model), path)
     store = ctx.session.tensors
     for sample in ctx.case.samples:
         for name in ctx.index.inputs:
             value = store.get(sample, TensorRef(name))
             wide = value.astype(np.float64) if value.dtype == np.float32 else value
             store.put(sample, TensorRef(name, _SCOPE), wide)
-    return replace(
-        ctx.reference_job(outputs),
-        purpose=IN_FP64,
-        model=str(path),
-        model_sha256=content_sha256(path),
-        feeds={n: TensorRef(n, _SCOPE) for n in ctx.index.inputs},
-        expected={o: TensorRef(o) for o in outputs},
-        keep="none",
-        record=False,
-    )
+    again = reference_again(ctx, IN_FP64, {o: o for o in outputs})
+    job = replace(again, feeds={n: TensorRef(n, _SCOPE) for n in ctx.index.inputs})
+    return with_model(ctx, job, widened(ctx.model), "float64.onnx")

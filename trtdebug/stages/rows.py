@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import Outcome
-from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context
+from trtdebug.stages.jobs import reference_again
 
 
 def uneven_rows(ctx: Context, natural: Sequence[Outcome]) -> tuple[Finding, ...]:
@@ -19,16 +19,8 @@ def uneven_rows(ctx: Context, natural: Sequence[Outcome]) -> tuple[Finding, ...]
     differing = list(dict.fromkeys(o for n in natural for o in n.uneven or ()))
     if not differing:
         return ()
-    job = ctx.reference_job(differing)
-    same = replace(
-        job,
-        purpose="reference with equal rows",
-        expected={o: TensorRef(o) for o in differing},
-        record=False,
-        keep="none",
-        equal_rows=True,
-    )
-    excused = ctx.session.run(same).uneven
+    again = reference_again(ctx, "reference with equal rows", {o: o for o in differing})
+    excused = ctx.session.run(replace(again, equal_rows=True)).uneven
     return tuple(
         Finding(
             "rows-differ",

@@ -15,10 +15,10 @@ from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.graph.alike import Alike, alike
 from trtdebug.graph.flat import flat
 from trtdebug.graph.isolate import beside, isolate
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.verdict import judge
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.jobs import compared, with_model
 from trtdebug.stages.observe import Observation, local_errors, observe, small_integers, turns_of
 from trtdebug.stages.substitute_each import substitute_each
 
@@ -84,20 +84,13 @@ def _job(ctx: Context, shared: Alike, healthy: frozenset[str]) -> Job:
     isolated = shared.isolated
     fed = {*isolated.feeds.values(), *(t for turn in shared.turns for t in turn.feeds.values())}
     ctx.need_reference([t for t in ctx.index.producer if t in fed])
-    ctx.need_reference([t for t, _ in isolated.outputs.values()])
-    path = ctx.session.folder / "work" / "beside.onnx"
-    save_model(beside(ctx.model, flat(isolated.model)), path)
+    ctx.need_reference(isolated.tensors.values())
     whole = ctx.low_job(healthy, fast=True)
-    expected = {name: tensor for name, (tensor, _) in isolated.outputs.items()}
-    return replace(
-        whole,
+    job = replace(
+        compared(ctx, whole, {o: o for o in ctx.index.outputs} | isolated.tensors),
         purpose=f"{whole.purpose}, the others alone beside them",
-        model=str(path),
-        model_sha256=content_sha256(path),
         feeds=whole.feeds | {name: TensorRef(tensor) for name, tensor in isolated.feeds.items()},
         turns=turns_of(shared),
-        expected=(whole.expected or {}) | {name: TensorRef(tensor) for name, tensor in expected.items()},
-        choices=whole.choices | {n: ctx.choices[t] for n, t in expected.items() if t in ctx.choices},
-        limits=ctx.limits.renamed({**{o: o for o in ctx.index.outputs}, **expected}),
         keep="failing",
     )
+    return with_model(ctx, job, beside(ctx.model, flat(isolated.model)), "beside.onnx")

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trtdebug.core.finding import Finding
-from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context
+from trtdebug.stages.jobs import reference_again
 
 
 def nondeterministic_reference(ctx: Context) -> Finding | None:
     """The recorded reference against itself, run again in a fresh process; None when both agree."""
-    outputs = {o: TensorRef(o) for o in ctx.index.outputs}
-    job = replace(
-        ctx.reference_job(repeat=1), record=False, keep="none", expected=outputs, fresh_process=True
-    )
-    again = ctx.session.run(job)
+    job = reference_again(ctx, "reference", {o: o for o in ctx.index.outputs})
+    again = ctx.session.run(replace(job, repeat=1, fresh_process=True))
     if again.status != "fail":
         return None
     return Finding(

@@ -13,10 +13,10 @@ import onnx
 
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.extract import extract
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.oracle.verdict import judge
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
+from trtdebug.stages.jobs import reference_again, with_model
 from trtdebug.stages.observe import LocalError
 
 
@@ -47,17 +47,6 @@ def _job(ctx: Context, suspect: LocalError, outputs: list[str]) -> Job:
     assert suspect.kept is not None
     downstream = ctx.index.descendants([suspect.node])
     model = extract(ctx.model, downstream, ctx.types, outputs, index=ctx.index)
-    path = ctx.session.folder / "work" / "downstream.onnx"
-    save_model(model, path)
-    return replace(
-        ctx.reference_job(outputs),
-        purpose=f"reference with {suspect.node} substituted",
-        model=str(path),
-        model_sha256=content_sha256(path),
-        options=ctx.case.options.for_reference,
-        feeds=recorded_feeds(ctx, model) | {suspect.error.tensor: suspect.kept},
-        expected={o: TensorRef(o) for o in outputs},
-        choices={o: ctx.choices[o] for o in outputs if o in ctx.choices},
-        keep="none",
-        record=False,
-    )
+    again = reference_again(ctx, f"reference with {suspect.node} substituted", {o: o for o in outputs})
+    job = replace(again, feeds=recorded_feeds(ctx, model) | {suspect.error.tensor: suspect.kept})
+    return with_model(ctx, job, model, "downstream.onnx")

@@ -9,11 +9,11 @@ import numpy as np
 
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.extract import extract
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.graph.replaceable import Replaceable, can_be_replaced, replaceable
 from trtdebug.oracle.verdict import judge, rename
 from trtdebug.session.job import Job, TensorRef, Turn
 from trtdebug.stages.context import Context
+from trtdebug.stages.jobs import reference_again, with_model
 from trtdebug.stages.observe import LocalError
 from trtdebug.stages.substitute import reached, recorded_feeds, substitute
 
@@ -72,22 +72,14 @@ def _job(ctx: Context, batch: Sequence[_Substituted]) -> Job:
     outputs = list(dict.fromkeys(o for one in batch for o in one.outputs))
     part = extract(ctx.model, downstream, ctx.types, outputs, index=ctx.index)
     model = replaceable(part, [one.suspect.error.tensor for one in batch], ctx.types)
-    path = ctx.session.folder / "work" / "replaceable.onnx"
-    save_model(model.model, path)
     names = {new: own for one in batch for own, new in one.outputs.items()}
-    return replace(
-        ctx.reference_job(outputs),
-        purpose=f"reference with {len(batch)} nodes substituted, one by one",
-        model=str(path),
-        model_sha256=content_sha256(path),
+    job = replace(
+        reference_again(ctx, f"reference with {len(batch)} nodes substituted, one by one", names),
+        outputs=tuple(outputs),
         feeds=recorded_feeds(ctx, part) | _switched_off(ctx, model),
         turns=tuple(_turn(one, model) for one in batch),
-        expected={new: TensorRef(own) for new, own in names.items()},
-        choices={new: ctx.choices[own] for new, own in names.items() if own in ctx.choices},
-        limits=ctx.limits.renamed(names),
-        keep="none",
-        record=False,
     )
+    return with_model(ctx, job, model.model, "replaceable.onnx")
 
 
 def _switched_off(ctx: Context, model: Replaceable) -> dict[str, TensorRef]:

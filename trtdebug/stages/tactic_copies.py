@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 from trtdebug.core.intervention import UseTactic
 from trtdebug.core.outcome import LayerInfo, OfferedTactic, Outcome
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.graph.side_by_side import SideBySide, copied_words, copy_name, side_by_side
 from trtdebug.oracle.verdict import rename
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
+from trtdebug.stages.jobs import compared, with_model
 from trtdebug.stages.observe import LocalError, small_integers
 
 _COPIES = 256
@@ -138,24 +138,19 @@ def _tensors(ctx: Context, layer: LayerInfo) -> Iterator[str]:
 
 
 def _job(ctx: Context, batch: Sequence[Told], copies: SideBySide, place: int) -> Job:
-    source = {name: tensor for name, (tensor, _) in copies.outputs.items()}
-    ctx.need_reference([t for t in (*copies.feeds.values(), *source.values()) if t in ctx.index.producer])
-    path = ctx.session.folder / "work" / f"tactics-{place}.onnx"
-    save_model(copies.model, path)
+    needed = (*copies.feeds.values(), *copies.tensors.values())
+    ctx.need_reference([t for t in needed if t in ctx.index.producer])
     tell = (UseTactic(_layer(told, number), told.tactic) for number, told in enumerate(batch))
     layers = len({told.layer.name for told in batch})
-    return replace(
-        ctx.candidate_job(f"tactics of {layers} layer(s) in {len(batch)} copies", tell),
-        model=str(path),
-        model_sha256=content_sha256(path),
+    plain = ctx.candidate_job(f"tactics of {layers} layer(s) in {len(batch)} copies", tell)
+    job = replace(
+        compared(ctx, plain, copies.tensors),
         options=replace(ctx.case.options, profiles={}),
         feeds={name: TensorRef(tensor) for name, tensor in copies.feeds.items()},
-        expected={name: TensorRef(tensor) for name, tensor in source.items()},
-        choices={name: ctx.choices[t] for name, t in source.items() if t in ctx.choices},
-        limits=ctx.limits.renamed(source),
         keep="all",
         isolated=True,
     )
+    return with_model(ctx, job, copies.model, f"tactics-{place}.onnx")
 
 
 def _layer(told: Told, number: int) -> str:
@@ -178,7 +173,7 @@ def _measured(
         )
     built = next((x for x in outcome.engine.layers if x.name == name), None)
     own = [e for e in outcome.tensors if copies.outputs.get(e.tensor, ("", -1))[1] == number]
-    renamed = rename(own, {e.tensor: copies.outputs[e.tensor][0] for e in own})
+    renamed = rename(own, copies.tensors)
     errors = [
         LocalError(ctx.index.producer[error.tensor], error, TensorRef(kept.tensor, job.sha256))
         for kept, error in zip(own, renamed, strict=True)
