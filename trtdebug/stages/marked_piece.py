@@ -15,9 +15,6 @@ from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.more_outputs import with_outputs
 from trtdebug.graph.pieces import Cutter
 from trtdebug.graph.types import tensor_types
-from trtdebug.search.drive import drive_ahead
-from trtdebug.search.piece import SmallestPiece
-from trtdebug.search.types import Subset
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.piece_builds import PieceBuilds, build_errors
 from trtdebug.stages.piece_trials import PieceTrials
@@ -79,20 +76,7 @@ class _Search:
         nodes = self.trials.rest
         if self.trials.test(nodes) != "fail" and not self._fails_slowly(nodes):
             return None
-        number = {name: i for i, name in enumerate(nodes)}
-        before = {name: self.cutter.index.predecessors(name) for name in nodes}
-        edges = [(number[b], number[name]) for name in nodes for b in before[name] if b in number]
-
-        def named(subset: Subset) -> list[str]:
-            return [nodes[i] for i in subset]
-
-        answer = drive_ahead(
-            SmallestPiece(len(nodes), edges, self.builds.ctx.session.workers, _MOST_TRIALS),
-            lambda subset: self.trials.test(named(subset)),
-            lambda subsets: self.trials.prepare([named(subset) for subset in subsets]),
-        )
-        left = answer.culprits[0] if answer.culprits else answer.unresolved
-        chosen = [nodes[i] for i in sorted(left)]
+        chosen = self.trials.smallest(nodes, self.builds.ctx.session.workers, _MOST_TRIALS).nodes
         return self._piece(chosen) if self._fails_slowly(chosen) else None
 
     def _piece(self, nodes: Sequence[str]) -> Unbuildable:

@@ -15,7 +15,9 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.fresh import names_in
 from trtdebug.graph.pieces import Cutter
-from trtdebug.search.types import Verdict
+from trtdebug.search.drive import drive_ahead
+from trtdebug.search.piece import SmallestPiece
+from trtdebug.search.types import Subset, Verdict
 from trtdebug.stages.piece_builds import build_errors
 
 _MOST_UNTESTABLE = 40
@@ -43,6 +45,15 @@ class Told:
     nodes: frozenset[str]
     whole: frozenset[str]
     passes: bool
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """A piece that fails; `proven`: without any of its nodes it does not. Else `note` says why that is not known."""
+
+    nodes: list[str]
+    proven: bool
+    note: str
 
 
 @dataclass
@@ -116,6 +127,36 @@ class PieceTrials:
         elif outcome is not None and (errors := build_errors(outcome)):
             self.otherwise[frozenset(nodes)] = errors
         return verdict
+
+    def smallest(self, nodes: Sequence[str], workers: int, most: int | None = None) -> Smallest:
+        """A smallest piece of these nodes, which fail, beginning with what was told of pieces before.
+
+        Several workers also build what may be asked next: in each round all but one of them may do so in vain.
+
+        Args:
+            most: trials, at most.
+        """
+        number = {name: i for i, name in enumerate(nodes)}
+        before = {name: self.cutter.index.predecessors(name) for name in nodes}
+        edges = [(number[b], number[name]) for name in nodes for b in before[name] if b in number]
+        search = SmallestPiece(len(nodes), edges, workers, most)
+        for told in self.told:
+            if told.passes:
+                search.tell(frozenset(number[n] for n in told.whole & number.keys()), "pass")
+            elif told.nodes <= number.keys() and not told.whole & self.gone:
+                search.tell(frozenset(number[n] for n in told.nodes), "fail")
+
+        def named(subset: Subset) -> list[str]:
+            return [nodes[i] for i in sorted(subset)]
+
+        self.otherwise.clear()
+        answer = drive_ahead(
+            search,
+            lambda subset: self.test(named(subset)),
+            lambda subsets: self.prepare([named(subset) for subset in subsets]),
+        )
+        left = answer.culprits[0] if answer.culprits else answer.unresolved
+        return Smallest(named(left) or list(nodes), bool(answer.culprits), answer.note)
 
     def verdict(self, outcome: Outcome | None) -> Verdict:
         """What an outcome says of the failure that is looked for."""

@@ -20,9 +20,7 @@ from trtdebug.graph.names import node_names
 from trtdebug.graph.pieces import Cutter
 from trtdebug.graph.types import tensor_types
 from trtdebug.graph.walk import bodies
-from trtdebug.search.drive import drive_ahead
-from trtdebug.search.piece import SmallestPiece
-from trtdebug.search.types import Subset, Verdict
+from trtdebug.search.types import Verdict
 from trtdebug.stages.context import Progress
 from trtdebug.stages.piece_builds import PieceBuilds, build_errors
 from trtdebug.stages.piece_trials import PieceTrials
@@ -214,36 +212,17 @@ class _Level:
     def _cut_down(self, nodes: Sequence[str], again: bool = True) -> Unbuildable:
         """A smallest piece of these nodes, which fail.
 
-        Where pieces that fail otherwise are in the way, the first of these is looked into, if `again`. Several workers
-        also build what may be asked next: in each round all but one of them may do so in vain.
+        Where pieces that fail otherwise are in the way, the first of these is looked into, if `again`.
         """
-        number = {name: i for i, name in enumerate(nodes)}
-        before = {name: self.cutter.index.predecessors(name) for name in nodes}
-        edges = [(number[b], number[name]) for name in nodes for b in before[name] if b in number]
-        search = SmallestPiece(len(nodes), edges, self.hunt.workers)
-        for told in self.trials.told:
-            if told.passes:
-                search.tell(frozenset(number[n] for n in told.whole & number.keys()), "pass")
-            elif told.nodes <= number.keys() and not told.whole & self.trials.gone:
-                search.tell(frozenset(number[n] for n in told.nodes), "fail")
-
-        def named(subset: Subset) -> list[str]:
-            return [nodes[i] for i in subset]
-
-        self.trials.otherwise.clear()
-        answer = drive_ahead(
-            search,
-            lambda subset: self.trials.test(named(subset)),
-            lambda subsets: self.trials.prepare([named(subset) for subset in subsets]),
-        )
-        if answer.culprits:
-            return self._piece([nodes[i] for i in answer.culprits[0]])
-        left = [nodes[i] for i in answer.unresolved] or nodes
-        piece = replace(self._piece(left), proven=False)
+        found = self.trials.smallest(nodes, self.hunt.workers)
+        piece = self._piece(found.nodes)
+        if found.proven:
+            return piece
+        piece = replace(piece, proven=False)
         other = self._other(piece) if again else None
         if other is None:
             self.hunt.unknown.append(
-                f"{self._where}the fault lies among {len(piece.nodes)} nodes: {answer.note}"
+                f"{self._where}the fault lies among {len(piece.nodes)} nodes: {found.note}"
             )
         return other or piece
 
