@@ -8,6 +8,7 @@ from onnx import defs
 
 from trtdebug.core.finding import Finding
 from trtdebug.graph.index import Node
+from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import tensor_types
 from trtdebug.plugins.types import CheckContext
 
@@ -15,7 +16,7 @@ from trtdebug.plugins.types import CheckContext
 def run(context: CheckContext) -> Iterator[Finding]:
     """`mixed-types` for each node where inputs of one type variable differ (float32 and float64, say)."""
     types = tensor_types(context.model)
-    opset = next((o.version for o in context.model.opset_import if o.domain in ("", "ai.onnx")), 1)
+    opset = opset_of(context.model)
     for node in context.index.nodes:
         first: dict[str, str] = {}
         for tensor, variable in _variables(node, opset):

@@ -8,6 +8,7 @@ from onnx import defs
 
 from trtdebug.core.finding import Finding, Severity
 from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.walk import all_nodes
 from trtdebug.plugins.types import CheckContext
 
@@ -24,7 +25,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
     operators no domain, and onnxruntime has some of its own there. A node in a body is reported by the node of the
     graph that holds the body; one in a function, where it is of another domain, by the function.
     """
-    opset = next((opset.version for opset in context.model.opset_import if opset.domain in _ONNX), 1)
+    opset = opset_of(context.model)
     functions = {(function.domain, function.name) for function in context.model.functions}
     runs = context.reference is not None
     seen: set[tuple[str, str]] = set()

@@ -21,6 +21,7 @@ from trtdebug.graph.custom import kind_of
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.names import name_nodes
+from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import Dim, TensorType, dtype_code, graph_types, infer, value_info
 from trtdebug.graph.walk import all_nodes, bodies
 
@@ -232,7 +233,7 @@ def _weightless(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _calls(nodes: Iterable[onnx.NodeProto], model: onnx.ModelProto) -> Iterator[Call]:
     """Calls of these nodes, which are those of the model or a copy of them, and of those in their bodies."""
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    opset = opset_of(model)
     inferred = infer(model)
     twins = {node.name: node for node in inferred.graph.node}
     types, constants = graph_types(inferred.graph), constant_tensors(model)
@@ -269,8 +270,7 @@ def _call(work: onnx.ModelProto, node: onnx.NodeProto, body: onnx.FunctionProto,
     domain, op = kind_of(node)
     given = {attribute.name for attribute in node.attribute}
     if not domain and defs.has(op):
-        version = next(o.version for o in work.opset_import if o.domain in ("", "ai.onnx"))
-        for name, attribute in defs.get_schema(op, version).attributes.items():
+        for name, attribute in defs.get_schema(op, opset_of(work)).attributes.items():
             if name in body.attribute and name not in given and attribute.default_value.name:
                 node.attribute.add().CopyFrom(attribute.default_value)
     function = work.functions.add()

@@ -28,6 +28,7 @@ from trtdebug.graph.lowtypes import (
     body_types,
     low_slots,
 )
+from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import graph_types, infer
 from trtdebug.graph.walk import bodies, captured
 
@@ -68,7 +69,7 @@ def mixed_precision(model: onnx.ModelProto, low: Iterable[str], dtype: LowPrecis
     chosen = lowerable(model, low, dtype)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    surgery = _Surgery(dtype, _opset(model), FreshNames(names_in(copy.graph)))
+    surgery = _Surgery(dtype, opset_of(model), FreshNames(names_in(copy.graph)))
     inferred = infer(model).graph
     typed = {n.name: n for n in inferred.node}
     by_name = {n.name: n for n in copy.graph.node}
@@ -104,7 +105,7 @@ def lowering(model: onnx.ModelProto, nodes: Iterable[str], dtype: LowPrecision) 
         )
     inferred = infer(model).graph
     types = {name: type_.dtype for name, type_ in graph_types(inferred).items()}
-    opset = _opset(model)
+    opset = opset_of(model)
     refused: dict[str, str] = {}
     inside: dict[str, Mapping[str, str]] = {}
     for node in inferred.node:
@@ -115,11 +116,6 @@ def lowering(model: onnx.ModelProto, nodes: Iterable[str], dtype: LowPrecision) 
             elif left := _left_in_bodies(node, types, opset, dtype):
                 inside[node.name] = left
     return Lowering(frozenset(wanted - set(refused)), refused, inside)
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    """Version of ONNX's own operators; 0 where the model imports none."""
-    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
 
 
 def _left_in_bodies(

@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph.fresh import FreshNames, names_in
+from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import TensorType, tensor_types
 
 _OPSET = 11
@@ -39,7 +40,7 @@ def _rank(model: onnx.ModelProto, tensor: str, types: Mapping[str, TensorType]) 
     hint = "Mark it as an output instead."
     if all(tensor not in node.output for node in model.graph.node):
         raise UserError(f"{tensor!r} is written by no node of the model.", "Name a tensor that one writes.")
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    opset = opset_of(model)
     if opset < _OPSET:
         raise UserError(
             f"a neutral node behind {tensor!r} takes opset {_OPSET}; the model has {opset}.", hint

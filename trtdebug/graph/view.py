@@ -13,6 +13,7 @@ from onnx import numpy_helper
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.index import GraphIndex, Node
+from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import Dim, TensorType, tensor_types
 
 _AXES_BY_INPUT = {
@@ -30,14 +31,14 @@ class GraphView:
     Attributes:
         model: nodes named. Not to be changed.
         index: producers, consumers, order. What bodies of If, Loop and Scan read counts as read.
-        opset: version of ONNX's own operators; 0 where the model imports none.
+        opset: version of ONNX's own operators; 1 where the model imports none.
         names: gives names that nothing in the model has.
     """
 
     def __init__(self, model: onnx.ModelProto, index: GraphIndex | None = None) -> None:
         self.model = model
         self.index = index or GraphIndex(model)
-        self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+        self.opset = opset_of(model)
 
     @cached_property
     def names(self) -> FreshNames:
