@@ -8,7 +8,7 @@ import onnx
 
 from trtdebug.checks.built import built_model
 from trtdebug.core.finding import Finding
-from trtdebug.graph.walk import all_nodes
+from trtdebug.graph.walk import model_nodes
 from trtdebug.plugins.types import CheckContext
 
 
@@ -31,6 +31,4 @@ def run(context: CheckContext) -> Iterator[Finding]:
 
 def _is_quantised(model: onnx.ModelProto) -> bool:
     """Whether there is half a pair anywhere, in bodies and functions, too."""
-    graphs = (model.graph, *model.functions)
-    nodes = (node for graph in graphs for node in all_nodes(graph.node))
-    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in nodes)
+    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model_nodes(model))

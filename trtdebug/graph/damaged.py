@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph.custom import kind_of
-from trtdebug.graph.walk import all_nodes, all_tensors, bodies
+from trtdebug.graph.walk import all_tensors, bodies, model_nodes
 
 _TYPES = frozenset({"to", "dtype", "output_datatype", "stash_type", "softmax_precision"})
 """Attributes of ONNX's operators that are an element type."""
@@ -28,7 +28,7 @@ def refuse_damaged(model: onnx.ModelProto, path: Path) -> None:
                 f"{max(known)} ({TensorProto.DataType.Name(max(known))}).",
                 "Export the model again; of a type that is newer, install a newer onnx.",
             )
-    for node in _nodes(model):
+    for node in model_nodes(model):
         if not node.op_type:
             raise UserError(
                 f"{path}: {_told(node)} names no operator: its op_type is empty.",
@@ -40,24 +40,18 @@ def _told(node: onnx.NodeProto) -> str:
     return f"node {node.name!r}" if node.name else f"the node that writes {', '.join(node.output)!r}"
 
 
-def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    yield from all_nodes(model.graph.node)
-    for function in model.functions:
-        yield from all_nodes(function.node)
-
-
 def _element_types(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
     """What has an element type, and which: 0 where it has to have one and does not say it."""
     yield from ((f"tensor {tensor.name!r}", tensor.data_type) for tensor in all_tensors(model))
     yield from _declared((*model.graph.input, *model.graph.output))
-    inner = [body for node in _nodes(model) for body in bodies(node)]
+    inner = [body for node in model_nodes(model) for body in bodies(node)]
     for values in (
         model.graph.value_info,
         *((*body.input, *body.output, *body.value_info) for body in inner),
         *(function.value_info for function in model.functions),
     ):
         yield from ((who, code) for who, code in _declared(values) if code)
-    for node in _nodes(model):
+    for node in model_nodes(model):
         yield from _in_attributes(node)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
 import onnx
 
-from trtdebug.graph.walk import all_nodes
+from trtdebug.graph.walk import model_nodes
 
 FunctionKey: TypeAlias = tuple[str, str, str]
 """Domain, name and overload."""
@@ -29,7 +28,7 @@ def give_defaults(model: onnx.ModelProto) -> None:
     ONNX's inliner knows no defaults: it leaves out what was not given.
     """
     defaults = {key_of(f): f.attribute_proto for f in model.functions if f.attribute_proto}
-    for node in _everywhere(model) if defaults else ():
+    for node in model_nodes(model) if defaults else ():
         given = {a.name for a in node.attribute}
         node.attribute.extend(a for a in defaults.get(called_by(node), ()) if a.name not in given)
 
@@ -42,14 +41,7 @@ def with_open_defaults(model: onnx.ModelProto) -> set[FunctionKey]:
     defaults = {key_of(f): {a.name for a in f.attribute_proto} for f in model.functions}
     return {
         called_by(node)
-        for node in _everywhere(model)
+        for node in model_nodes(model)
         for a in node.attribute
         if a.ref_attr_name and a.name in defaults.get(called_by(node), ())
     }
-
-
-def _everywhere(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    """Nodes of the graph, of functions, and of bodies in these."""
-    yield from all_nodes(model.graph.node)
-    for function in model.functions:
-        yield from all_nodes(function.node)

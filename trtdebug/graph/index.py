@@ -12,7 +12,7 @@ import onnx
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph.names import node_names
-from trtdebug.graph.walk import bodies, captured, initializer_names
+from trtdebug.graph.walk import bodies, captured, fed_inputs, initializer_names
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ class GraphIndex:
             for node, name in zip(graph.node, node_names(model), strict=True)
         )
         self.initializers: frozenset[str] = frozenset(initializer_names(graph))
-        self.inputs: tuple[str, ...] = tuple(
-            value.name for value in graph.input if value.name not in self.initializers
-        )
+        self.inputs: tuple[str, ...] = tuple(value.name for value in fed_inputs(graph))
         self.outputs: tuple[str, ...] = tuple(value.name for value in graph.output)
 
         self._by_name = {node.name: node for node in self.nodes}

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from trtdebug.core.case import Profile
 from trtdebug.core.errors import UserError
-from trtdebug.graph.input_files import load_inputs
-from trtdebug.graph.ranges import EVERY_INPUT, index_ranges, parse_ranges
+from trtdebug.graph.ranges import EVERY_INPUT, index_ranges
 from trtdebug.graph.shapes import shape_text
 from trtdebug.graph.types import TensorType, value_type
-from trtdebug.graph.walk import initializer_names
+from trtdebug.graph.walk import fed_inputs
 
 Tensor = NDArray[np.generic]
 Shape = tuple[int, ...]
@@ -50,17 +49,15 @@ def input_types(model: onnx.ModelProto) -> dict[str, TensorType]:
     Raises:
         UserError: an input is no tensor (a sequence, say).
     """
-    weights = initializer_names(model.graph)
     types: dict[str, TensorType] = {}
-    for value in model.graph.input:
-        if value.name not in weights:
-            type_ = value_type(value)
-            if type_ is None:
-                raise UserError(
-                    f"Input {value.name!r} of the model is no tensor.",
-                    "TensorRT takes tensors: change the model.",
-                )
-            types[value.name] = type_
+    for value in fed_inputs(model.graph):
+        type_ = value_type(value)
+        if type_ is None:
+            raise UserError(
+                f"Input {value.name!r} of the model is no tensor.",
+                "TensorRT takes tensors: change the model.",
+            )
+        types[value.name] = type_
     return types
 
 
@@ -278,17 +275,3 @@ def _numpy_name(dtype: str) -> str:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
-
-
-__all__ = [
-    "OPEN_FIRST_AXIS",
-    "OPEN_OTHER_AXIS",
-    "OpenDimension",
-    "check_sample",
-    "generate",
-    "input_shapes",
-    "input_types",
-    "load_inputs",
-    "open_dimensions",
-    "parse_ranges",
-]

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import LowPrecision
+from trtdebug.graph.constants import constant_value
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.lowtypes import (
@@ -142,15 +143,8 @@ def _may_be_float(node: onnx.NodeProto, types: Mapping[str, str]) -> bool:
 
 def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
     """The float32 value of a Constant node; None for other nodes and types."""
-    for attribute in node.attribute if node.op_type == "Constant" else []:
-        if attribute.name == "value" and attribute.t.data_type == TensorProto.FLOAT:
-            value: onnx.TensorProto = attribute.t
-            return value
-        if attribute.name == "value_float":
-            return numpy_helper.from_array(np.asarray(attribute.f, np.float32))
-        if attribute.name == "value_floats":
-            return numpy_helper.from_array(np.asarray(attribute.floats, np.float32))
-    return None
+    value = constant_value(node) if node.op_type == "Constant" else None
+    return value if value is not None and value.data_type == TensorProto.FLOAT else None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.extract import extract
+from trtdebug.graph.function_calls import FunctionKey, called_by, key_of
 from trtdebug.graph.index import GraphIndex, Node
 from trtdebug.graph.randomness import RANDOM
 from trtdebug.graph.shape_inputs import decides_size
@@ -172,12 +173,11 @@ class Cutter:
 
 def _drop_uncalled(model: onnx.ModelProto) -> None:
     """Takes local functions that nothing in the model calls out of it."""
-    by_name = {(f.domain, f.name, f.overload): f for f in model.functions}
-    called: set[tuple[str, str, str]] = set()
+    by_name = {key_of(f): f for f in model.functions}
+    called: set[FunctionKey] = set()
     todo = list(all_nodes(model.graph.node))
     while todo:
-        node = todo.pop()
-        key = (node.domain, node.op_type, node.overload)
+        key = called_by(todo.pop())
         if key in by_name and key not in called:
             called.add(key)
             todo += all_nodes(by_name[key].node)

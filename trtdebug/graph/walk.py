@@ -41,6 +41,12 @@ def initializer_names(graph: onnx.GraphProto) -> set[str]:
     }
 
 
+def fed_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """Inputs that have to be fed: an initialiser among them, as all were up to IR version 3, has a value."""
+    held = initializer_names(graph)
+    return [value for value in graph.input if value.name not in held]
+
+
 def rename_reads(graph: onnx.GraphProto, rename: Mapping[str, str]) -> None:
     """Renames what a body reads from outside, in place; names of its own stay."""
     own = {value.name for value in graph.input} | initializer_names(graph)
@@ -61,6 +67,12 @@ def all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
         yield node
         for body in bodies(node):
             yield from all_nodes(body.node)
+
+
+def model_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """All nodes of a model: of its graph, of its functions, and of bodies in these."""
+    for nodes in (model.graph.node, *(function.node for function in model.functions)):
+        yield from all_nodes(nodes)
 
 
 def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -15,6 +15,7 @@ from trtdebug.core.build_error import BuildError, nameless
 from trtdebug.graph.anonymous import Names, Spread, anonymous, random_like
 from trtdebug.graph.fresh import names_in
 from trtdebug.graph.load import save_model
+from trtdebug.graph.walk import fed_inputs
 from trtdebug.repro.manifest import MANIFEST, Manifest
 from trtdebug.repro.marked_models import save_marked
 from trtdebug.repro.of_build import fill
@@ -100,8 +101,7 @@ def _write(
     feeds: Mapping[str, Tensor],
     versions: Mapping[str, str],
 ) -> None:
-    weights = {tensor.name for tensor in model.graph.initializer}
-    wanted = [value.name for value in model.graph.input if value.name not in weights]
+    wanted = [value.name for value in fed_inputs(model.graph)]
     with whole_folder(folder, MANIFEST, "repro") as temporary:
         save_model(model, temporary / manifest.model)
         files = store(temporary, "inputs", feeds, raw=True) if feeds else ()

@@ -14,6 +14,7 @@ from trtdebug.core.jsonable import dumps
 from trtdebug.core.outcome import Signature
 from trtdebug.graph.fresh import names_in
 from trtdebug.graph.load import external_files, load_model, save_model
+from trtdebug.graph.walk import fed_inputs
 from trtdebug.repro.build_commands import polygraphy_build_script, trtexec_build_script
 from trtdebug.repro.build_text import build_readme
 from trtdebug.repro.by_backend import is_standalone, verify_exported
@@ -47,8 +48,7 @@ def export_unbuilt(
     """
     builds = PieceBuilds(ctx)
     graph = piece.piece.graph
-    weights = {tensor.name for tensor in graph.initializer}
-    inputs = [value.name for value in graph.input if value.name not in weights]
+    inputs = [value.name for value in fed_inputs(graph)]
     recorded = {} if piece.inside else _recorded(ctx, builds, inputs)
     count = len(graph.node)
     shown_by_outputs = fails_as_outputs(ctx, piece)

@@ -10,6 +10,7 @@ from trtdebug.core.diagnosis import Culprit, ReproResult
 from trtdebug.core.intervention import ForcePrecision
 from trtdebug.graph.extract import extract
 from trtdebug.graph.load import content_sha256, save_model
+from trtdebug.graph.walk import fed_inputs
 from trtdebug.repro.by_backend import is_standalone, verify_exported
 from trtdebug.repro.export import export
 from trtdebug.repro.nodes import choose_nodes, connect_nodes, with_readers
@@ -142,8 +143,7 @@ def _piece(ctx: Context, nodes: Sequence[str]) -> tuple[list[str], list[str], Jo
     piece = extract(ctx.model, nodes, ctx.types)
     path = ctx.session.folder / "work" / "piece.onnx"
     save_model(piece, path)
-    weights = {i.name for i in piece.graph.initializer}
-    reads = [i.name for i in piece.graph.input if i.name not in weights]
+    reads = [i.name for i in fed_inputs(piece.graph)]
     writes = [o.name for o in piece.graph.output]
     ctx.reference([t for t in (*reads, *writes) if t in ctx.index.producer])
     job = replace(

@@ -152,9 +152,7 @@ class Context:
         if node.op == "Constant":
             return False
         tensors = [t for t in (*node.outputs, *node.inputs) if t]
-        return any(
-            t not in self.types or self.types[t].dtype.startswith(("float", "bfloat")) for t in tensors
-        )
+        return any(t not in self.types or self.types[t].is_float for t in tensors)
 
     @cached_property
     def choices(self) -> Mapping[str, ChoiceRef]:

@@ -21,6 +21,7 @@ from trtdebug.core.intervention import MarkOutputs
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.load import external_files, load_skeleton, save_model
 from trtdebug.graph.types import TensorType, value_type
+from trtdebug.graph.walk import fed_inputs
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
 
@@ -89,9 +90,7 @@ class PieceBuilds:
         case = self.ctx.case
         digest = hashlib.sha256(path.read_bytes())
         digest.update((case.candidate_sha256 or case.sha256).encode() if external_files(piece) else b"")
-        weights = {tensor.name for tensor in piece.graph.initializer}
-        inputs = [v.name for v in piece.graph.input if v.name not in weights]
-        recorded = [n for n in inputs if n in self.ctx.index.inputs]
+        recorded = [v.name for v in fed_inputs(piece.graph) if v.name in self.ctx.index.inputs]
         return Job(
             purpose=purpose,
             backend=case.candidate,

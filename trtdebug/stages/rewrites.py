@@ -13,7 +13,7 @@ from trtdebug.core.intervention import ReplaceGraph
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.load import content_sha256, parse_model, save_model
 from trtdebug.graph.types import value_type, without_weights
-from trtdebug.graph.walk import all_tensors, initializer_names
+from trtdebug.graph.walk import all_tensors, fed_inputs
 from trtdebug.oracle.ratio import rounding_limit
 from trtdebug.oracle.tolerance import NEGLIGIBLE, Limits
 from trtdebug.plugins.types import FixProposal
@@ -72,18 +72,10 @@ def _digest(model: onnx.ModelProto) -> str:
 
 
 def _different_ends(ours: onnx.GraphProto, theirs: onnx.GraphProto) -> str:
-    """ "inputs" or "outputs", where names or element types of these are not the same; else empty.
-
-    An initialiser that stands among the inputs, as all did up to IR version 3, is none: nobody feeds it.
-    """
-    if _inputs(ours) != _inputs(theirs):
+    """ "inputs" or "outputs", where names or element types of these are not the same; else empty."""
+    if list(map(_end, fed_inputs(ours))) != list(map(_end, fed_inputs(theirs))):
         return "inputs"
     return "outputs" if list(map(_end, ours.output)) != list(map(_end, theirs.output)) else ""
-
-
-def _inputs(graph: onnx.GraphProto) -> list[tuple[str, str]]:
-    held = initializer_names(graph)
-    return [_end(value) for value in graph.input if value.name not in held]
 
 
 def _end(value: onnx.ValueInfoProto) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import onnx
 
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.extract import extract
+from trtdebug.graph.walk import fed_inputs
 from trtdebug.oracle.verdict import judge
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
@@ -37,8 +38,7 @@ def reached(ctx: Context, suspect: LocalError) -> list[str]:
 
 def recorded_feeds(ctx: Context, part: onnx.ModelProto) -> dict[str, TensorRef]:
     """What the reference feeds to a part of the model, by input; recorded where it is not yet."""
-    weights = {i.name for i in part.graph.initializer}
-    feeds = {i.name: TensorRef(i.name) for i in part.graph.input if i.name not in weights}
+    feeds = {i.name: TensorRef(i.name) for i in fed_inputs(part.graph)}
     ctx.need_reference([n for n in feeds if n in ctx.index.producer])
     return feeds
 
