@@ -59,8 +59,8 @@ def existing(path: Path, options: CaseOptions, profile_runs: int) -> EngineInfo:
 def _loaded(path: Path, options: CaseOptions, profile_runs: int) -> EngineInfo:
     """Loads an engine file, in a worker: a damaged one may end its process."""
     from trtdebug.session.session import Session
+    from trtdebug.stages.backends import choose_candidate
     from trtdebug.stages.engines import load_job
-    from trtdebug.stages.preflight import choose_candidate
 
     libraries = tuple(str(p.resolve()) for p in options.plugins or ())
     job = load_job(path, libraries, profile_runs)

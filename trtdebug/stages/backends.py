@@ -1,12 +1,13 @@
-"""Backends by name, with a word on where to get one that is not there."""
+"""Backends by name, with a word on why one is not there, or does not work here."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
 
-from trtdebug.backends.base import Backend
+from trtdebug.backends.base import Availability, Backend
 from trtdebug.core.errors import UserError
+from trtdebug.core.finding import Finding
 from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.manager import PluginManager
 
@@ -27,6 +28,42 @@ def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
         )
     absent = why_absent(plugins, "backends", package or "")
     raise UserError(f"there is no backend {name!r} for --{role}.{absent}", _meant(name, backends))
+
+
+def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[Finding, ...]]:
+    """The candidate; `auto` takes tensorrt where it works, else the emulator, and says so.
+
+    Raises:
+        UserError: no such backend, or one that does not work here.
+    """
+    if name != "auto":
+        return working_backend(name, plugins, "candidate"), ()
+    tensorrt = plugins.backends().get("tensorrt")
+    available = tensorrt.probe() if tensorrt is not None else Availability(False, reason="it is disabled")
+    if tensorrt is not None and available.ok:
+        return tensorrt, ()
+    note = Finding(
+        "candidate-emulated",
+        "info",
+        f"TensorRT does not work here ({available.reason}); its low-precision kernels are emulated",
+        mitigation="Run on a machine with a GPU for the real engine; `trtdebug doctor` says what is missing.",
+    )
+    return working_backend("emulator", plugins, "candidate"), (note,)
+
+
+def working_backend(name: str, plugins: PluginManager, role: str) -> Backend:
+    """The backend of this name. Raises `UserError` where there is none, or it does not work here."""
+    backend = find_backend(name, plugins, role)
+    require(backend)
+    return backend
+
+
+def require(backend: Backend) -> Availability:
+    """What the backend says of itself. Raises `UserError` where it does not work here."""
+    available = backend.probe()
+    if not available.ok:
+        raise UserError(f"{backend.name} does not work here: {available.reason}.", "See `trtdebug doctor`.")
+    return available
 
 
 def need_backends(plugins: PluginManager, **by_role: str) -> None:

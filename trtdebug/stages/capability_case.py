@@ -21,7 +21,7 @@ from trtdebug.graph.types import Dim, TensorType, value_info, value_type
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.limits import WorkerLimits
 from trtdebug.session.support import SupportQuestion, SupportWorker
-from trtdebug.stages.backends import find_backend
+from trtdebug.stages.backends import find_backend, require
 from trtdebug.stages.capability import Capability, survey
 from trtdebug.stages.capability_files import REST, Saved, prepare_folder, save
 from trtdebug.stages.capability_run import Ran, run_plans
@@ -166,10 +166,7 @@ def choose_parser(name: str, plugins: PluginManager) -> tuple[Backend, Availabil
             raise UserError(
                 f"{name} has no parser that could be asked.", f"Those that have: {', '.join(able)}."
             )
-        available = backend.probe()
-        if not available.ok:
-            raise UserError(f"{name} does not work here: {available.reason}.", "See `trtdebug doctor`.")
-        return backend, available
+        return backend, require(backend)
     order = [*_PREFERRED, *(n for n in backends if n not in _PREFERRED)]
     reasons = []
     for candidate in (backends[n] for n in order if n in backends):

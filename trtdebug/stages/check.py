@@ -16,10 +16,12 @@ from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
+from trtdebug.stages.backends import working_backend
 from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
 from trtdebug.stages.plugin_troubles import plugin_problems
-from trtdebug.stages.preflight import CaseRequest, check_files, collect_findings, working_reference
+from trtdebug.stages.preflight import CaseRequest, check_files
 from trtdebug.stages.reference_run import ReferenceRun
+from trtdebug.stages.run_checks import collect_findings
 
 _ELSEWHERE = "See the other findings for the cause."
 _BY_ITSELF = (
@@ -68,7 +70,7 @@ def _reference(
     request: CaseRequest, model: onnx.ModelProto, sample: Mapping[str, Tensor], plugins: PluginManager
 ) -> Values:
     """Reference values of the sample, computed when a check asks."""
-    backend = working_reference(request.reference, plugins)
+    backend = working_backend(request.reference, plugins, "reference")
     run = ReferenceRun.of(backend, request.operators, model, plugins)
     return lambda names: run(request.model, sample, names)
 

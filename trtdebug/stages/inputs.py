@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from trtdebug.backends.base import Tensor
-from trtdebug.core.case import Profile, Shape
+from trtdebug.core.case import Profile
 from trtdebug.core.errors import TrtdebugError, UserError
 from trtdebug.core.finding import Finding
 from trtdebug.graph.input_files import (
@@ -20,9 +20,8 @@ from trtdebug.graph.input_files import (
     load_npz,
     load_polygraphy_json,
 )
-from trtdebug.graph.inputs import check_sample, generate, input_types, open_dimensions
+from trtdebug.graph.inputs import check_sample, generate, open_dimensions
 from trtdebug.graph.ranges import EVERY_INPUT
-from trtdebug.graph.shapes import shape_text
 from trtdebug.oracle.compare import is_float
 from trtdebug.plugins import returned
 from trtdebug.plugins.absent import why_absent
@@ -78,68 +77,6 @@ def check_samples(model: onnx.ModelProto, samples: Samples, profiles: Mapping[st
             if len(samples) == 1:
                 raise
             raise UserError(f"sample {number} of {len(samples)}: {error.message}", error.hint) from error
-
-
-def check_profiles(model: onnx.ModelProto, profiles: Mapping[str, Profile]) -> None:
-    """Raises `UserError` for a profile of no input, or with a shape that the model does not take."""
-    types = input_types(model)
-    for name, profile in profiles.items():
-        if name not in types:
-            raise UserError(
-                f"there is a profile for {name!r}, but the model's inputs are {', '.join(map(repr, types))}.",
-                "Check --min-shapes, --opt-shapes and --max-shapes.",
-            )
-        wanted = types[name].shape
-        for shape in (profile.min, profile.opt, profile.max):
-            if wanted is not None and not _fits(shape, wanted):
-                raise UserError(
-                    f"the profile of {name!r} holds {shape_text(shape)}, but the model wants {shape_text(wanted)}.",
-                    "Only named or unknown (?) dimensions are free.",
-                )
-
-
-def complete_profiles(
-    model: onnx.ModelProto, profiles: Mapping[str, Profile], samples: Samples
-) -> dict[str, Profile]:
-    """The profiles, and one for each other input that has a named dimension of theirs: one name, one size.
-
-    Its other dimensions are those of the samples.
-
-    Raises:
-        UserError: two profiles give one named dimension different sizes.
-    """
-    types = input_types(model)
-    bound: dict[int | str | None, tuple[int, int, int]] = {}
-    where: dict[str, str] = {}
-    for name, profile in profiles.items():
-        sizes = zip(profile.min, profile.opt, profile.max, strict=True)
-        for dim, given in zip(types[name].shape or (), sizes, strict=False):
-            if not isinstance(dim, str):
-                continue
-            if bound.setdefault(dim, given) != given:
-                raise UserError(
-                    f"dimension {dim!r} is {shape_text(bound[dim])} (min, opt, max) in the profile of "
-                    f"{where[dim]!r} but {shape_text(given)} in that of {name!r}.",
-                    "The model uses one name for both, so they have to be equal.",
-                )
-            where.setdefault(dim, name)
-    complete = dict(profiles)
-    for name, type_ in types.items():
-        if name not in profiles and type_.shape is not None and any(dim in bound for dim in type_.shape):
-            seen = zip(*(sample[name].shape for sample in samples), strict=True)
-            spans = [
-                bound.get(dim) or (min(sizes), sizes[0], max(sizes))
-                for dim, sizes in zip(type_.shape, seen, strict=True)
-            ]
-            low, opt, high = zip(*spans, strict=True)
-            complete[name] = Profile(low, opt, high)
-    return complete
-
-
-def _fits(shape: Shape, wanted: Sequence[int | str | None]) -> bool:
-    return len(shape) == len(wanted) and all(
-        size == dim for size, dim in zip(shape, wanted, strict=True) if isinstance(dim, int)
-    )
 
 
 def generated(

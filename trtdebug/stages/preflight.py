@@ -5,42 +5,31 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
-from trtdebug.backends.base import Availability, Backend, ChecksOptions
+from trtdebug.backends.base import Backend, ChecksOptions
 from trtdebug.backends.tensorrt.engine_file import engine_sha256, is_engine_file
 from trtdebug.backends.tensorrt.tactic_replay import read_replay
-from trtdebug.core.case import BuildOptions, Case, Profile, Tolerance
-from trtdebug.core.errors import TrtdebugError, UserError
+from trtdebug.core.case import BuildOptions, Case, Tolerance
+from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.graph.load import content_sha256, load_model
 from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
-from trtdebug.plugins import returned
 from trtdebug.plugins.absent import why_absent
-from trtdebug.plugins.lending import Loan
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.plugins.types import CheckContext
 from trtdebug.session.job import TensorRef
 from trtdebug.session.tensors import TensorStore
-from trtdebug.stages.backends import find_backend
+from trtdebug.stages.backends import choose_candidate, working_backend
 from trtdebug.stages.case_files import file_contents
-from trtdebug.stages.context import Context
 from trtdebug.stages.ignored import ignored_options
-from trtdebug.stages.inputs import (
-    Samples,
-    check_profiles,
-    check_samples,
-    complete_profiles,
-    generated,
-    read_samples,
-)
+from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
 from trtdebug.stages.marks import check_marks
 from trtdebug.stages.operator_sources import operator_sources, same_implementation
+from trtdebug.stages.profiles import check_profiles, complete_profiles, parse_profiles
 
 
 @dataclass(frozen=True)
@@ -96,7 +85,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
     check_files(request.options)
     operators = request.options.operators or operator_sources(request.operators, model, plugins)
     shapes = parse_shapes(request.input_shapes)
-    profiles = _profiles(request)
+    profiles = parse_profiles(request.min_shapes, request.opt_shapes, request.max_shapes)
     check_profiles(model, profiles)
     check_tolerance(request.tolerance, [o.name for o in model.graph.output])
     samples, findings = _samples(request, model, {n: p.opt for n, p in profiles.items()} | shapes, plugins)
@@ -109,7 +98,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
         candidate_sha256 = content_sha256(request.candidate_model)
     elif request.candidate_model is not None:
         candidate_sha256 = engine_sha256(request.candidate_model)
-    reference = working_reference(request.reference, plugins)
+    reference = working_backend(request.reference, plugins, "reference")
     candidate, notes = choose_candidate(_engines_backend(request) if engine else request.candidate, plugins)
     _check_precision(candidate, request.options)
     built = request.model if engine or request.candidate_model is None else request.candidate_model
@@ -168,66 +157,6 @@ def store_samples(prepared: Prepared, store: TensorStore) -> None:
             store.put(name, TensorRef(tensor), value)
 
 
-def run_checks(ctx: Context, with_reference: bool) -> tuple[Finding, ...]:
-    """Findings of all checks, built-in and third-party; a check that raises is disabled and reported.
-
-    Args:
-        with_reference: checks may ask for reference values (the reference is known to run).
-    """
-    sample = {n: ctx.session.tensors.get(ctx.case.samples[0], TensorRef(n)) for n in ctx.index.inputs}
-    context = CheckContext(
-        path=Path(ctx.case.model),
-        model=ctx.model,
-        index=ctx.index,
-        precision=ctx.case.options.precision,
-        sample=sample,
-        reference=ctx.reference if with_reference else None,
-        case=ctx.case,
-        plugins=ctx.case.options.plugins,
-    )
-    return collect_findings(ctx.plugins, context)
-
-
-def collect_findings(plugins: PluginManager, context: CheckContext) -> tuple[Finding, ...]:
-    """All findings of all checks, in the order of the plugins."""
-    findings: list[Finding] = []
-    loan = Loan(context.model, context.path)
-    for found in plugins.collect("checks"):
-        check, own = found.value, found.provider.builtin
-        allow = (TrtdebugError,) if own else ()
-        with plugins.guard(found.provider, f"check {check.name}", allow, check.seconds):
-            with nullcontext() if own else loan.watched():
-                seen = context if own else loan.to_check(context)
-                given = returned.findings(check.name, check.run(seen))
-            findings += given
-    return tuple(findings)
-
-
-def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[Finding, ...]]:
-    """The candidate; `auto` takes tensorrt where it works, else the emulator, and says so.
-
-    Raises:
-        UserError: no such backend, or one that does not work here.
-    """
-    if name != "auto":
-        backend = find_backend(name, plugins, "candidate")
-        _require(backend)
-        return backend, ()
-    tensorrt = plugins.backends().get("tensorrt")
-    available = tensorrt.probe() if tensorrt is not None else Availability(False, reason="it is disabled")
-    if tensorrt is not None and available.ok:
-        return tensorrt, ()
-    note = Finding(
-        "candidate-emulated",
-        "info",
-        f"TensorRT does not work here ({available.reason}); its low-precision kernels are emulated",
-        mitigation="Run on a machine with a GPU for the real engine; `trtdebug doctor` says what is missing.",
-    )
-    backend = find_backend("emulator", plugins, "candidate")
-    _require(backend)
-    return backend, (note,)
-
-
 def _engines_backend(request: CaseRequest) -> str:
     """The backend that loads engine files. Raises `UserError` where another one was asked for."""
     if request.candidate not in ("auto", "tensorrt"):
@@ -247,19 +176,6 @@ def check_tolerance(tolerance: Tolerance, outputs: Sequence[str]) -> None:
                 f"a tolerance names {name!r}, which is no output of the model.",
                 f"Did you mean {near[0]}?" if len(near) == 1 else f"There are: {', '.join(near)}.",
             )
-
-
-def working_reference(name: str, plugins: PluginManager) -> Backend:
-    """The reference of this name. Raises `UserError` where there is none, or it does not work here."""
-    reference = find_backend(name, plugins, "reference")
-    _require(reference)
-    return reference
-
-
-def _require(backend: Backend) -> None:
-    available = backend.probe()
-    if not available.ok:
-        raise UserError(f"{backend.name} does not work here: {available.reason}.", "See `trtdebug doctor`.")
 
 
 def _check_precision(candidate: Backend, options: BuildOptions) -> None:
@@ -304,32 +220,6 @@ def _samples(
             "Drop --input-shapes and --val-range, or --inputs.",
         )
     return read_samples(request.inputs, plugins), ()
-
-
-def _profiles(request: CaseRequest) -> dict[str, Profile]:
-    low, opt, high = (parse_shapes(s) for s in (request.min_shapes, request.opt_shapes, request.max_shapes))
-    profiles = {}
-    for name in {**low, **opt, **high}:
-        missing = [flag for flag, s in (("--min-shapes", low), ("--max-shapes", high)) if name not in s]
-        if missing:
-            raise UserError(
-                f"the profile of {name!r} has no {missing[0]}.", "Give the smallest and the largest."
-            )
-        profile = Profile(low[name], opt.get(name, high[name]), high[name])
-        if not _ordered(profile):
-            raise UserError(
-                f"the profile of {name!r} is not ordered: {profile.min} <= {profile.opt} <= {profile.max}.",
-                "Each dimension needs min <= opt <= max.",
-            )
-        profiles[name] = profile
-    return profiles
-
-
-def _ordered(profile: Profile) -> bool:
-    same_rank = len(profile.min) == len(profile.opt) == len(profile.max)
-    return same_rank and all(
-        a <= b <= c for a, b, c in zip(profile.min, profile.opt, profile.max, strict=True)
-    )
 
 
 def _vacuous(candidate: Backend, request: CaseRequest) -> tuple[Finding, ...]:
