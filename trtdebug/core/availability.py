@@ -13,3 +13,8 @@ class Availability:
     version: str = ""
     device: str = ""
     reason: str = ""
+
+    @property
+    def maker(self) -> str:
+        """Version and device in one, as trials keep whose they are."""
+        return f"{self.version} {self.device}".strip()

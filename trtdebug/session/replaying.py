@@ -88,14 +88,7 @@ def _take(trial: StoredTrial, verdict: Verdict, source: Path, new: Session) -> b
     outcome = _told(trial.outcome, verdict, trial.job)
     if outcome is not trial.outcome:
         write_text(new.trial_folder(trial.name) / "outcome.json", dumps(outcome, indent=2))
-    new.journal.write(
-        "trial_finished",
-        trial=trial.name,
-        purpose=trial.job.purpose,
-        status=outcome.status,
-        reason=outcome.reason,
-        seconds=round(outcome.build_seconds + outcome.run_seconds, 3),
-    )
+    new.note_finished(trial.name, trial.job.purpose, outcome)
     return outcome is not trial.outcome
 
 
@@ -129,9 +122,8 @@ def take_recorded(session: Session, case: Case, plugins: PluginManager) -> str:
     """Version and device by which the candidate's last trials were made; another one here does none itself."""
     made = [t for t in of_latest_version(stored_trials(session)) if t.job.role == "candidate"]
     found = plugins.backends()[case.candidate].probe()
-    here = f"{found.version} {found.device}".strip()
-    recorded = made[-1].job.version if made else here
-    if session.executor is not None and not (found.ok and recorded == here):
+    recorded = made[-1].job.version if made else found.maker
+    if session.executor is not None and not (found.ok and recorded == found.maker):
         session.executor = _Absent(session.executor, case.candidate, recorded)
     return recorded
 

@@ -197,15 +197,19 @@ class Session:
         if outcome.engine is not None:
             write_text(folder / "engine.json", dumps(outcome.engine))
         write_text(folder / "outcome.json", dumps(outcome))
+        self.note_finished(job.sha256, job.purpose, outcome)
+        return outcome
+
+    def note_finished(self, trial: str, purpose: str, outcome: Outcome) -> None:
+        """Writes to the journal what came of a trial; its files are there already."""
         self.journal.write(
             "trial_finished",
-            trial=job.sha256,
-            purpose=job.purpose,
+            trial=trial,
+            purpose=purpose,
             status=outcome.status,
             reason=outcome.reason,
             seconds=round(outcome.build_seconds + outcome.run_seconds, 3),
         )
-        return outcome
 
     def trial_folder(self, sha256: str) -> Path:
         return self.folder / "trials" / sha256

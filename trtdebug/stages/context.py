@@ -169,8 +169,7 @@ class Context:
         """Version and device of a backend, as in `Job.version`."""
         if self.recorded_maker is not None and backend == self.case.candidate:
             return self.recorded_maker
-        found = self.plugins.backends()[backend].probe()
-        return f"{found.version} {found.device}".strip()
+        return self.plugins.backends()[backend].probe().maker
 
     # jobs -----------------------------------------------------------------------------------------------
 
