@@ -272,6 +272,13 @@ class TellsSupport(Protocol):
         ...
 
 
+def read_only(value: Tensor) -> Tensor:
+    """The same numbers, not to be written to."""
+    view: Tensor = value.view()
+    view.flags.writeable = False
+    return view
+
+
 def stands_in(backend: Backend) -> bool:
     """Whether this backend only stands for a builder (see `StandsIn`)."""
     return isinstance(backend, StandsIn) and backend.stands_in

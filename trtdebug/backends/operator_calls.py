@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trtdebug.backends.base import Tensor
+from trtdebug.backends.base import Tensor, read_only
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.time_limit import TookTooLong, time_limit
 
@@ -45,7 +45,7 @@ class Call:
             BuildFailure: the function raises, takes too long, or gives something else than it should.
         """
         assert self.operator.compute is not None
-        seen = [None if value is None else _read_only(value) for value in inputs]
+        seen = [None if value is None else read_only(value) for value in inputs]
         try:
             with time_limit(self.operator.seconds), np.errstate(all="ignore"):
                 given = self.operator.compute(*seen, **attributes(self.node))
@@ -148,12 +148,6 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
             several = not isinstance(value, bytes) and isinstance(value, Sequence)
             found[attribute.name] = [plain(item) for item in value] if several else plain(value)
     return found
-
-
-def _read_only(value: Tensor) -> Tensor:
-    view: Tensor = value.view()
-    view.flags.writeable = False
-    return view
 
 
 def _count(number: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trtdebug.backends.base import Tensor
+from trtdebug.backends.base import Tensor, read_only
 from trtdebug.core.time_limit import TookTooLong
 from trtdebug.plugins.contained import Contained, seconds
 
@@ -37,7 +37,7 @@ class Measuring:
             return math.nan
         try:
             with Contained(seconds()).working():
-                return _float(self.metrics[name](_seen(reference), _seen(candidate)))
+                return _float(self.metrics[name](read_only(reference), read_only(candidate)))
         except KeyboardInterrupt:
             raise
         except TookTooLong:
@@ -53,10 +53,3 @@ def _float(value: Any) -> float:
     if isinstance(value, str | bytes | bytearray) or np.iscomplexobj(value):
         raise TypeError(f"it has to give a number; it gives {type(value).__name__}")
     return float(value)
-
-
-def _seen(value: Tensor) -> Tensor:
-    """The same numbers, not to be written to."""
-    view: Tensor = value.view()
-    view.flags.writeable = False
-    return view
