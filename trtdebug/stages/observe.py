@@ -115,13 +115,14 @@ def local_errors(isolated: Isolated, errors: Iterable[TensorError], job: Job) ->
         node = isolated.outputs[kept_as][1]
         ref = TensorRef(kept_as, job.sha256) if error.status == "fail" else None
         other = local.get(node)
-        if other is None or _worse(error, other.error):
+        if other is None or badness(error) > badness(other.error):
             local[node] = LocalError(node, error, ref)
     return local
 
 
-def _worse(a: TensorError, b: TensorError) -> bool:
-    return (a.status == "fail", a.nonfinite, a.rms_rel) > (b.status == "fail", b.nonfinite, b.rms_rel)
+def badness(error: TensorError) -> tuple[bool, int, float]:
+    """How far a tensor is off, for sorting."""
+    return error.status == "fail", error.nonfinite, error.rms_rel
 
 
 def turns_of(shared: Alike) -> tuple[Turn, ...]:

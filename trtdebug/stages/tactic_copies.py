@@ -19,7 +19,7 @@ from trtdebug.oracle.verdict import rename
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
 from trtdebug.stages.jobs import compared, with_model
-from trtdebug.stages.observe import LocalError, small_integers
+from trtdebug.stages.observe import LocalError, badness, small_integers
 
 _COPIES = 256
 _BYTES = 4 << 30
@@ -178,11 +178,6 @@ def _measured(
         LocalError(ctx.index.producer[error.tensor], error, TensorRef(kept.tensor, job.sha256))
         for kept, error in zip(own, renamed, strict=True)
     ]
-    errors.sort(key=badness, reverse=True)
+    errors.sort(key=lambda local: badness(local.error), reverse=True)
     kernel = (built.tactic or "") if built is not None else ""
     return Measured(told, tuple(errors), tactics.chosen, kernel, tactics.offered)
-
-
-def badness(local: LocalError) -> tuple[bool, int, float]:
-    """How far a tensor is off, for sorting."""
-    return local.error.status == "fail", local.error.nonfinite, local.error.rms_rel

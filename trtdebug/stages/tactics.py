@@ -22,8 +22,9 @@ from trtdebug.search.types import Verdict
 from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.localise import Located
+from trtdebug.stages.observe import badness
 from trtdebug.stages.substitute import substitute
-from trtdebug.stages.tactic_copies import Measured, Told, badness, measure, untouchable
+from trtdebug.stages.tactic_copies import Measured, Told, measure, untouchable
 from trtdebug.stages.tactic_kinds import Divided, first_looks
 
 _MOST_LAYERS = 4
@@ -125,7 +126,7 @@ def _divided(
     A larger error of the same tensors is taken to do no better: each step is a run of the reference.
     """
     own = [m for m in looks if m.told.layer == guilty.told.layer]
-    seen = sorted((m for m in own if not m.obstacle), key=lambda m: badness(m.errors[0]))
+    seen = sorted((m for m in own if not m.obstacle), key=lambda m: badness(m.errors[0].error))
     low, high = 0, len(seen)
     while low < high:
         middle = (low + high) // 2
