@@ -39,13 +39,13 @@ class Propagated:
     unmatched: tuple[str, ...] = ()
 
 
-def propagate(ctx: Context, interventions: Sequence[Intervention] = (), *, fast: bool = False) -> Propagated:
+def propagate(ctx: Context, interventions: Sequence[Intervention] = ()) -> Propagated:
     """Marks every tensor that both sides have and compares them all."""
     wanted, unmatched = _common(ctx)
     ctx.report_progress(Progress("observe", f"{len(wanted)} tensors of the whole model"))
     ctx.need_reference(wanted)
     jobs = [
-        ctx.candidate_job(EVERY_TENSOR_MARKED, interventions, outputs=batch, fast=fast)
+        ctx.candidate_job(EVERY_TENSOR_MARKED, interventions, outputs=batch)
         for batch in _batches(ctx, wanted)
     ]
     outcome = joined(ctx.session.run_all(jobs))
