@@ -10,7 +10,15 @@ from trtdebug.core.told import number_text
 from trtdebug.core.words import listed
 from trtdebug.report.blamed import blamed
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text, base_name, plain, repro_command, room_text, shortened
+from trtdebug.report.strings import (
+    backend_text,
+    base_name,
+    divergence_errors,
+    plain,
+    repro_command,
+    room_text,
+    shortened,
+)
 from trtdebug.report.verdict_words import verdict_words
 
 _NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
@@ -75,18 +83,7 @@ def _cause(report: Report) -> Iterator[str]:
         where = _code(divergence["node"]) if divergence["node"] else "no node"
         op = f" ({_code(divergence['op'])})" if divergence["op"] else ""
         yield ""
-        yield f"First wrong tensor: {_code(divergence['tensor'])}, written by {where}{op}; {_errors(divergence)}."
-
-
-def _errors(divergence: Mapping[str, Any]) -> str:
-    nonfinite = divergence["nonfinite"]
-    errors = [
-        f"{name} error {number_text(divergence[f'{name}_error'])}"
-        for name in ("local", "propagated")
-        # 0 beside NaN and Inf only says that no finite element differs.
-        if divergence[f"{name}_error"] is not None and (divergence[f"{name}_error"] or not nonfinite)
-    ]
-    return ", ".join([*errors, f"{nonfinite} elements NaN or Inf on one side only"])
+        yield f"First wrong tensor: {_code(divergence['tensor'])}, written by {where}{op}; {divergence_errors(divergence)}."
 
 
 def _steps(report: Report) -> Iterator[str]:

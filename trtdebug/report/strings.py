@@ -46,6 +46,30 @@ def room_text(share: float | str | None) -> str:
     return f"worst error {number_text(share)} of the tolerance" if share is not None else ""
 
 
+def divergence_errors(divergence: Mapping[str, Any]) -> str:
+    """The errors of a report's first divergence, as far as they are known."""
+    nonfinite = divergence["nonfinite"]
+    errors = [
+        f"{name} error {number_text(divergence[f'{name}_error'])}"
+        for name in ("local", "propagated")
+        # 0 beside NaN and Inf only says that no finite element differs.
+        if divergence[f"{name}_error"] is not None and (divergence[f"{name}_error"] or not nonfinite)
+    ]
+    return ", ".join([*errors, f"{nonfinite} elements NaN or Inf on one side only"])
+
+
+def fix_numbers(fix: Mapping[str, Any]) -> list[str]:
+    """What is left of the error with one of a report's fixes, and what it costs; as far as that is known."""
+    told = []
+    if fix["max_rel_after"] is not None:
+        told.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
+    if room := room_text(fix.get("of_limit")):
+        told.append(room)
+    if fix["latency_ratio"] is not None:
+        told.append(f"{number_text(fix['latency_ratio'])} times the latency")
+    return told
+
+
 def repro_command(repro: Mapping[str, Any]) -> str:
     """What shows the failure of a repro; report.json's entry of it."""
     path = repro["path"]

@@ -11,7 +11,7 @@ from trtdebug.core.words import listed
 from trtdebug.oracle.indices import CHOICE_RULE
 from trtdebug.report.blamed import blamed, counted
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text, repro_command, room_text
+from trtdebug.report.strings import backend_text, divergence_errors, fix_numbers, repro_command
 from trtdebug.report.verdict_words import verdict_words
 from trtdebug.scripts.words import printable, shell_line
 
@@ -95,15 +95,7 @@ def _divergence(divergence: Mapping[str, Any] | None, at_fault: Collection[str])
     yield ""
     yield "first culprit" if divergence["node"] in at_fault else "first divergence"
     yield f"  {_name(divergence['tensor'])}, written by {where}"
-    nonfinite = divergence["nonfinite"]
-    errors = [
-        f"{name} error {number_text(divergence[f'{name}_error'])}"
-        for name in ("local", "propagated")
-        # 0 beside NaN and Inf only says that no finite element differs.
-        if divergence[f"{name}_error"] is not None and (divergence[f"{name}_error"] or not nonfinite)
-    ]
-    errors.append(f"{nonfinite} elements NaN or Inf on one side only")
-    yield f"  {', '.join(errors)}"
+    yield f"  {divergence_errors(divergence)}"
 
 
 def _culprits(culprits: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -153,12 +145,7 @@ def _fix(fix: Mapping[str, Any], last: bool, candidate: Mapping[str, Any]) -> It
     yield ""
     yield f"fix ({fix_state(fix, last)}): {cut_names(fix['summary'])}"
     detail = [f"{passed} of {tried} fresh builds pass"] if tried else []
-    if fix["max_rel_after"] is not None:
-        detail.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
-    if room := room_text(fix.get("of_limit")):
-        detail.append(room)
-    if fix["latency_ratio"] is not None:
-        detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
+    detail += fix_numbers(fix)
     if detail:
         yield f"  {', '.join(detail)}"
     if fix["latency_ms"] is not None:

@@ -10,7 +10,7 @@ from trtdebug.report.blamed import blamed
 from trtdebug.report.html.markup import Markup, join, tag
 from trtdebug.report.html.values import Values
 from trtdebug.report.no_cause import no_cause, no_repro
-from trtdebug.report.strings import backend_text, base_name, plain, repro_command, room_text, shortened
+from trtdebug.report.strings import backend_text, base_name, fix_numbers, plain, repro_command, shortened
 from trtdebug.report.text import cut_names, fix_state, trtexec_command
 from trtdebug.report.verdict_words import verdict_words
 
@@ -180,12 +180,7 @@ def _fix(report: Report) -> Markup:
     fix = verified[-1]
     passed, tried = fix["builds_passed"]
     detail = [f"{passed} of {count(tried, 'fresh build')} {'passes' if tried == 1 else 'pass'}"]
-    if fix["max_rel_after"] is not None:
-        detail.append(f"max |c-r| then {number_text(fix['max_rel_after'])} of max |r|")
-    if room := room_text(fix.get("of_limit")):
-        detail.append(room)
-    if fix["latency_ratio"] is not None:
-        detail.append(f"{number_text(fix['latency_ratio'])} times the latency")
+    detail += fix_numbers(fix)
     how = trtexec_command(fix, report["candidate"])
     folder = report.get("fix_folder")
     return _card(
