@@ -173,7 +173,7 @@ class Context:
 
     # jobs -----------------------------------------------------------------------------------------------
 
-    def reference_job(self, outputs: Iterable[str] | None = None, repeat: int = 0) -> Job:
+    def reference_job(self, outputs: Iterable[str] | None = None) -> Job:
         """The reference's own run; its outputs become the samples' tensors."""
         return Job(
             purpose="reference",
@@ -188,7 +188,6 @@ class Context:
             outputs=tuple(outputs) if outputs is not None else self._with_chosen_from(self.index.outputs),
             keep="all",
             record=True,
-            repeat=repeat,
             role="reference",
             max_memory=self.case.max_memory,
         )
@@ -279,9 +278,9 @@ class Context:
         if missing:
             self.record(missing)
 
-    def record(self, outputs: Iterable[str] | None = None, repeat: int = 0) -> Outcome:
+    def record(self, outputs: Iterable[str] | None = None) -> Outcome:
         """Runs the reference and keeps its outputs. Raises `UserError` where it cannot run."""
-        outcome = self.session.run(self.reference_job(outputs, repeat))
+        outcome = self.session.run(self.reference_job(outputs))
         if outcome.status == "untestable":
             raise UserError(
                 f"the reference {self.case.reference} cannot run {Path(self.case.model).name}: {outcome.reason}",
