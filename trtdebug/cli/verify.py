@@ -114,11 +114,15 @@ def _session_folder(chosen: Path | None) -> Iterator[Path]:
 
 def _refuse_absent(name: str, extensions: Any) -> None:
     """Ends the command with exit code 4 where the candidate does not work on this machine."""
+    from trtdebug.stages.backends import require
+
     backend = extensions.backends().get(name)
-    available = backend.probe() if backend is not None else None
-    if available is not None and not available.ok:
-        show(UserError(f"{name} does not work here: {available.reason}.", "See `trtdebug doctor`."))
-        raise typer.Exit(UNTESTABLE)
+    try:
+        if backend is not None:
+            require(backend)
+    except UserError as error:
+        show(error)
+        raise typer.Exit(UNTESTABLE) from None
 
 
 def _print(manifest: FixManifest, found: Verified, rule: str) -> None:
