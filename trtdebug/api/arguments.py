@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -12,6 +11,7 @@ from typing_extensions import TypedDict
 
 from trtdebug.api import values
 from trtdebug.core.errors import UserError
+from trtdebug.core.words import did_you_mean
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -119,8 +119,8 @@ def as_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name, value in arguments.items():
         if name not in CaseArguments.__annotations__:
-            near = get_close_matches(name, CaseArguments.__annotations__, n=1)
-            hint = f"Did you mean {near[0]}?" if near else "help(trtdebug.CaseArguments) lists them."
+            known = CaseArguments.__annotations__
+            hint = did_you_mean(name, known, "help(trtdebug.CaseArguments) lists them.")
             raise UserError(f"there is no argument {name!r}.", hint)
         if name == "inputs" or value is None:
             continue

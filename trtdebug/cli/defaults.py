@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trtdebug.cli.config import OF_PLUGINS, Setting, load_config
 from trtdebug.core.errors import UserError
+from trtdebug.core.words import did_you_mean
 
 _RIVALS = (
     ({"fp16"}, {"bf16"}, {"int8"}),
@@ -39,8 +39,8 @@ def defaults(options: Sequence[Any], words: Sequence[str], known: Collection[str
                     f"{setting.path}: there is no option 'tool'.",
                     "Leave the line [tool.trtdebug] out: it is for pyproject.toml.",
                 )
-            near = difflib.get_close_matches(key, (*known, *OF_PLUGINS), n=1)
-            hint = f"Did you mean {near[0]}?" if near else "A key is the name of an option, as in fix_builds."
+            otherwise = "A key is the name of an option, as in fix_builds."
+            hint = did_you_mean(key, (*known, *OF_PLUGINS), otherwise)
             raise UserError(f"{setting.path}: there is no option {key!r}.", hint)
     by_key = {key_of(o): o for o in options}
     given = {key for key, o in by_key.items() if any(_says(word, o.opts) for word in words)}

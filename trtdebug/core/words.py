@@ -1,7 +1,8 @@
-"""Lists of names in messages."""
+"""Names in messages: lists of them, and what may have been meant."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -10,3 +11,9 @@ def listed(names: Iterable[str], most: int) -> str:
     known = list(names)
     more = f" and {len(known) - most} more" if len(known) > most else ""
     return ", ".join(known[:most]) + more
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """ "Did you mean x?", of the known name that is most like this one; `otherwise` where none is like it."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"Did you mean {near[0]}?" if near else otherwise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from urllib.request import url2pathname
 from packaging.requirements import Requirement
 
 from trtdebug.core.errors import UserError
+from trtdebug.core.words import did_you_mean
 from trtdebug.plugins import api, rules
 from trtdebug.plugins.discovery import API_RANGE, installed_extensions
 from trtdebug.plugins.manager import PluginManager
@@ -35,8 +35,7 @@ def distribution_of(name: str) -> str:
         raise UserError(f"{' and '.join(found)} have a plugin {name!r} each.", "Name the distribution.")
     if found:
         return found[0]
-    near = difflib.get_close_matches(normalise(name), known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "`trtdebug ext list` shows what is there."
+    hint = did_you_mean(normalise(name), known, "`trtdebug ext list` shows what is there.")
     raise UserError(f"there is no extension {name!r}.", hint)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import re
@@ -12,6 +11,7 @@ from functools import partial
 
 from trtdebug import __version__
 from trtdebug.core.errors import UserError
+from trtdebug.core.words import did_you_mean
 from trtdebug.plugins import api
 from trtdebug.plugins.selection import Selection, normalise
 
@@ -121,8 +121,7 @@ def refuse_unknown(disabled: Iterable[str], found: Iterable[Plugin]) -> None:
     known |= {normalise(plugin.name) for plugin in found}
     for name in disabled:
         if normalise(name) not in known:
-            near = difflib.get_close_matches(normalise(name), known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else "`trtdebug ext list` shows what is there."
+            hint = did_you_mean(normalise(name), known, "`trtdebug ext list` shows what is there.")
             raise UserError(f"There is no plugin named {name!r} to disable.", hint)
 
 

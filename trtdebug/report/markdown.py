@@ -82,8 +82,9 @@ def _cause(report: Report) -> Iterator[str]:
     if divergence:
         where = _code(divergence["node"]) if divergence["node"] else "no node"
         op = f" ({_code(divergence['op'])})" if divergence["op"] else ""
+        errors = divergence_errors(divergence)
         yield ""
-        yield f"First wrong tensor: {_code(divergence['tensor'])}, written by {where}{op}; {divergence_errors(divergence)}."
+        yield f"First wrong tensor: {_code(divergence['tensor'])}, written by {where}{op}; {errors}."
 
 
 def _steps(report: Report) -> Iterator[str]:

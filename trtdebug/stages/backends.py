@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection
-
 from trtdebug.backends.base import Availability, Backend
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
+from trtdebug.core.words import did_you_mean
 from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.manager import PluginManager
 
@@ -27,7 +25,8 @@ def find_backend(name: str, plugins: PluginManager, role: str) -> Backend:
             f"`trtdebug ext install {package}`",
         )
     absent = why_absent(plugins, "backends", package or "")
-    raise UserError(f"there is no backend {name!r} for --{role}.{absent}", _meant(name, backends))
+    hint = did_you_mean(name, backends, f"There are: {', '.join(sorted(backends))}.")
+    raise UserError(f"there is no backend {name!r} for --{role}.{absent}", hint)
 
 
 def choose_candidate(name: str, plugins: PluginManager) -> tuple[Backend, tuple[Finding, ...]]:
@@ -77,8 +76,3 @@ def need_backends(plugins: PluginManager, **by_role: str) -> None:
                 f"the {role} of this session, the backend {name!r}, is not there.{absent}",
                 f"Install or enable {which} again: `trtdebug ext list` shows what loads, and what fails.",
             )
-
-
-def _meant(name: str, backends: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, backends, n=1)
-    return f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(backends))}."

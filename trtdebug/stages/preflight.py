@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from trtdebug.backends.tensorrt.tactic_replay import read_replay
 from trtdebug.core.case import BuildOptions, Case, Tolerance
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
+from trtdebug.core.words import did_you_mean
 from trtdebug.graph.load import content_sha256, load_model
 from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
@@ -139,10 +139,11 @@ def _localizer(name: str, plugins: PluginManager) -> str:
     """The name of a search strategy. Raises `UserError` where nobody has one of this name."""
     names = [found.value.name for found in plugins.collect("localizers")] if name else []
     if name and name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(names))}."
         absent = why_absent(plugins, "localizers")
-        raise UserError(f"there is no search strategy {name!r} for --localizer.{absent}", hint)
+        raise UserError(
+            f"there is no search strategy {name!r} for --localizer.{absent}",
+            did_you_mean(name, names, f"There are: {', '.join(sorted(names))}."),
+        )
     return name
 
 
@@ -171,10 +172,9 @@ def check_tolerance(tolerance: Tolerance, outputs: Sequence[str]) -> None:
     """Raises `UserError` for a tolerance of an output that the model does not have."""
     for name in tolerance.outputs:
         if name not in outputs:
-            near = difflib.get_close_matches(name, outputs, n=1) or list(outputs)
             raise UserError(
                 f"a tolerance names {name!r}, which is no output of the model.",
-                f"Did you mean {near[0]}?" if len(near) == 1 else f"There are: {', '.join(near)}.",
+                did_you_mean(name, outputs, f"There are: {', '.join(outputs)}."),
             )
 
 
