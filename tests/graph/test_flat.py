@@ -31,9 +31,10 @@ def operators(model: onnx.ModelProto) -> list[str]:
 
 def check_same(model: onnx.ModelProto, seed: int = 0) -> int:
     """Runs all nodes alone, as they are and flat, compares every bit; gives how many became flat."""
-    recorded = generate(model, seed=seed)
-    recorded |= run(model, recorded, GraphIndex(model).tensors)
-    isolated = isolate(model, {name: TensorType(a.dtype.name, a.shape) for name, a in recorded.items()})
+    index, recorded = GraphIndex(model), generate(model, seed=seed)
+    recorded |= run(model, recorded, index.tensors)
+    types = {name: TensorType(a.dtype.name, a.shape) for name, a in recorded.items()}
+    isolated = isolate(model, types, index.order)
     alone, made = isolated.model, flat(isolated.model)
     onnx.checker.check_model(made)
     assert (made.graph.input, made.graph.output) == (alone.graph.input, alone.graph.output)
@@ -104,7 +105,7 @@ def test_an_operator_of_somebody_else_is_left_alone() -> None:
 @given(seed=st.integers(0, 10_000), size=st.integers(1, 40))
 def test_random_graphs_give_the_same_bits(seed: int, size: int) -> None:
     model = random_graph(seed, size)
-    if isolate(model, tensor_types(model)).outputs:  # else nothing but constants
+    if isolate(model, tensor_types(model), GraphIndex(model).order).outputs:  # else nothing but constants
         check_same(model, seed)
 
 

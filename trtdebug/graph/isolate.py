@@ -43,10 +43,10 @@ class Isolated:
 def isolate(
     model: onnx.ModelProto,
     types: Mapping[str, TensorType],
-    nodes: Iterable[str] | None = None,
+    nodes: Iterable[str],
     constants: Mapping[str, NDArray[np.generic]] | None = None,
 ) -> Isolated:
-    """One model in which each node reads inputs of its own and puts out everything that it writes.
+    """One model in which each of these nodes reads inputs of its own and puts out everything that it writes.
 
     A node gets one input a tensor that it reads. Initialisers and Constant nodes that it reads stay
     constants, shared by all.
@@ -54,7 +54,7 @@ def isolate(
     Args:
         types: of every tensor that the nodes read and write, as recorded or inferred; what is missing here
             leads to `skipped`.
-        nodes: names; None = every node that writes floats.
+        nodes: their names.
         constants: recorded values of tensors that become initialisers instead of inputs: TensorRT takes no
             plain input for the shape of a Reshape or the starts of a Slice.
 
@@ -62,15 +62,15 @@ def isolate(
         UserError: a name that is no node; the graph has a cycle.
     """
     index = GraphIndex(model)
-    wanted = None if nodes is None else {index.node(name).name for name in nodes}
+    wanted = {index.node(name).name for name in nodes}
     fixed = {tensor: numpy_helper.from_array(array, tensor) for tensor, array in (constants or {}).items()}
     builder = _Builder(model, types, {**constant_tensors(model), **fixed})
     protos = {node.name: proto for node, proto in zip(index.nodes, model.graph.node, strict=True)}
     skipped: dict[str, str] = {}
     for name in index.order:
-        if wanted is None or name in wanted:
+        if name in wanted:
             node = index.node(name)
-            reason = builder.obstacle(node, any_type=wanted is not None)
+            reason = builder.obstacle(node)
             if reason:
                 skipped[name] = reason
             else:
@@ -120,7 +120,7 @@ class _Builder:
         self._names = set(constants) | set(self.sparse) | _body_names(model.graph.node)
         self._kept: set[str] = set()
 
-    def obstacle(self, node: Node, *, any_type: bool) -> str:
+    def obstacle(self, node: Node) -> str:
         """Why this node can't stand alone; empty where it can."""
         for tensor in node.writes:
             if tensor not in self.types:
@@ -133,8 +133,6 @@ class _Builder:
                 return f"the type of its input {tensor!r} is unknown"
             if self.types[tensor].dtype == "string":
                 return f"its input {tensor!r} holds strings"
-        if not any_type and not any(self.types[tensor].is_float for tensor in node.writes):
-            return "it writes no floats"
         return ""
 
     def add(self, node: Node, proto: onnx.NodeProto) -> None:
