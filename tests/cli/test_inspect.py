@@ -129,3 +129,10 @@ def test_the_emulator_has_no_layers_to_show(folder: Path) -> None:
         assert "emulator shows no engine layers" in errors
         code, text, _ = trtdebug("compare m.onnx --fp16 --candidate emulator --quiet --profile")
     assert "note: emulator does not time layers" in text
+
+
+def test_an_engine_is_built_with_the_users_marks(folder: Path) -> None:
+    with jobs_run_here():
+        trtdebug("inspect m.onnx --fp16 --mark relu --candidate emulator --session s --quiet")
+    [trial] = map(json.loads, (path.read_text() for path in folder.glob("s/trials/*/trial.json")))
+    assert [i["tensors"] for i in trial["interventions"]] == [["relu"]]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import onnx
 from cases import open_case
+from keeping_backend import KeepingBackend, opened
 from seed_models import model_of, node, value, weight
 
 from trtdebug import compare
+from trtdebug.core.intervention import MarkOutputs
 from trtdebug.stages.sanity import sanity
 from trtdebug.stages.table import layer_table
 
@@ -37,3 +41,17 @@ def test_what_the_references_own_rounding_explains_is_no_fault(tmp_path: Path) -
     assert table.plain.status == "pass"
     assert [f.id for f in table.findings] == ["reference-rounds"]
     assert sanity(ctx).verdict == "matches"
+
+
+def halves(name: str) -> onnx.ModelProto:
+    """x / 4 in two steps."""
+    nodes = [node("Mul", ["x", "half"], ["a"], f"first_{name}"), node("Mul", ["a", "half"], ["y"], name)]
+    return model_of(nodes, [value("x", [4, 16])], [value("y", [4, 16])], [weight("half", 0.5)])
+
+
+def test_the_verdict_is_that_of_the_build_with_the_users_marks(tmp_path: Path) -> None:
+    backend = KeepingBackend()
+    ctx = opened(halves("one"), tmp_path, backend)
+    ctx.case = replace(ctx.case, options=replace(ctx.case.options, marks=("a",)))
+    layer_table(ctx)
+    assert backend.requests[0].interventions == (MarkOutputs(("a",)),)

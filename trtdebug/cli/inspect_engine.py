@@ -35,10 +35,10 @@ _OF_ANY_ENGINE = (
 def built(options: CaseOptions, count: int, profile_runs: int) -> list[EngineInfo]:
     """`count` engines of the model, each built as the options say."""
     from trtdebug.stages.engines import reading_job
-    from trtdebug.stages.sanity import AS_BUILT
+    from trtdebug.stages.sanity import as_built_job
 
     with opened(options) as case:
-        jobs = [case.ctx.candidate_job(AS_BUILT, repeat=number) for number in range(count)]
+        jobs = [as_built_job(case.ctx, number) for number in range(count)]
         return [_engine(case.ctx.session.run(reading_job(job, profile_runs))) for job in jobs]
 
 

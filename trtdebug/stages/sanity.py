@@ -108,6 +108,11 @@ def can_force(ctx: Context) -> bool:
     return ctx.low is not None and not of_two_models and "ForcePrecision" in ctx.candidate.realises
 
 
+def as_built_job(ctx: Context, number: int = 0) -> Job:
+    """A build as the user makes it; each number is another one."""
+    return ctx.candidate_job(AS_BUILT, ctx.as_built(), repeat=number)
+
+
 def forced_job(ctx: Context, fast: bool) -> Job:
     """A build with every node in low precision."""
     return ctx.candidate_job(FORCED, ctx.exposing(ctx.items), fast=fast, keep="all")
@@ -135,8 +140,8 @@ def _as_built(ctx: Context, builds: int) -> tuple[Outcome, ...]:
 
 
 def _natural(ctx: Context, number: int) -> Job:
-    job = ctx.candidate_job(AS_BUILT, ctx.as_built(), repeat=number, keep="all", keep_engine=number == 0)
-    return replace(job, equal_rows=number == 0)
+    first = number == 0
+    return replace(as_built_job(ctx, number), keep="all", keep_engine=first, equal_rows=first)
 
 
 def _forced(ctx: Context) -> tuple[Outcome | None, Outcome | None, bool]:

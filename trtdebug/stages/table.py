@@ -10,6 +10,7 @@ from trtdebug.stages.context import Context
 from trtdebug.stages.observe import observe
 from trtdebug.stages.propagate import propagate
 from trtdebug.stages.rounding import calibrated
+from trtdebug.stages.sanity import as_built_job
 from trtdebug.stages.steady import nondeterministic_reference
 
 
@@ -55,7 +56,7 @@ def layer_table(ctx: Context, profile_runs: int = 0) -> Table:
     if unsteady is not None:
         nothing = Outcome("untestable", reason=unsteady.message)
         return Table((), nothing, nothing, (), (unsteady,))
-    built = ctx.session.run(replace(ctx.candidate_job("as built"), profile_runs=profile_runs))
+    built = ctx.session.run(replace(as_built_job(ctx), profile_runs=profile_runs))
     (plain,), findings = calibrated(ctx, (built,))
     if ctx.candidate_is_engine:
         return Table(_output_rows(ctx, plain), plain, plain, (), findings)
