@@ -12,6 +12,7 @@ from seed_models import model_of, node, value, weight
 
 from trtdebug import compare
 from trtdebug.core.intervention import MarkOutputs
+from trtdebug.graph.load import save_model
 from trtdebug.stages.sanity import sanity
 from trtdebug.stages.table import layer_table
 
@@ -55,3 +56,14 @@ def test_the_verdict_is_that_of_the_build_with_the_users_marks(tmp_path: Path) -
     ctx.case = replace(ctx.case, options=replace(ctx.case.options, marks=("a",)))
     layer_table(ctx)
     assert backend.requests[0].interventions == (MarkOutputs(("a",)),)
+
+
+def test_of_two_models_no_node_is_looked_at_by_itself(tmp_path: Path) -> None:
+    """It would be a node of the reference's model, which the candidate does not build."""
+    ctx = opened(halves("one"), tmp_path, KeepingBackend())
+    assert [row.local is None for row in layer_table(ctx).rows] == [False, False]
+    save_model(halves("two"), tmp_path / "other.onnx")
+    other = tmp_path / "two_models"
+    other.mkdir()
+    ctx = opened(halves("one"), other, KeepingBackend(), candidate_model=tmp_path / "other.onnx")
+    assert [row.local is None for row in layer_table(ctx).rows] == [True, True]

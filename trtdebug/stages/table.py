@@ -10,7 +10,7 @@ from trtdebug.stages.context import Context
 from trtdebug.stages.observe import observe
 from trtdebug.stages.propagate import propagate
 from trtdebug.stages.rounding import calibrated
-from trtdebug.stages.sanity import as_built_job
+from trtdebug.stages.sanity import as_built_job, can_force
 from trtdebug.stages.steady import nondeterministic_reference
 
 
@@ -46,7 +46,8 @@ class Table:
 def layer_table(ctx: Context, profile_runs: int = 0) -> Table:
     """Compares layer by layer: the whole candidate with every tensor marked, and each node by itself.
 
-    Of a serialized engine only its outputs can be had. Where two runs of the reference differ, nothing is compared.
+    Of a serialized engine only its outputs can be had; of two models no node is looked at by itself. Where two runs of
+    the reference differ, nothing is compared.
 
     Args:
         profile_runs: inferences for the time of each layer of the build as the user makes it; 0 = not measured.
@@ -61,9 +62,7 @@ def layer_table(ctx: Context, profile_runs: int = 0) -> Table:
     if ctx.candidate_is_engine:
         return Table(_output_rows(ctx, plain), plain, plain, (), findings)
     propagated = propagate(ctx)
-    observed = {}
-    if ctx.low is not None and "ForcePrecision" in ctx.candidate.realises:
-        observed = observe(ctx).local
+    observed = observe(ctx).local if can_force(ctx) else {}
     rows = []
     for tensor, error in propagated.errors.items():
         node = ctx.index.producer[tensor]
