@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,6 +18,12 @@ class Profile:
     min: Shape
     opt: Shape
     max: Shape
+
+    @classmethod
+    def spanning(cls, shapes: Sequence[Sequence[int]]) -> Profile:
+        """The smallest one that takes all of these, of one rank; tuned for the first."""
+        sizes = list(zip(*shapes, strict=True))
+        return cls(tuple(map(min, sizes)), tuple(shapes[0]), tuple(map(max, sizes)))
 
 
 @dataclass(frozen=True)

@@ -154,9 +154,7 @@ def shape_profiles(job: Job, store: TensorStore) -> dict[str, Profile]:
             continue
         shapes = [store.get(s, ref).shape for s in job.samples for ref in _fed(job, name)]
         if len({len(s) for s in shapes}) == 1:
-            low = tuple(min(d) for d in zip(*shapes, strict=True))
-            high = tuple(max(d) for d in zip(*shapes, strict=True))
-            profiles[name] = Profile(low, shapes[0], high)
+            profiles[name] = Profile.spanning(shapes)
     return profiles
 
 
@@ -166,9 +164,7 @@ def value_ranges(job: Job, store: TensorStore) -> dict[str, Profile]:
     for name in job.feeds:
         samples = [store.get(s, ref) for s in job.samples for ref in _fed(job, name)]
         if len({v.shape for v in samples}) == 1 and _may_hold_a_shape(samples[0]):
-            rows = [[int(x) for x in v.ravel()] for v in samples]
-            columns = list(zip(*rows, strict=True))
-            ranges[name] = Profile(tuple(map(min, columns)), tuple(rows[0]), tuple(map(max, columns)))
+            ranges[name] = Profile.spanning([[int(x) for x in v.ravel()] for v in samples])
     return ranges
 
 

@@ -157,8 +157,7 @@ class PieceBuilds:
         shapes = [store.get(s, ref).shape for s in samples]
         if len({len(shape) for shape in shapes}) > 1:
             return None
-        columns = list(zip(*shapes, strict=True))
-        return Profile(tuple(map(min, columns)), shapes[0], tuple(map(max, columns)))
+        return Profile.spanning(shapes)
 
     def _write(self, piece: onnx.ModelProto, number: int = 0) -> Path:
         path = self.ctx.session.folder / "work" / "pieces" / f"piece{number or ''}.onnx"
