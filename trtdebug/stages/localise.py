@@ -111,23 +111,23 @@ def localise(
     excused = excuse(ctx, located.culprits, evidence.keys(), observation, failure)
     named = frozenset(n for c in excused.culprits if c.proven for n in c.nodes)
     beyond = beyond_digits(ctx, test, weights, named, observation, failure) if excused.findings else Beyond()
-    located = replace(
-        located,
-        culprits=(*excused.culprits, *beyond.culprits),
-        unknown=(*located.unknown, *excused.unknown, *beyond.unknown),
-        findings=excused.findings,
-    )
+    unknown = [*located.unknown, *excused.unknown, *beyond.unknown]
     if line := replacement(ctx, found):
-        located = replace(located, unknown=(*located.unknown, line))
+        unknown.append(line)
     if test.gave_up:
-        line = (
+        unknown.append(
             f"{test.untestable} mixtures of precisions in a row could not be tested, and no more were tried"
         )
-        located = replace(located, unknown=(*located.unknown, line))
     if unjudged:
-        line = f"of {unjudged} suspects it could not be seen by substitution whether they matter"
-        located = replace(located, unknown=(*located.unknown, line))
-    return replace(located, fast=fast, rounding=found.rounding)
+        unknown.append(f"of {unjudged} suspects it could not be seen by substitution whether they matter")
+    return replace(
+        located,
+        culprits=(*excused.culprits, *beyond.culprits),
+        unknown=tuple(unknown),
+        findings=excused.findings,
+        fast=fast,
+        rounding=found.rounding,
+    )
 
 
 def _without_search(
