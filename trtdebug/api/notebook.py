@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trtdebug.api.plot import error_by_depth
 from trtdebug.core.told import error_text
 from trtdebug.report.blamed import blamed
+from trtdebug.report.layer_table import nonfinite
 from trtdebug.scripts.words import printable
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def layers_page(table: LayerTable) -> str:
                     row.op,
                     error_text(row.propagated, row.propagated.rms_rel),
                     error_text(row.local, row.local.rms_rel) if row.local else "-",
-                    str(max(row.propagated.nonfinite, row.local.nonfinite if row.local else 0)),
+                    str(nonfinite(row)),
                 )
                 for row in rows[:_MOST_ROWS]
             ),
