@@ -9,7 +9,6 @@ from pathlib import Path
 from trtdebug.core.diagnosis import Culprit, ReproResult
 from trtdebug.core.intervention import ForcePrecision
 from trtdebug.graph.extract import extract
-from trtdebug.graph.load import content_sha256, save_model
 from trtdebug.graph.walk import fed_inputs
 from trtdebug.repro.by_backend import is_standalone, verify_exported
 from trtdebug.repro.export import export
@@ -17,6 +16,7 @@ from trtdebug.repro.nodes import choose_nodes, connect_nodes, with_readers
 from trtdebug.repro.spec import ReproSpec
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.stages.context import Context
+from trtdebug.stages.jobs import with_model
 
 _MOST_GENERATIONS = 4
 
@@ -141,17 +141,13 @@ def _unsteady(ctx: Context, job: Job) -> str:
 def _piece(ctx: Context, nodes: Sequence[str]) -> tuple[list[str], list[str], Job]:
     """What the piece reads and writes, and the trial of the piece by itself in the candidate."""
     piece = extract(ctx.model, nodes, ctx.types)
-    path = ctx.session.folder / "work" / "piece.onnx"
-    save_model(piece, path)
     reads = [i.name for i in fed_inputs(piece.graph)]
     writes = [o.name for o in piece.graph.output]
     ctx.reference([t for t in (*reads, *writes) if t in ctx.index.producer])
     job = replace(
         ctx.candidate_job("the repro's piece", (ForcePrecision(ctx.low),) if ctx.low else ()),
-        model=str(path),
-        model_sha256=content_sha256(path),
         options=replace(ctx.case.options, profiles={}),
         feeds={t: TensorRef(t) for t in reads},
         expected={t: TensorRef(t) for t in writes},
     )
-    return reads, writes, job
+    return reads, writes, with_model(ctx, job, piece, "piece.onnx")
