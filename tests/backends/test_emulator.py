@@ -309,6 +309,25 @@ def test_a_model_that_is_narrow_already_is_refused_not_matched(tmp_path, code, n
         EmulatorBackend().build(request(path, tmp_path, "fp32"))
 
 
+def test_a_number_computed_from_a_shape_makes_no_narrow_model_a_wide_one(tmp_path):
+    """The scale of attention, as the TorchScript exporter writes it: 1 / sqrt(d) in float32, all else in float16."""
+    model = model_of(
+        [
+            node("Shape", ["x"], ["d"], "shape"),
+            node("Cast", ["d"], ["d_float"], "cast", to=TensorProto.FLOAT),
+            node("Sqrt", ["d_float"], ["root"], "sqrt"),
+            node("Div", ["one", "root"], ["scale"], "div"),
+            node("Cast", ["scale"], ["scale_half"], "narrow", to=TensorProto.FLOAT16),
+            node("Mul", ["x", "scale_half"], ["y"], "mul"),
+        ],
+        [value("x", [4], TensorProto.FLOAT16)],
+        [value("y", [4], TensorProto.FLOAT16)],
+        [weight("one", np.ones(1, np.float32))],
+    )
+    with pytest.raises(BuildFailure, match="already in float16"):
+        EmulatorBackend().build(request(saved(model, tmp_path), tmp_path, "fp16"))
+
+
 def test_float64_is_rounded(tmp_path):
     path = of_type(TensorProto.DOUBLE, tmp_path)
     x = THIRD[:1].astype(np.float64).repeat(4)

@@ -53,6 +53,8 @@ class EmulatorBackend:
 
     def build(self, request: BuildRequest) -> Engine:
         from trtdebug.backends.operators import implementations
+        from trtdebug.graph.derived import from_shapes
+        from trtdebug.graph.index import GraphIndex
         from trtdebug.graph.inlined import inlined
         from trtdebug.graph.load import load_model
         from trtdebug.graph.rounding import rounded
@@ -74,7 +76,7 @@ class EmulatorBackend:
         if any(o and o not in dtypes for n in model.graph.node for o in n.output):
             dtypes |= _computed_dtypes(model, found, request, self.name)
         wide, narrow = _float_nodes(model, dtypes)
-        if narrow and not wide:
+        if narrow and wide <= from_shapes(GraphIndex(model)):
             raise BuildFailure(
                 f"the model is already in {dtypes[narrow[min(narrow)]]}; the emulator computes such nodes in "
                 "float32 and would show no rounding at all.",

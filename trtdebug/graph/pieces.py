@@ -10,15 +10,13 @@ import onnx
 from numpy.typing import NDArray
 
 from trtdebug.graph.constants import constant_tensors
+from trtdebug.graph.derived import from_constants, from_shapes
 from trtdebug.graph.extract import extract
 from trtdebug.graph.function_calls import FunctionKey, called_by, key_of
-from trtdebug.graph.index import GraphIndex, Node
-from trtdebug.graph.randomness import RANDOM
+from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.shape_inputs import decides_size
 from trtdebug.graph.types import TensorType, value_type
 from trtdebug.graph.walk import all_nodes
-
-_ASKS_FOR_SHAPE = ("Shape", "Size")
 
 
 class Cutter:
@@ -151,24 +149,12 @@ class Cutter:
     @cached_property
     def _constant(self) -> frozenset[str]:
         """Nodes whose results stand in the model, in effect: they read constants alone."""
-        return self._derived(lambda node: False)
+        return from_constants(self.index)
 
     @cached_property
     def _shapely(self) -> frozenset[str]:
         """Nodes whose results follow from constants and from shapes of tensors alone."""
-        return self._derived(lambda node: node.op in _ASKS_FOR_SHAPE)
-
-    def _derived(self, starts: Callable[[Node], bool]) -> frozenset[str]:
-        found: set[str] = set()
-        known = set(self.index.initializers)
-        for name in self.index.order:
-            node = self.index.node(name)
-            if node.op in RANDOM or (not node.reads and node.op != "Constant"):
-                continue
-            if starts(node) or known.issuperset(node.reads):
-                found.add(name)
-                known.update(node.writes)
-        return frozenset(found)
+        return from_shapes(self.index)
 
 
 def _drop_uncalled(model: onnx.ModelProto) -> None:
