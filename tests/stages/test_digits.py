@@ -124,6 +124,26 @@ def test_constants_that_vanish_or_overflow_do_more_than_round(
     assert not only_round(ctx, ["negative"], seen)
 
 
+def test_a_number_computed_from_sizes_is_a_constant_too(tmp_path: Path) -> None:
+    """Exports of dynamic models compute the scale of attention so, in each block."""
+    model = model_of(
+        [
+            node("Shape", ["x"], ["sizes"], "shape"),
+            node("Cast", ["sizes"], ["floats"], "cast", to=1),
+            node("ReduceProd", ["floats"], ["scale"], "scale", keepdims=0),
+            node("Mul", ["x", "scale"], ["y"], "mul"),
+        ],
+        [value("x", [8, 64])],
+        [value("y", [8, 64])],
+    )
+    ctx = open_case(model, tmp_path, "fp16", inputs=rows(tmp_path, 0), tolerance=Tolerance(rms_rel=1e-5))
+    ctx.record()
+    seen = observe(ctx)
+    assert seen.unobserved["cast"] == "it reads only constants"
+    assert own_error(ctx, "cast", seen) == 0
+    assert not any("could not be observed" in line for line in diagnose(ctx).unknown)
+
+
 def test_of_what_draws_its_numbers_nothing_is_known(tmp_path: Path) -> None:
     """It reads no constants: it reads nothing."""
     model = model_of(

@@ -25,7 +25,7 @@ from trtdebug.oracle.conditioning import HEALTHY, ROUNDOFF, explains
 from trtdebug.oracle.verdict import NUMERIC
 from trtdebug.stages.context import Context
 from trtdebug.stages.jobs import reference_again, with_model
-from trtdebug.stages.observe import Observation
+from trtdebug.stages.observe import Observation, small_integers
 
 
 def only_round(ctx: Context, nodes: Iterable[str], seen: Observation) -> bool:
@@ -41,6 +41,7 @@ def own_error(ctx: Context, node: str, seen: Observation) -> float | None:
     """Relative RMS error that a node makes by itself in low precision, infinite where NaN or Inf are; None: not known.
 
     As it was observed. Of a node that reads constants only nothing is: a builder computes it beforehand, and stores it.
+    Sizes that are the same in all samples are constants where nodes are observed.
     """
     if node in seen.local:
         error = seen.local[node].error
@@ -54,7 +55,9 @@ def own_error(ctx: Context, node: str, seen: Observation) -> float | None:
 
 def _is_constant(ctx: Context, tensor: str) -> bool:
     writer = ctx.index.producer.get(tensor)
-    return tensor in ctx.index.initializers if writer is None else ctx.index.node(writer).op == "Constant"
+    if writer is None:
+        return tensor in ctx.index.initializers
+    return ctx.index.node(writer).op == "Constant" or bool(small_integers(ctx, [tensor]))
 
 
 def _stored(value: Tensor, low: LowPrecision) -> float:

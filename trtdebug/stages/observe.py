@@ -157,14 +157,17 @@ def _job(ctx: Context, shared: Alike, foreseen_by: str | None, number: int) -> J
     )
 
 
-def small_integers(ctx: Context) -> dict[str, Tensor]:
+def small_integers(ctx: Context, tensors: Iterable[str] | None = None) -> dict[str, Tensor]:
     """Recorded integers of rank 0 and 1 that are the same in all samples: shapes, indices, axes.
 
     Builders want them as constants.
+
+    Args:
+        tensors: those that are asked for; None = all that nodes write.
     """
     small = [
         t
-        for t in ctx.index.producer
+        for t in (ctx.index.producer if tensors is None else tensors)
         if t in ctx.types
         and ctx.types[t].dtype.startswith(("int", "uint", "bool"))
         and (shape := ctx.types[t].shape) is not None
