@@ -340,6 +340,57 @@ def test_weights_beyond_fp16_are_named_with_their_maximum(check: Check) -> None:
     assert finding.message == "Weight 'c' of 'mul' reaches 1e+06; FP16 ends at 65504."
 
 
+@pytest.mark.parametrize(
+    ("op", "rule"), [("Add", "fp16-mask-overflow"), ("Mul", "fp16-weight-overflow")], ids=["added", "times"]
+)
+def test_a_mask_before_a_softmax_may_be_infinite(check: Check, op: str, rule: str) -> None:
+    """Unless it is multiplied: 0 times -Inf is NaN."""
+    model = model_of(
+        [
+            node("Where", ["keep", "zero", "lowest"], ["mask"], "where"),
+            node("Unsqueeze", ["mask", "axes"], ["masks"], "heads"),
+            node(op, ["scores", "masks"], ["masked"], "masked"),
+            node("Softmax", ["masked"], ["y"], "softmax"),
+        ],
+        [value("keep", [2, 4], TensorProto.BOOL), value("scores", [3, 2, 4])],
+        [value("y", [3, 2, 4])],
+        [
+            weight("zero", np.float32(0)),
+            weight("lowest", np.finfo(np.float32).min),
+            weight("axes", np.array([0])),
+        ],
+    )
+    [finding] = check(model, "half-weights", "fp16")
+    assert (finding.id, finding.node) == (rule, "where")
+    assert finding.severity == ("info" if op == "Add" else "warning")
+
+
+def test_a_mask_that_is_an_output_overflows(check: Check) -> None:
+    nodes = [
+        node("Where", ["keep", "x", "lowest"], ["masked"], "where"),
+        node("Softmax", ["masked"], ["y"], "softmax"),
+    ]
+    model = model_of(
+        nodes,
+        [value("keep", [4], TensorProto.BOOL), value("x", [4])],
+        [value("y", [4]), value("masked", [4])],
+        [weight("lowest", np.float32(-1e9))],
+    )
+    assert [f.id for f in check(model, "half-weights", "fp16")] == ["fp16-weight-overflow"]
+
+
+def test_equal_epsilons_are_told_once(check: Check) -> None:
+    """Exporters write the epsilon of each norm as a constant of its own."""
+    nodes = [node("Add", [f"x{i}", f"eps{i}"], [f"x{i + 1}"], f"add{i}") for i in range(3)]
+    eps = [weight(f"eps{i}", np.float32(1e-12)) for i in range(3)]
+    model = model_of(nodes, [value("x0", [2])], [value("x3", [2])], eps)
+    [finding] = check(model, "half-weights", "fp16")
+    assert (
+        finding.message
+        == "Weight 'eps0' of 'add0' (and 2 more like it) is at most 1e-12 and becomes 0 in FP16."
+    )
+
+
 def test_integers_beyond_int32(check: Check) -> None:
     model = model_of(
         [node("Add", ["x", "big"], ["y"], "add"), node("Slice", ["x", "zero", "end"], ["z"], "slice")],

@@ -3,40 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from onnx import numpy_helper
 
-from trtdebug.core.finding import Finding
+from trtdebug.core.finding import Finding, Severity
 from trtdebug.graph.constants import constant_tensors
+from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.types import dtype_name
 from trtdebug.plugins.types import CheckContext
 
 _MAX = 65504.0  # largest FP16 number
 _NORMAL = 2.0**-14  # smallest normal FP16 number; below it digits are lost
 _VANISHES = 2.0**-25  # rounds to zero
+_ENDS_MASK = ("Softmax", "Attention")
+"""Operators for which -Inf is as good a mask as any number that is small enough."""
+_LEADS_MASK = (
+    *("Add", "Where", "Max", "Min", "Cast", "Concat", "Expand", "Gather", "GatherND", "Identity", "Reshape"),
+    *("Slice", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze"),
+)
+"""Operators that make nothing but a mask of a mask. A Mul does: 0 times -Inf is NaN."""
+
+
+@dataclass(frozen=True)
+class _Beyond:
+    """What is wrong with a weight as a whole; of equal ones, as epsilons are, one is told."""
+
+    rule: str
+    severity: Severity
+    is_what: str
+    mitigation: str
 
 
 def run(context: CheckContext) -> Iterator[Finding]:
-    """With FP16 only: `fp16-weight-overflow`, `fp16-weight-vanishes`, `fp16-weight-subnormal`.
+    """With FP16 only: `fp16-weight-overflow`, `fp16-weight-vanishes`, `fp16-weight-subnormal`, `fp16-mask-overflow`.
 
-    The node named is the first that reads the weight. Most trained models have some subnormal weights: those
-    that are wholly so are named, the others are counted in one finding.
+    The node named is the first that reads the weight. Weights of which the same is to be said count as one. Most
+    trained models have some subnormal weights: those that are wholly so are named, the others counted in one finding.
     """
     if context.precision != "fp16":
         return
+    wholly: dict[_Beyond, list[tuple[str, str]]] = {}
     partly: list[tuple[float, str, str]] = []
     for name, tensor in constant_tensors(context.model).items():
         readers = context.index.consumers.get(name, ())
         if not readers or dtype_name(tensor.data_type) not in ("float32", "float64"):
             continue
-        size = np.abs(numpy_helper.to_array(tensor))
-        size = size[np.isfinite(size) & (size > 0)]
-        if not size.size:
+        value = numpy_helper.to_array(tensor)
+        value = value[np.isfinite(value) & (value != 0)]
+        if not value.size:
             continue
-        yield from _judge(name, float(size.max()), readers[0])
+        size = np.abs(value)
+        masks = float(value.max()) <= _MAX and _is_mask(name, context.index)
+        beyond = _judge(float(size.max()), masks)
+        if beyond is not None:
+            wholly.setdefault(beyond, []).append((name, readers[0]))
         if float(size.min()) < _NORMAL <= float(size.max()):
             partly.append((float((size < _NORMAL).mean()), name, readers[0]))
+    for beyond, found in wholly.items():
+        yield _finding(beyond, found)
     if partly:
         share, name, node = max(partly)
         weights = f"{len(partly)} weights have" if len(partly) > 1 else "1 weight has"
@@ -50,15 +76,48 @@ def run(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-def _judge(name: str, largest: float, node: str) -> Iterator[Finding]:
-    pin = f"Keep {node!r} in FP32, or scale the weight."
-    weight = f"Weight {name!r} of {node!r}"
+def _finding(beyond: _Beyond, found: list[tuple[str, str]]) -> Finding:
+    name, node = found[0]
+    weight = "Mask" if beyond.rule == "fp16-mask-overflow" else "Weight"
+    others = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
+    message = f"{weight} {name!r} of {node!r}{others} {beyond.is_what}"
+    return Finding(beyond.rule, beyond.severity, message, node, beyond.mitigation.format(node=repr(node)))
+
+
+def _is_mask(tensor: str, index: GraphIndex) -> bool:
+    """Whether it is read for nothing but to be added to, or put into, what a Softmax reads."""
+    seen, todo = {tensor}, [tensor]
+    while todo:
+        name = todo.pop()
+        readers = [index.node(reader) for reader in index.consumers.get(name, ())]
+        if name in index.outputs or not readers:
+            return False
+        for node in readers:
+            if node.domain not in ("", "ai.onnx") or node.op not in (*_ENDS_MASK, *_LEADS_MASK):
+                return False
+            if node.op in _LEADS_MASK:
+                todo += [t for t in node.writes if t not in seen]
+                seen.update(node.writes)
+    return True
+
+
+def _judge(largest: float, masks: bool) -> _Beyond | None:
+    pin = "Keep {node} in FP32, or scale the weight."
+    if largest > _MAX and masks:
+        return _Beyond(
+            "fp16-mask-overflow",
+            "info",
+            f"reaches -{largest:.6g}, which is -Inf in FP16: it masks as well, but a row that is masked as a whole "
+            "becomes NaN.",
+            "Give inputs with the padding that production has; where rows are masked as a whole, mask with -32768.",
+        )
     if largest > _MAX:
-        message = f"{weight} reaches {largest:.6g}; FP16 ends at {_MAX:.0f}."
-        yield Finding("fp16-weight-overflow", "warning", message, node, pin)
-    elif largest <= _VANISHES:
-        message = f"{weight} is at most {largest:.6g} and becomes 0 in FP16."
-        yield Finding("fp16-weight-vanishes", "warning", message, node, pin)
-    elif largest < _NORMAL:
-        message = f"{weight} is at most {largest:.6g}: subnormal in FP16, so it loses digits."
-        yield Finding("fp16-weight-subnormal", "info", message, node, pin)
+        is_what = f"reaches {largest:.6g}; FP16 ends at {_MAX:.0f}."
+        return _Beyond("fp16-weight-overflow", "warning", is_what, pin)
+    if largest <= _VANISHES:
+        is_what = f"is at most {largest:.6g} and becomes 0 in FP16."
+        return _Beyond("fp16-weight-vanishes", "warning", is_what, pin)
+    if largest < _NORMAL:
+        is_what = f"is at most {largest:.6g}: subnormal in FP16, so it loses digits."
+        return _Beyond("fp16-weight-subnormal", "info", is_what, pin)
+    return None
