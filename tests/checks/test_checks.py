@@ -317,8 +317,9 @@ def test_other_shapes_that_do_not_fit(check: Check) -> None:
     [
         ([1.0, 65504.0], None),
         ([1.0, -7e4], ("warning", "fp16-weight-overflow", "add")),
-        ([1e-12, 0.0], ("warning", "fp16-weight-vanishes", "add")),
-        ([1e-5, 2e-5], ("info", "fp16-weight-subnormal", "add")),
+        ([1e-12], ("warning", "fp16-weight-vanishes", "add")),
+        ([1e-5], ("info", "fp16-weight-subnormal", "add")),
+        ([1e-12, 0.0], ("info", "fp16-weight-subnormal", "add")),
         ([1e-5, 1.0], ("info", "fp16-weight-subnormal", "add")),
         ([-np.inf, 1.0], None),
         ([0.0, 0.0], None),
@@ -377,6 +378,20 @@ def test_a_mask_that_is_an_output_overflows(check: Check) -> None:
         [weight("lowest", np.float32(-1e9))],
     )
     assert [f.id for f in check(model, "half-weights", "fp16")] == ["fp16-weight-overflow"]
+
+
+@pytest.mark.parametrize("op", ["Gemm", "Add"])
+def test_a_bias_may_vanish(check: Check, op: str) -> None:
+    """A batch norm that was folded into a convolution leaves biases next to nothing; an epsilon is one number."""
+    inputs = ["x", "w", "b"] if op == "Gemm" else ["x", "b"]
+    weights = [
+        weight("w", np.eye(2, dtype=np.float32)),
+        weight("b", np.array([1e-9, 0, 2e-9], np.float32)[::2]),
+    ]
+    model = model_of([node(op, inputs, ["y"], "layer")], [value("x", [1, 2])], [value("y", [1, 2])], weights)
+    [finding] = check(model, "half-weights", "fp16")
+    assert (finding.id, finding.severity) == ("fp16-weight-subnormal", "info")
+    assert finding.message.startswith("1 weight has values below 6.1e-05")
 
 
 def test_equal_epsilons_are_told_once(check: Check) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,13 @@ _LEADS_MASK = (
 )
 """Operators that make nothing but a mask of a mask. A Mul does: 0 times -Inf is NaN."""
 
+_BIAS = {
+    **dict.fromkeys(("BatchNormalization", "Conv", "ConvTranspose", "Gemm", "GroupNormalization"), 2),
+    **dict.fromkeys(("InstanceNormalization", "LayerNormalization"), 2),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), 3),
+}
+"""Operator -> its input that is added to what it computes."""
+
 
 @dataclass(frozen=True)
 class _Beyond:
@@ -41,6 +49,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
 
     The node named is the first that reads the weight. Weights of which the same is to be said count as one. Most
     trained models have some subnormal weights: those that are wholly so are named, the others counted in one finding.
+    So are biases: what is lost of a small one is no more than what storing the sum in FP16 loses anyway.
     """
     if context.precision != "fp16":
         return
@@ -57,9 +66,10 @@ def run(context: CheckContext) -> Iterator[Finding]:
         size = np.abs(value)
         masks = float(value.max()) <= _MAX and _is_mask(name, context.index)
         beyond = _judge(float(size.max()), masks)
-        if beyond is not None:
+        small_bias = float(size.max()) < _NORMAL and _is_bias(name, math.prod(tensor.dims), context.index)
+        if beyond is not None and not small_bias:
             wholly.setdefault(beyond, []).append((name, readers[0]))
-        if float(size.min()) < _NORMAL <= float(size.max()):
+        elif float(size.min()) < _NORMAL:
             partly.append((float((size < _NORMAL).mean()), name, readers[0]))
     for beyond, found in wholly.items():
         yield _finding(beyond, found)
@@ -99,6 +109,15 @@ def _is_mask(tensor: str, index: GraphIndex) -> bool:
                 todo += [t for t in node.writes if t not in seen]
                 seen.update(node.writes)
     return True
+
+
+def _is_bias(tensor: str, elements: int, index: GraphIndex) -> bool:
+    """Whether it is read as a bias only. A single number that is added is an epsilon: what divides by it tells."""
+    nodes = [index.node(reader) for reader in index.consumers[tensor]]
+    return all(
+        (node.op == "Add" and elements > 1) or tensor in node.inputs[_BIAS.get(node.op, len(node.inputs)) :]
+        for node in nodes
+    )
 
 
 def _judge(largest: float, masks: bool) -> _Beyond | None:
