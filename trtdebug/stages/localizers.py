@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import Localisation, LocaliserTest, Localizer
@@ -16,20 +17,35 @@ MAX_TRIALS = 300
 MAX_NOISY_TRIALS = 150
 """Trials at most, for each worker: several at once are asked more to be sooner done."""
 MAX_CULPRITS = 32
-"""More culprits than this are no cause but drift: rounding everywhere."""
+"""More culprits than this, beside those that were expected, are no cause but drift: rounding everywhere."""
+_EXPECTED = 0.5
+"""Prior from which on a node is expected to be one: it was seen to be at fault, so that asking for it alone takes no
+trial. Where a residual stream overflows they may be hundreds."""
 
 
 def leftmost(nodes: tuple[str, ...], test: LocaliserTest, weights: tuple[float, ...]) -> Localisation:
     """Repeated bisection weighted by the prior, with QuickXplain where nodes fail only together."""
+    alone = _failing_alone(nodes, test, weights)
+    left = {n: weight for n, weight in zip(nodes, weights, strict=True) if n not in alone}
+    rest, prior = tuple(left), tuple(left.values())
     width = test.workers
-    search = Leftmost(
-        len(nodes), weights, width=width, max_trials=MAX_TRIALS * width, max_culprits=MAX_CULPRITS
-    )
+    search = Leftmost(len(rest), prior, width=width, max_trials=MAX_TRIALS * width, max_culprits=MAX_CULPRITS)
 
     def at_once(subsets: Sequence[Subset]) -> list[Verdict]:
-        return test.many([frozenset(nodes[i] for i in subset) for subset in subsets])
+        return test.many([frozenset(rest[i] for i in subset) for subset in subsets])
 
-    return _localisation(nodes, drive_many(search, at_once))
+    found = _localisation(rest, drive_many(search, at_once))
+    culprits = (*((n,) for n in alone), *found.culprits)
+    return replace(found, culprits=culprits, protect=(*alone, *(found.protect or ())))
+
+
+def _failing_alone(
+    nodes: tuple[str, ...], test: LocaliserTest, weights: tuple[float, ...]
+) -> tuple[str, ...]:
+    """Those of the nodes that are expected to be culprits and fail alone: they need not be searched for."""
+    expected = [n for n, weight in zip(nodes, weights, strict=True) if weight > _EXPECTED]
+    verdicts = test.many([frozenset((n,)) for n in expected])
+    return tuple(n for n, verdict in zip(expected, verdicts, strict=True) if verdict == "fail")
 
 
 def bayesian(nodes: tuple[str, ...], test: LocaliserTest, weights: tuple[float, ...]) -> Localisation:
