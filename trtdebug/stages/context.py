@@ -141,7 +141,7 @@ class Context:
 
     @cached_property
     def items(self) -> tuple[str, ...]:
-        """Nodes whose precision matters, in topological order: those that write or read a float tensor.
+        """Nodes whose precision matters, in topological order: those that write or read a float tensor, in bodies too.
 
         Constants are not among them: a weight is rounded by the node that reads it.
         """
@@ -151,7 +151,7 @@ class Context:
         node = self.index.node(name)
         if node.op == "Constant":
             return False
-        tensors = [t for t in (*node.outputs, *node.inputs) if t]
+        tensors = [t for t in (*node.outputs, *node.reads) if t]
         return any(t not in self.types or self.types[t].is_float for t in tensors)
 
     @cached_property
