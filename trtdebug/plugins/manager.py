@@ -113,9 +113,6 @@ class PluginManager(Record):
     def inputs(self) -> dict[str, t.InputSource]:
         return self._named("inputs")
 
-    def executors(self) -> dict[str, t.ExecutorFactory]:
-        return self._named("executors")
-
     @cached_property
     def _backends(self) -> dict[str, Backend]:
         return {found.value.name: lent_backend(found, self) for found in self.collect("backends")}
