@@ -247,6 +247,20 @@ def test_gc_tells_first_and_frees_then(home: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "root").iterdir())
 
 
+def test_gc_names_a_session_that_it_cannot_read_and_frees_the_others(home: Path, tmp_path: Path) -> None:
+    for name in ("damaged", "good"):
+        shutil.copytree(home / "root" / "s", tmp_path / name)
+    journal = tmp_path / "damaged" / "journal.jsonl"
+    journal.write_text(journal.read_text() + '{"event": "finished"}\n')
+    done = trtdebug("gc", tmp_path, "--sessions", "--keep", "0", "--yes")
+    assert done.code == 2
+    assert done.stderr.startswith(
+        f"error: line {len(journal.read_text().splitlines())} of {journal} is damaged"
+    )
+    assert done.stdout.startswith(f"{tmp_path / 'good'}: ")
+    assert [p.name for p in tmp_path.iterdir()] == ["damaged"]
+
+
 def test_view_shows_the_place(home: Path, tmp_path: Path) -> None:
     done = trtdebug("view", home / "root" / "s", "--hops", "1", "--output", tmp_path / "v.onnx")
     assert (done.code, "around square, root" in done.stdout) == (0, True)

@@ -42,11 +42,11 @@ def sessions(tmp_path: Path) -> list[Path]:
 
 
 def test_tensors_of_trials_scratch_and_engines_go_but_for_the_newest(sessions: list[Path]) -> None:
-    found = garbage(sessions, keep=1)
+    found, _ = garbage(sessions, keep=1)
     assert [(g.session.name, g.bytes) for g in found] == [("old", 11100), ("cut", 11100)]
     gone, left = drop(found)
     assert (gone, left) == (found, ())
-    assert garbage(sessions, keep=1) == ()
+    assert garbage(sessions, keep=1) == ((), ())
     for folder in sessions[1:]:
         assert (folder / "tensors" / "samples" / "x.npy").exists()
         assert (folder / "trials" / "t" / "outcome.json").exists()
@@ -69,22 +69,29 @@ def test_what_a_killed_writer_left_goes_too(tmp_path: Path) -> None:
     )  # some of them the user's own
     for name in (*left, *kept, f"tensors/abcd/y.npy.{number}.tmp"):
         write_text(folder / name, "x")
-    drop(garbage([folder], keep=0))
+    drop(garbage([folder], keep=0)[0])
     assert not [name for name in left if (folder / name).exists()]
     assert all((folder / name).exists() for name in kept)
-    assert garbage([folder], keep=0) == ()
+    assert garbage([folder], keep=0) == ((), ())
 
 
 def test_by_age_and_as_a_whole_only_what_is_finished(sessions: list[Path]) -> None:
-    assert [g.session.name for g in garbage(sessions, keep=0, days=5)] == ["old", "cut"]
-    whole = garbage(sessions, keep=0, days=5, whole=True)
+    assert [g.session.name for g in garbage(sessions, keep=0, days=5)[0]] == ["old", "cut"]
+    whole, _ = garbage(sessions, keep=0, days=5, whole=True)
     assert [(g.session.name, g.bytes) for g in whole] == [("old", size_of(sessions[1]))]
     drop(whole)
     assert [p.exists() for p in sessions] == [True, False, True]
 
 
+def test_one_whose_journal_is_damaged_stays_and_the_others_go(sessions: list[Path]) -> None:
+    (sessions[0] / "journal.jsonl").write_text('{"event": "finished"}\n', encoding="utf-8")
+    found, damaged = garbage(sessions, keep=0, whole=True)
+    assert [g.session.name for g in found] == ["old"]
+    assert [str(sessions[0] / "journal.jsonl") in error.message for error in damaged] == [True]
+
+
 def test_a_session_in_use_is_left_alone(sessions: list[Path]) -> None:
-    found = garbage(sessions, keep=0)
+    found, _ = garbage(sessions, keep=0)
     with locked(sessions[1]):
         gone, left = drop(found)
     assert [g.session.name for g in gone] == ["new", "cut"]

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from trtdebug.cli.console import say, say_json
-from trtdebug.cli.errors import user_errors
+from trtdebug.cli.errors import USAGE, show, user_errors
 from trtdebug.cli.options import Json
 from trtdebug.cli.sessions import SessionFolder, chosen_session, sessions_in
 
@@ -34,18 +34,20 @@ def gc(
     """Frees disk space that sessions take.
 
     Tensors that trials kept and scratch files go, or whole sessions. Reports, journals and trials stay, unless
-    --sessions is given.
+    --sessions is given. Exit code 1 where a session that is in use was left, 2 where it cannot be told whether one
+    is finished; the others are freed.
     """
     from trtdebug.report.session_text import size_text
     from trtdebug.session.garbage import drop, garbage
 
-    found = garbage(sessions_in(root), keep, older_than, sessions)
+    found, damaged = garbage(sessions_in(root), keep, older_than, sessions)
     gone, left = drop(found) if yes else ((), ())
     if json:
         told = [
             {"session": str(g.session), "bytes": g.bytes, "paths": list(map(str, g.paths))} for g in found
         ]
-        say_json({"found": told, "freed": sum(g.bytes for g in gone), "left": list(left)})
+        kept = [*left, *(error.message for error in damaged)]
+        say_json({"found": told, "freed": sum(g.bytes for g in gone), "left": kept})
     else:
         for item in gone if yes else found:
             what = "the session" if item.whole else ", ".join(sorted({p.name[:16] for p in item.paths})[:6])
@@ -54,7 +56,9 @@ def gc(
         say(f"{total} freed" if yes else f"{total} would be freed; --yes frees it")
         for why in left:
             say(f"left: {why}")
-    raise typer.Exit(1 if left else 0)
+    for error in damaged:
+        show(error)
+    raise typer.Exit(USAGE if damaged else 1 if left else 0)
 
 
 @user_errors

@@ -35,26 +35,31 @@ class Garbage:
 
 def garbage(
     sessions: Sequence[Path], keep: int, days: float = 0.0, whole: bool = False
-) -> tuple[Garbage, ...]:
-    """What may go of these sessions (newest first); those that hold nothing of it are left out.
+) -> tuple[tuple[Garbage, ...], tuple[UserError, ...]]:
+    """What may go of these sessions (newest first), and what is wrong with those of which that cannot be told.
 
     Of a session go the tensors that its trials kept, scratch files and kept engines: its report, journal and trials
-    stay, `resume` repeats trials whose tensors it needs, and `reverdict` has the numbers only.
+    stay, `resume` repeats trials whose tensors it needs, and `reverdict` has the numbers only. Sessions that hold
+    nothing of it are left out.
 
     Args:
         keep: so many of the newest are left as they are.
         days: younger ones are left as they are, by the last entry of their journals.
-        whole: the sessions themselves go; only finished ones do.
+        whole: the sessions themselves go; only finished ones do, and none whose journal is damaged.
     """
-    found = []
+    found, damaged = [], []
     for folder in sessions[keep:]:
-        if _age(folder) < days * _DAY or (whole and not is_finished(Session(folder))):
+        try:
+            if _age(folder) < days * _DAY or (whole and not is_finished(Session(folder))):
+                continue
+        except UserError as error:
+            damaged.append(error)
             continue
         paths = (folder,) if whole else tuple(_droppable(folder))
         size = sum(map(size_of, paths))
         if paths:
             found.append(Garbage(folder, paths, size, whole))
-    return tuple(found)
+    return tuple(found), tuple(damaged)
 
 
 def drop(found: Iterable[Garbage]) -> tuple[tuple[Garbage, ...], tuple[str, ...]]:
