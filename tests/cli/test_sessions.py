@@ -215,6 +215,18 @@ def test_a_trial_that_is_skipped_is_untestable(home: Path, tmp_path: Path) -> No
     assert f"skip {built[0][:16]}" in trtdebug("log", session).stdout
 
 
+def test_skip_needs_no_model_for_what_the_session_knows(moved: Path) -> None:
+    """A session that came from somebody else, without the model."""
+    (moved.parents[1] / "m.onnx").unlink()
+    trial = report(trtdebug("show", moved, "--json"))["trials"][0]["trial"]
+    assert trtdebug("skip", trial[:8], "square", "--session", moved).code == 0
+    (moved / "graph.json").unlink()  # as where it was interrupted
+    assert trtdebug("skip", trial[:16], "square", "--undo", "--session", moved).code == 0
+    done = trtdebug("skip", "square", "--session", moved)
+    assert done.code == 2
+    assert "m.onnx cannot be read" in done.stderr
+
+
 def test_diff_tells_what_changed_between_two_exports(home: Path, tmp_path: Path) -> None:
     save_model(overflowing(1.0), tmp_path / "mended.onnx")
     line = ["run", tmp_path / "mended.onnx", "--fp16", "--candidate", "emulator", "--quiet"]

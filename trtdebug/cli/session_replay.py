@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from trtdebug.session.skips import Skips
 
 _Folder = Optional[Path]  # noqa: UP045 - typer evaluates this on Python 3.10
+_HASH = re.compile("[0-9a-f]{8,64}")
+"""As a log has them. What is shorter may as well be a node's name: `add`, `fc`."""
 
 
 @user_errors
@@ -78,8 +81,8 @@ def skip(
     from trtdebug.session.skips import read_skips, store_skips
 
     folder = chosen_session(session)
-    given = _skips(folder, what)
     before = read_skips(folder)
+    given = _skips(folder, what, before)
     after = before.without(given) if undo else before.more(given)
     store_skips(folder, after)
     Session(folder).journal.write("unskipped" if undo else "skipped", nodes=given.nodes, trials=given.trials)
@@ -87,22 +90,19 @@ def skip(
     say(f"{skipped}; go on: {again('resume', folder)}")
 
 
-def _skips(folder: Path, what: list[str]) -> Skips:
+def _skips(folder: Path, what: list[str], before: Skips) -> Skips:
     """What these name. Raises `UserError` for what is neither a node nor a trial."""
-    from trtdebug.graph.index import GraphIndex
-    from trtdebug.graph.load import load_model
     from trtdebug.report.session_facts import trial_of
-    from trtdebug.session.places import located
     from trtdebug.session.session import Session
     from trtdebug.session.skips import Skips
     from trtdebug.session.trials import stored_trials
 
-    session = Session(folder)
-    case = located(session.case(), folder)
-    trials = stored_trials(session)
-    known = frozenset(GraphIndex(load_model(Path(case.model))).order)
-    nodes = tuple(w for w in what if w in known)
-    others = [w for w in what if w not in known]
+    trials = stored_trials(Session(folder))
+    hashes = [w for w in what if _HASH.fullmatch(w) and any(t.name.startswith(w) for t in trials)]
+    rest = [w for w in what if w not in hashes]
+    known = {*before.nodes, *(_nodes(folder) if {*rest} - {*before.nodes} else ())}
+    nodes = tuple(w for w in rest if w in known)
+    others = [w for w in what if w not in nodes]
     strange = next((w for w in others if not any(t.name.startswith(w) for t in trials)), None)
     if strange is not None:
         raise UserError(
@@ -110,3 +110,19 @@ def _skips(folder: Path, what: list[str]) -> Skips:
             "`trtdebug inspect --nodes` lists nodes, `trtdebug show` trials.",
         )
     return Skips(tuple(trial_of(trials, w).name for w in others), nodes)
+
+
+def _nodes(folder: Path) -> frozenset[str]:
+    """Names of the model's nodes. Raises `UserError` where neither the session nor the model's file tells them."""
+    from trtdebug.report.html.graph import read_graph
+    from trtdebug.session.places import located
+    from trtdebug.session.session import Session
+
+    case = located(Session(folder).case(), folder)
+    graph = read_graph(folder, Path(case.model), case.sha256)
+    if graph is None:
+        raise UserError(
+            f"the session's model {case.model} cannot be read, and {folder} does not keep the names of its nodes.",
+            "Put it back; a trial is found without it, by 8 digits of its hash or more.",
+        )
+    return frozenset(graph.place)
