@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fake_backend import FakeBackend, job
 
+from trtdebug.backends.base import Support
 from trtdebug.core.jsonable import loads, to_data
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session import serve
@@ -39,3 +40,39 @@ def test_a_disk_that_is_full_says_nothing_of_the_trial(
     serve.serve([json.dumps(request)], answers, {job().backend: FakeBackend()}, {}, {})
     outcome = loads(answers.getvalue().splitlines()[1], Outcome)
     assert outcome == Outcome("untestable", Signature("disk"), "No space left on device", provisional=True)
+
+
+@pytest.mark.parametrize("full", ["the log cannot be made", "the log cannot be written"])
+def test_so_it_is_where_the_log_finds_no_room(
+    full: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker lives on: that it had to be replaced would say the wrong thing."""
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def broken(*_: object) -> Outcome:
+        raise ValueError("of the backend")
+
+    monkeypatch.setattr(serve, "_redirect", no_room if "made" in full else lambda log: None)
+    monkeypatch.setattr(serve, "perform", broken)
+    monkeypatch.setattr(serve.traceback, "print_exc", no_room)
+    request = {"job": to_data(job()), "folder": str(tmp_path), "log": os.devnull}
+    answers = io.StringIO()
+    serve.serve([json.dumps(request)], answers, {job().backend: FakeBackend()}, {}, {})
+    outcome = loads(answers.getvalue().splitlines()[1], Outcome)
+    assert outcome == Outcome("untestable", Signature("disk"), "No space left on device", provisional=True)
+
+
+def test_a_parser_whose_log_finds_no_room_is_not_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(log: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log))
+
+    monkeypatch.setattr(serve, "_redirect", no_room)
+    request = {"question": {}, "folder": str(tmp_path), "log": os.devnull}
+    answers = io.StringIO()
+    serve.serve([json.dumps(request)], answers, {}, {}, {})
+    told = loads(answers.getvalue().splitlines()[1], Support)
+    assert (told.parsed, told.errors[0].message) == (None, "No space left on device")

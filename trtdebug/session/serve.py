@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from trtdebug.backends.base import Backend, Support
+from trtdebug.core.build_error import BuildError
 from trtdebug.core.full_disk import no_room
 from trtdebug.core.jsonable import dumps, from_data
 from trtdebug.core.outcome import Outcome, Signature
@@ -35,7 +36,6 @@ def serve(
     """Answers each request twice: an empty line when it begins, the outcome when it is done."""
     for line in requests:
         request = json.loads(line)
-        _redirect(Path(request["log"]))
         _answer(answers, "")  # begun
         _answer(answers, dumps(_done(request, backends, metrics, operators)))
 
@@ -44,22 +44,32 @@ def _done(
     request: Mapping[str, Any], backends: Mapping[str, Backend], metrics: Metrics, operators: Operators
 ) -> Outcome | Support:
     folder = Path(request["folder"])
-    if "question" in request:
-        return tell_support(from_data(request["question"], SupportQuestion), backends, folder)
-    return _guarded(from_data(request["job"], Job), backends, folder, metrics, operators)
+    try:
+        _redirect(Path(request["log"]))
+        if "question" in request:
+            return tell_support(from_data(request["question"], SupportQuestion), backends, folder)
+        return _guarded(from_data(request["job"], Job), backends, folder, metrics, operators)
+    except OSError as error:
+        why = no_room(error)
+        if not why:
+            raise
+        if "question" in request:
+            return Support(None, (BuildError("crash", why),))
+        return Outcome("untestable", Signature("disk"), why, provisional=True)
 
 
 def _guarded(
     job: Job, backends: Mapping[str, Backend], folder: Path, metrics: Metrics, operators: Operators
 ) -> Outcome:
+    """Raises `OSError` where there is no room for what the trial keeps, or for its log."""
     if job.backend not in backends:
         reason = f"a worker has no backend {job.backend!r}: {_GONE}"
         return Outcome("untestable", Signature("crash"), reason, provisional=True)
     try:
         return perform(job, backends[job.backend], folder, metrics, operators)
-    except Exception as error:  # noqa: BLE001 - any error of a backend is an outcome; the log has its traceback
-        if why := no_room(error):  # for the log, too
-            return Outcome("untestable", Signature("disk"), why, provisional=True)
+    except Exception as error:
+        if no_room(error):
+            raise
         traceback.print_exc()
         sys.stderr.flush()
         return Outcome("untestable", Signature("crash"), f"{type(error).__name__}: {error}")
