@@ -168,6 +168,25 @@ def test_quantised_convolution(changes, expected):
     assert ids(found(quantised(**changes), "quantisation")) == expected
 
 
+@pytest.mark.parametrize("op", ["MatMul", "Gemm"])
+@pytest.mark.parametrize("axis", [0, 1, -2, -1])
+def test_a_constant_first_operand_is_a_weight_whose_channels_are_its_rows(op, axis):
+    nodes = [
+        node("DequantizeLinear", ["wq", "ws"], ["w"], "wdq", axis=axis),
+        node("QuantizeLinear", ["x", "s", "z"], ["xq"], "q"),
+        node("DequantizeLinear", ["xq", "s", "z"], ["xd"], "dq"),
+        node(op, ["w", "xd"], ["y"], "product"),
+    ]
+    weights = [
+        *(weight("wq", np.ones((4, 4), np.int8)), weight("ws", np.full(4, 0.1, np.float32))),
+        *(weight("s", np.float32(0.1)), weight("z", np.int8(0))),
+    ]
+    findings = found(model_of(nodes, [value("x", [4, 8])], [value("y", [4, 8])], weights), "quantisation")
+    said = [(f.id, f.message) for f in findings]
+    told = f"'wdq' scales the weight of 'product' ({op}) along axis {axis}; its output channels lie along axis 0."
+    assert said == ([("quantise-axis", told)] if op == "MatMul" and axis in (1, -1) else [])
+
+
 @pytest.mark.parametrize(
     ("inputs", "attributes", "expected"),
     [

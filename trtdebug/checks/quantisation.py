@@ -22,6 +22,8 @@ _MOVES = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", 
 """Operators that TensorRT moves a DequantizeLinear behind: they give on what they read."""
 _CHANNELS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1}
 """Axis of the weight along which output channels lie."""
+_WEIGHT_FIRST = {"MatMul": -2, "Gemm": None}
+"""The same of a constant first operand, which is the weight then; None: it is not looked at."""
 _SYMMETRIC = "Quantise symmetrically to INT8 (onnxruntime: activation_type=QInt8, ActivationSymmetric=True)."
 _FOR_WEIGHTS_ALONE = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, onnx.TensorProto.FLOAT4E2M1)
 """Types in which a weight may be stored whose layer computes in floating point."""
@@ -152,11 +154,18 @@ def _operands(model: _Model, node: Node) -> Iterator[Finding]:
             node.name,
             f"Put a QuantizeLinear and DequantizeLinear pair on {operand!r}, or none on the other one.",
         )
-    if data is not None and data.op == _DQ and _channels(model, data) > 1:
+    first = data is not None and data.op == _DQ and node.op in _WEIGHT_FIRST and _rank(model, data) > 0
+    if first:
+        yield from _weight(model, node, data, _WEIGHT_FIRST[node.op])
+    elif data is not None and data.op == _DQ and _channels(model, data) > 1:
         yield _axis(
             data, f"feeds {node.name!r} ({node.op}) with a scale a channel; activations take one scale"
         )
-    right = _CHANNELS.get(node.op)
+    yield from _weight(model, node, weight, _CHANNELS.get(node.op))
+
+
+def _weight(model: _Model, node: Node, weight: Node | None, right: int | None) -> Iterator[Finding]:
+    """`right`: axis along which the scales of a weight belong; None: any will do."""
     if weight is not None and weight.op == _DQ and right is not None and _channels(model, weight) > 1:
         axis, rank = model.axes[weight.name], _rank(model, weight)
         if rank and axis % rank != right % rank:

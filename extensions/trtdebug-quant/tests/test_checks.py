@@ -179,7 +179,17 @@ def placed(body, ends="(float[4, 4] x) => (float[4, 4] y)"):
             X + WEIGHT.replace("AXIS", "1") + "v = Transpose <perm = [1, 0]> (wd) y = MatMul(xd, v)",
             [("quant-axis", "n_wd")],
         ),
+        # a weight that comes first
+        (X + WEIGHT.replace("AXIS", "0") + "y = Gemm(wd, xd)", []),
+        (X + WEIGHT.replace("AXIS", "1") + "y = Gemm(wd, xd)", [("quant-axis", "n_wd")]),
+        (X + WEIGHT.replace("AXIS", "1") + "y = Gemm <transA = 1> (wd, xd)", []),
+        (X + WEIGHT.replace("AXIS", "1") + "v = Transpose <perm = [1, 0]> (wd) y = MatMul(v, xd)", []),
+        (
+            X + WEIGHT.replace("AXIS", "0") + "v = Transpose <perm = [1, 0]> (wd) y = MatMul(v, xd)",
+            [("quant-axis", "n_wd")],
+        ),
         # the core's `quantise-axis` says so
+        (X + WEIGHT.replace("AXIS", "1") + "y = MatMul(wd, xd)", []),
         (X + WEIGHT.replace("AXIS", "0") + "y = MatMul(xd, wd)", []),
         (
             "xq = QuantizeLinear <axis = 1> (x, four) xd = DequantizeLinear <axis = 1> (xq, four) y = Add(xd, x)",

@@ -22,6 +22,8 @@ INT32, MISMATCH, AXIS, RESIDUAL = (
 _BY_CORE = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 """Whose data and, but for Gemm, whose weights the core's own check `quantise-axis` looks at."""
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
+_OUTPUT_AXIS = {("Conv", 1): 0, ("ConvTranspose", 1): 1, ("MatMul", 0): -2, ("MatMul", 1): -1}
+"""Axis of output channels by operator and position of the weight. Where it is the first operand, they are its rows."""
 
 
 def find_misplaced(models: Sides) -> Iterator[Finding]:
@@ -104,21 +106,21 @@ def _axis(view: GraphView, layer: Layer, operand: Operand) -> Iterator[Finding]:
 
 def _output_axis(view: GraphView, layer: Layer, operand: Operand) -> int | None:
     """Axis of the stored weight along which output channels lie; None where that is not known."""
-    node, perm = view.index.node(layer.node), None
+    node, perm, position = view.index.node(layer.node), None, operand.position
     if operand.reader != layer.node:
         reader = view.index.node(operand.reader)
-        if not view.is_op(reader, "Transpose") or reader.outputs[0] not in node.inputs[1:2]:
+        if not view.is_op(reader, "Transpose"):
             return None
+        position = node.inputs.index(reader.outputs[0])
         rank = view.rank(operand.pair.source)
         perm = view.attribute(reader, "perm") or (list(range(rank))[::-1] if rank else None)
         if not perm:
             return None
-    elif operand.position != 1:
-        return None
-    if layer.op == "Gemm":
-        axis = 0 if view.attribute(node, "transB", 0) else 1
-    elif layer.op in _BY_CORE:
-        axis = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1}[layer.op]
+    if layer.op == "Gemm" and position < 2:
+        transposed = view.attribute(node, ("transA", "transB")[position], 0)
+        axis = position if not transposed else 1 - position
+    elif (layer.op, position) in _OUTPUT_AXIS:
+        axis = _OUTPUT_AXIS[layer.op, position]
     else:
         return None
     return axis if perm is None else int(perm[axis])
