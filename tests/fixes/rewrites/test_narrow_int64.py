@@ -39,6 +39,16 @@ def test_equal_on_100_random_shapes() -> None:
         assert [n.name for n in result.graph.node] == [n.name for n in model.graph.node]
 
 
+@pytest.mark.parametrize("end", [END, END - 1, 2**40, 2**31, 2**31 - 1, 3, -1, -(2**31) - 1, -(2**40), -END])
+@pytest.mark.parametrize("start", [END, 2**40, 0, -2, -(2**40)])
+@pytest.mark.parametrize("step", [1, -1, -2])
+def test_bounds_beyond_int32_cut_out_the_same(start: int, end: int, step: int) -> None:
+    """Backwards, the largest number takes all, as onnxruntime has it, and every other one behind the tensor nothing."""
+    values = {name: np.int64([n]) for name, n in {"a": start, "b": end, "c": 0, "d": step}.items()}
+    model = model_of("y = Slice(x, a, b, c, d)", [4], values)
+    assert_rewritten(REWRITE, model, {"x": np.arange(4, dtype=np.float32)}, 0)
+
+
 NEAR_MISSES = {
     "a shape": ("y = Reshape(x, n)", {"n": [4]}),
     "axes": ("y = Unsqueeze(x, n)", {"n": [0]}),

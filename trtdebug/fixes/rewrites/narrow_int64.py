@@ -1,8 +1,9 @@
 """INT64 constants narrowed to INT32 where the operator that reads them takes either, and its result stays the same.
 
 Indices of Gather and bounds of Slice. What ONNX wants in INT64 (shapes, axes, repeats) is left alone, and so is a
-number that does not fit; but a Slice "to the end" is one to the largest INT32, too. A whole exponent of Pow takes the
-type of the base: TensorRT 8.6 does not build a Pow of two types.
+number that does not fit; but a Slice "to the end" is one to the largest INT32, too, and another bound beyond INT32 is
+the number before that. A whole exponent of Pow takes the type of the base: TensorRT 8.6 does not build a Pow of two
+types.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from trtdebug.graph.rewrite import Draft, Replacement, Rewrite
 from trtdebug.graph.view import GraphView
 from trtdebug.plugins.rewrites import rewrite_fix, where_it_fails
 
-_INT32 = np.iinfo(np.int32)
+_INT32, _INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
 _TAKES_EITHER = {"Gather": (1,), "GatherElements": (1,), "Slice": (1, 2, 3, 4)}
 """Operator -> inputs that may be of INT32 or INT64; those of one node have the same type."""
 _SLICE_BY_INPUTS = 10
+_BOUNDS = (1, 2)
+"""Inputs of a Slice of which it is only asked what lies between them and the tensor's ends; axes and steps are not."""
 _EXACT = {"float16": 2.0**11, "float32": 2.0**24}
 """Base of a Pow -> up to here every whole number is one of its type."""
 
@@ -57,12 +60,18 @@ def _narrowed(view: GraphView, node: Node) -> _Constants:
         value = view.value(node.inputs[position])
         if value is None or value.dtype != np.int64:
             return {}
-        if node.op == "Slice":
-            value = value.clip(_INT32.min, _INT32.max)
-        elif value.size and not (_INT32.min <= value.min() and value.max() <= _INT32.max):
+        if node.op == "Slice" and position in _BOUNDS:
+            value = _bounds(value)
+        if value.size and not (_INT32.min <= value.min() and value.max() <= _INT32.max):
             return {}
         values[position] = value.astype(np.int32)
     return values
+
+
+def _bounds(value: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Starts or ends. The largest number of a type means "to the end", in either direction: no other becomes it."""
+    beyond = np.greater(value, _INT32.max) & np.less(value, _INT64.max)
+    return np.where(beyond, _INT32.max - 1, value.clip(_INT32.min, _INT32.max))
 
 
 REWRITE = Rewrite("narrow-int64", "INT64 constants narrowed", find)
