@@ -118,6 +118,19 @@ def test_rows_of_zeros_stay_zeros_in_fp16(tmp_path: Path) -> None:
     assert fp16_error(assert_rewritten(REWRITE, model, {"x": x}), {"x": x}, tmp_path) == 0
 
 
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, 1e6, 1e15])
+@pytest.mark.parametrize("centred", [True, False], ids=["LayerNorm", "RMSNorm"])
+def test_what_fp16_does_not_hold_comes_out_as_before(centred: bool, number: float) -> None:
+    """An Inf makes the root Inf, and not NaN; a large number has a root as large."""
+    d = "m = ReduceMean <axes = [-1]> (x) d = Sub(x, m)" if centred else "d = Identity(x)"
+    root = "s = Mul(d, d) v = ReduceMean <axes = [-1]> (s) e = Add(v, eps) r = Sqrt(e)"
+    body = f"{d} {root} i = Identity(r) y = Div(d, r)"
+    model = model_of(body, [2, 8], constants(1e-5), outputs="float y, float i")
+    x = np.random.default_rng(0).normal(size=(2, 8)).astype(np.float32)
+    x[0, 3] = number
+    assert_rewritten(REWRITE, model, {"x": x})
+
+
 SQUARE, MEAN, END = (
     "s = Mul(x, x) ",
     "v = ReduceMean <axes = [-1]> (s) ",
