@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx.parser
 import onnxruntime
 import pytest
 from hypothesis import given
@@ -69,6 +70,26 @@ def test_a_first_element_that_is_no_plain_number(first: float) -> None:
     x = np.array([[first, 1.0], [np.nan, -0.0]], np.float32)
     model = model_of(np.float32, [2, 2])
     assert [v.tobytes() for v in run(model, x)] == [v.tobytes() for v in run(keep_apart(model, ["h"]), x)]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_tensor_that_an_input_leaves_empty_is_handed_on_empty(rows: int) -> None:
+    """NonZero finds as many rows as there are; a size of the model's inputs is taken to be at least 1."""
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> g (float[n] x) => (float[k, 2] h)
+        { i = NonZero(x) j = Transpose(i) f = Cast <to = 1> (j) w = Concat <axis = 1> (f, f) h = Neg(w) }"""
+    )
+    apart = keep_apart(model, ["w"])
+    x = np.r_[np.ones(rows), 0].astype(np.float32)
+    results = []
+    for m in (model, apart):
+        session = onnxruntime.InferenceSession(m.SerializeToString())
+        results.append(session.run(None, {"x": x})[0])
+    assert results[0].shape == (rows, 2)
+    assert results[0].tobytes() == results[1].tobytes()
+    assert [n.op_type for n in apart.graph.node].count("Slice") == 2
+    of_inputs = keep_apart(model_of(np.float32, ["n", 2]), ["h"])
+    assert [n.op_type for n in of_inputs.graph.node].count("Slice") == 1
 
 
 def test_names_stay_and_the_source_is_left_alone() -> None:

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 from trtdebug.core.errors import UserError
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.opsets import opset_of
-from trtdebug.graph.types import TensorType, tensor_types
+from trtdebug.graph.types import Dim, TensorType, tensor_types
 
 _OPSET = 11
 """The first with ScatterND."""
@@ -22,7 +22,9 @@ def keep_apart(model: onnx.ModelProto, tensors: Iterable[str]) -> onnx.ModelProt
 
     The node writes the tensor's first element into the tensor, where it stands already (ScatterND): NaN, Inf and
     the sign of zero stay as they are, whatever the type. To drop it, a builder would have to know that the values
-    are equal. Names of tensors and nodes stay; the writer's own output gets a new name.
+    are equal. A tensor that some input may leave without an element gets nothing written then: only where a size is
+    neither known nor one of the model's inputs, since that takes two more nodes. Names of tensors and nodes stay; the
+    writer's own output gets a new name.
 
     Raises:
         UserError: no node writes the tensor; it is no float of known rank, at least 1, or has no element; the opset
@@ -31,12 +33,16 @@ def keep_apart(model: onnx.ModelProto, tensors: Iterable[str]) -> onnx.ModelProt
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     types, names = tensor_types(copy), FreshNames(names_in(copy.graph))
+    inputs = (types[value.name] for value in copy.graph.input if value.name in types)  # a sequence is not
+    given = {dim for kind in inputs for dim in kind.shape or () if isinstance(dim, str)}
     for tensor in dict.fromkeys(tensors):
-        _insert(copy, tensor, _rank(copy, tensor, types), names)
+        shape = _shape(copy, tensor, types)
+        may_be_empty = any(not isinstance(dim, int) and dim not in given for dim in shape)
+        _insert(copy, tensor, len(shape), names, may_be_empty)
     return copy
 
 
-def _rank(model: onnx.ModelProto, tensor: str, types: Mapping[str, TensorType]) -> int:
+def _shape(model: onnx.ModelProto, tensor: str, types: Mapping[str, TensorType]) -> tuple[Dim, ...]:
     hint = "Mark it as an output instead."
     if all(tensor not in node.output for node in model.graph.node):
         raise UserError(f"{tensor!r} is written by no node of the model.", "Name a tensor that one writes.")
@@ -52,10 +58,10 @@ def _rank(model: onnx.ModelProto, tensor: str, types: Mapping[str, TensorType]) 
             f"a neutral node takes floats of known rank, at least 1, and an element; {tensor!r} is {told}.",
             hint,
         )
-    return len(kind.shape)
+    return kind.shape
 
 
-def _insert(model: onnx.ModelProto, tensor: str, rank: int, names: FreshNames) -> None:
+def _insert(model: onnx.ModelProto, tensor: str, rank: int, names: FreshNames, may_be_empty: bool) -> None:
     graph = model.graph
     place, writer = next((i, n) for i, n in enumerate(graph.node) if tensor in n.output)
     inner = names.fresh(f"{tensor}__kept")
@@ -77,5 +83,8 @@ def _insert(model: onnx.ModelProto, tensor: str, rank: int, names: FreshNames) -
         return output or name
 
     corner = node("Slice", [inner, constant("start", [0] * rank), constant("end", [1] * rank)], "corner")
-    first = node("Reshape", [corner, constant("one", [1])], "first")
-    node("ScatterND", [inner, constant("place", [[0] * rank]), first], "apart", tensor)
+    first = node("Reshape", [corner, constant("one", [-1 if may_be_empty else 1])], "first")
+    where = constant("place", [[0] * rank])
+    if may_be_empty:  # as many places as there are first elements
+        where = node("Slice", [where, constant("none", [0]), node("Shape", [first], "count")], "places")
+    node("ScatterND", [inner, where, first], "apart", tensor)
