@@ -21,3 +21,22 @@ def test_a_pinned_build_that_says_nothing_is_no_evidence_for_other_causes(tmp_pa
     assert diagnosis.verdict in ("fragile", "diverges")
     [line] = [line for line in diagnosis.unknown if "every node pinned" in line]
     assert line.endswith(": whether precision is the only cause is not known")
+
+
+def test_a_match_of_an_output_that_is_always_empty_is_said_to_show_nothing(tmp_path: Path) -> None:
+    nodes = [
+        node("NonZero", ["x"], ["where"], "nonzero"),
+        node("Cast", ["where"], ["found"], "found", to=1),
+        node("Neg", ["x"], ["y"], "neg"),
+    ]
+    outputs = [value("y", [4]), value("found", [1, "n"])]
+    told = {}
+    for name, low in {"empty": "0", "full": "1"}.items():
+        (tmp_path / name).mkdir()
+        model = model_of(nodes, [value("x", [4])], outputs)
+        case = open_case(model, tmp_path / name, "fp16", candidate="emulator", ranges=[f"[{low},{low}]"])
+        diagnosis = diagnose(case)
+        assert diagnosis.verdict == "matches"
+        told[name] = [line for line in diagnosis.unknown if "is empty" in line]
+    assert [line.split(":")[0] for line in told["empty"]] == ["the output 'found' is empty in every sample"]
+    assert told["full"] == []

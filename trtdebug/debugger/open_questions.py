@@ -19,6 +19,19 @@ def say_what_was_not_tested(notes: Notes, sane: Sanity) -> None:
         )
     if sane.forced is not None and sane.forced.status == "untestable":
         notes.unknown.append(f"low precision could not be forced everywhere: {sane.forced.reason}")
+    if sane.verdict == "matches":
+        notes.unknown.extend(
+            f"the output {name!r} is empty in every sample: that it matches shows nothing of what feeds it "
+            "(other inputs may fill it: --inputs, --val-range)"
+            for name in _empty_outputs(sane)
+        )
+
+
+def _empty_outputs(sane: Sanity) -> tuple[str, ...]:
+    """Outputs that have no element in any sample."""
+    errors = [e for o in (*sane.natural, *filter(None, [sane.forced])) for e in o.tensors]
+    filled = {e.tensor for e in errors if e.elements}
+    return tuple(dict.fromkeys(e.tensor for e in errors if e.tensor not in filled))
 
 
 def say_why_not_searched(notes: Notes, sane: Sanity) -> None:
