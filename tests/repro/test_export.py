@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from function_models import one_of_two
 from polygraphy.json import load_json
 
 from trtdebug.core.case import BuildOptions
@@ -221,3 +222,18 @@ def test_a_pin_whose_layers_have_other_names_is_said(recurrent, tmp_path: Path) 
         assert "lstm is LSTM: the layers are those of its body" in (repro.path / file).read_text(
             encoding="utf-8"
         )
+
+
+def test_what_functions_compute_is_low_in_every_model_of_the_folder(record, tmp_path: Path) -> None:
+    """A strongly typed TensorRT would not see the failure of a call that stays in FP32."""
+    model = one_of_two()
+    recorded = record(model, {"x": np.full(4, 3, np.float32)})
+    repro = export(recorded.spec(["bad"]), tmp_path / "repro")
+    typed = onnx.shape_inference.infer_shapes(onnx.load(repro.path / "typed.onnx"), strict_mode=True)
+    kinds = {v.name: v.type.tensor_type.elem_type for v in typed.graph.value_info}
+    [product] = [n for n in typed.graph.node if n.op_type == "Mul"]
+    assert kinds[product.output[0]] == onnx.TensorProto.FLOAT16
+    assert read_manifest(repro.path).nodes == ("bad",)
+    script = (repro.path / "polygraphy.sh").read_text()
+    assert "--fp16" in script
+    assert "--layer-precisions" not in script  # layers of a call have other names, and none would be an error

@@ -65,7 +65,9 @@ def polygraphy_command(manifest: Manifest, floats: Sequence[str], rms: Mapping[s
     words = [manifest.model, "--trt", *_polygraphy_files(manifest, rms), *polygraphy_flags(manifest.options)]
     if manifest.precision in _POLYGRAPHY_TYPES:
         low = _POLYGRAPHY_TYPES[manifest.precision]
-        words += [f"--{manifest.precision}", "--precision-constraints=obey", "--layer-precisions"]
+        words.append(f"--{manifest.precision}")
+        if floats:
+            words += ["--precision-constraints=obey", "--layer-precisions"]
         words += [f"{name}:{'float32' if name in manifest.pinned else low}" for name in floats]
     elif manifest.precision == "int8":
         words.append("--int8")

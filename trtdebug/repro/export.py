@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import onnx
 from trtdebug.backends.onnxruntime import tensor_dtypes
 from trtdebug.core.case import OperatorSource
 from trtdebug.core.errors import UserError
-from trtdebug.core.intervention import LowPrecision
 from trtdebug.core.jsonable import dumps
 from trtdebug.graph.extract import extract
 from trtdebug.graph.index import GraphIndex
@@ -70,8 +69,11 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
     emulated = typed = None
     if spec.precision == "fp16" or spec.precision == "bf16":
         emulated, typed = "emulated.onnx", "typed.onnx"
-        save_model(_emulated(piece, low, spec.precision, folder), folder / emulated)
-        save_model(mixed_precision(piece, low, spec.precision), folder / typed)
+        flat = inlined(piece)  # in the functions that they call, too
+        inner = flat.of(low)
+        dtypes = _dtypes(flat.model, folder)
+        save_model(round_nodes(flat.model, inner, spec.precision, dtypes), folder / emulated)
+        save_model(mixed_precision(flat.model, inner, spec.precision), folder / typed)
     manifest = Manifest(
         nodes=index.order,
         pinned=tuple(name for name in index.order if name in spec.pinned),
@@ -150,14 +152,6 @@ def _cut(
     if missing:
         raise UserError(f"There is no recorded value for {missing[0]!r}, which the nodes read.", "Record it.")
     return piece
-
-
-def _emulated(
-    piece: onnx.ModelProto, low: Iterable[str], precision: LowPrecision, workdir: Path
-) -> onnx.ModelProto:
-    """The piece as the emulator runs it: within the functions that the nodes of `low` call, too."""
-    flat = inlined(piece)
-    return round_nodes(flat.model, flat.of(low), precision, _dtypes(flat.model, workdir))
 
 
 def _dtypes(piece: onnx.ModelProto, workdir: Path) -> dict[str, str]:
