@@ -47,10 +47,14 @@ def test_what_computes_the_same_is_built_once_and_observed_for_each(
     built = load_model(ctx.session.folder / "work" / "isolated-0.onnx")
     assert [n.name for n in built.graph.node] == ["s1", "m1", "q1", "y1", "l2", "z"]
     assert {s.node for s in shared.suspects} == {"s2", "s3", "m2", "m3", "q2", "q3"}
+    assert {s.node: s.built for s in shared.suspects} == {
+        f"{kind}{block}": f"{kind}1" for kind in "smq" for block in (2, 3)
+    }
     monkeypatch.setattr(stage, "alike", lambda isolated: Alike(isolated, ()))
     each = observe(ctx)
     assert len(load_model(ctx.session.folder / "work" / "isolated-0.onnx").graph.node) == 15
     assert errors(shared) == errors(each)
+    assert not any(local.built for local in each.local.values())
     for suspect in shared.suspects:
         assert suspect.kept is not None
         assert np.isinf(ctx.session.tensors.get(ctx.case.samples[0], suspect.kept)).any()

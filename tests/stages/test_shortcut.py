@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
 from contexts import context
 from planted_graphs import BrokenKernels, Planted, planted_graph
@@ -91,6 +93,20 @@ def test_what_is_foreseen_takes_one_build(tmp_path: Path) -> None:
     assert spent["sanity"] == 1  # as the user builds it: nothing more is needed
     assert (spent["observe"], spent["localise"]) == (1, 0)
     assert "without it" not in diagnosis.fixes[-1].note
+
+
+def test_of_nodes_that_compute_the_same_the_one_that_was_built_is_told(tmp_path: Path) -> None:
+    """The squares are two layers of the engine, and one of the model that shows each node by itself."""
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 13]> g (float[4, 16] x) => (float[4, 16] y, float[4, 16] z)
+        <float up = {1000}> { h = Mul(x, up) s1 = Mul(h, h) y = Sqrt(s1) t = Neg(h) s2 = Mul(t, t) z = Sqrt(s2) }"""
+    )
+    for node in model.graph.node:
+        node.name = node.output[0]
+    diagnosis = diagnose(Planted(model, frozenset(), frozenset()), tmp_path)
+    told = {c.nodes[0]: c.evidence.partition(":")[0] for c in diagnosis.culprits}
+    assert told["s1"] == "fed with the reference's inputs"
+    assert told["s2"] == "fed with the reference's inputs (built was 's1', which computes the same)"
 
 
 def test_without_own_builds_the_cause_is_named_and_the_open_question_too(tmp_path: Path) -> None:

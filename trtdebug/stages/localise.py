@@ -80,7 +80,8 @@ def localise(
     """
     substituted = substitute_each(ctx, observation.suspects)
     judged = {s.node: (s, evidence_on(substituted[s.node], signature)) for s in observation.suspects}
-    evidence = {node: _words(suspect) for node, (suspect, verdict) in judged.items() if verdict == "fail"}
+    exact = ctx.candidate.deterministic
+    evidence = {n: _words(suspect, exact) for n, (suspect, verdict) in judged.items() if verdict == "fail"}
     unjudged = sum(verdict == "untestable" for _, verdict in judged.values())
     atoms = Atoms.of(_branchwise(ctx), layers)
     test = PrecisionTest(ctx, signature, fast, frozenset(evidence), healthy, atoms)
@@ -236,11 +237,14 @@ def _known_by(names: tuple[str, ...], evidence: dict[str, str], is_layer: bool, 
     return "the case fails with these nodes only together in low precision"
 
 
-def _words(suspect: LocalError) -> str:
+def _words(suspect: LocalError, exact: bool) -> str:
+    """`exact`: nodes that compute the same are built the same, so that it does not matter which of them was."""
     error = suspect.error
     what = (
         f"{error.nonfinite} of {error.elements} elements become Inf or NaN"
         if error.nonfinite
         else error.reason
     )
-    return f"fed with the reference's inputs: {what}; put into the reference, its output alone makes the case fail"
+    other = f" (built was {suspect.built!r}, which computes the same)" if suspect.built and not exact else ""
+    fed = f"fed with the reference's inputs{other}: {what}"
+    return f"{fed}; put into the reference, its output alone makes the case fail"

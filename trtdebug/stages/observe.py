@@ -17,7 +17,7 @@ from trtdebug.core.intervention import ForcePrecision
 from trtdebug.core.outcome import TensorError
 from trtdebug.graph.alike import Alike, alike
 from trtdebug.graph.flat import flat
-from trtdebug.graph.isolate import Isolated, isolate
+from trtdebug.graph.isolate import isolate
 from trtdebug.oracle.verdict import rename
 from trtdebug.session.job import Job, TensorRef, Turn
 from trtdebug.stages.context import Context, Progress
@@ -34,11 +34,13 @@ class LocalError:
     Attributes:
         error: the comparison; its `tensor` is the ONNX tensor.
         kept: where the candidate's values are stored, when they break the tolerance.
+        built: the node that was built, and run with this one's inputs, since both compute the same; empty: this one.
     """
 
     node: str
     error: TensorError
     kept: TensorRef | None
+    built: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,21 +104,23 @@ def _observe_batches(
         told = outcome.engine.refused if outcome.engine else ()
         refused = {n for own in told for n in shared.stood_for(own)} & {*nodes}  # a Reshape of `flat` is none
         unobserved.update(dict.fromkeys(refused, "the engine computes it in another precision than asked"))
-        errors = local_errors(shared.isolated, outcome.tensors, job)
+        errors = local_errors(shared, outcome.tensors, job)
         local.update((n, e) for n, e in errors.items() if n not in refused)
     return halves
 
 
-def local_errors(isolated: Isolated, errors: Iterable[TensorError], job: Job) -> dict[str, LocalError]:
+def local_errors(shared: Alike, errors: Iterable[TensorError], job: Job) -> dict[str, LocalError]:
     """The worst error by node, of the errors of a job on isolated nodes; those of other tensors are left out."""
     local: dict[str, LocalError] = {}
+    isolated = shared.isolated
+    built = {other: own.name for own in isolated.model.graph.node for other in shared.stood_for(own.name)[1:]}
     alone = [e for e in errors if e.tensor in isolated.outputs]
     for kept_as, error in zip((e.tensor for e in alone), rename(alone, isolated.tensors), strict=True):
         node = isolated.outputs[kept_as][1]
         ref = TensorRef(kept_as, job.sha256) if error.status == "fail" else None
         other = local.get(node)
         if other is None or badness(error) > badness(other.error):
-            local[node] = LocalError(node, error, ref)
+            local[node] = LocalError(node, error, ref, built.get(node, ""))
     return local
 
 

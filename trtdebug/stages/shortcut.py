@@ -66,7 +66,7 @@ def shortcut(ctx: Context, foreseen: Collection[str]) -> Shortcut | None:
     status, _, _ = judge([e for e in outcome.tensors if e.tensor in ctx.index.outputs])
     if status != "pass":
         return None
-    observation = Observation(local_errors(isolated, outcome.tensors, job), dict(isolated.skipped))
+    observation = Observation(local_errors(shared, outcome.tensors, job), dict(isolated.skipped))
     convicted = _convicted(ctx, observation)
     if not convicted:
         return None
