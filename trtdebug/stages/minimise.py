@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trtdebug.core.outcome import Signature
+from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.oracle.verdict import evidence_on
 from trtdebug.search.drive import drive_ahead
 from trtdebug.search.protect import MinimalProtect
@@ -14,6 +14,7 @@ from trtdebug.stages.atoms import Atoms, whole_within
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.localise import Located
 from trtdebug.stages.low_trials import low_outcome
+from trtdebug.stages.near_limit import Needed, needed
 
 MAX_TRIALS = 32
 """Builds that it rests on, at most: where hundreds of nodes only round, fewer pins are not worth more."""
@@ -37,7 +38,8 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
     """Leaves out each pin without which the case, all unpinned nodes forced into low precision, still passes.
 
     What the search has shown takes no build: a node that fails alone needs its pin. Pinned nodes that only share a
-    precision are left out together or not at all. None where there are no pins.
+    precision are left out together or not at all. None where there are no pins. Near the tolerance a pin's need is
+    tested by itself (see trtdebug.stages.near_limit).
     Several workers also build what may be asked next: in each round all but one of them may do so in vain.
     """
     if not located.pins:
@@ -50,9 +52,14 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
     search = MinimalProtect(len(number), pins, alone, ctx.session.workers, max_trials=most)
     search.tell(everything - pins, "pass")
     search.tell(everything, "fail")
-    for culprit in located.culprits:
-        if culprit.proven and culprit.kind == "precision":
-            search.tell(_numbers(number, atoms.touching(culprit.nodes)), "fail")
+    proven = [
+        _numbers(number, atoms.touching(culprit.nodes))
+        for culprit in located.culprits
+        if culprit.proven and culprit.kind == "precision"
+    ]
+    for culprits in proven:
+        search.tell(culprits, "fail")
+    failing: dict[Subset, Outcome] = {}
 
     def prepare(lows: Sequence[Subset]) -> None:
         left = min(len(everything - low) for low in lows)
@@ -60,13 +67,26 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
         ctx.session.run_ahead([ctx.low_job(_nodes(atoms, low), located.fast) for low in lows])
 
     def test(low: Subset) -> Verdict:
-        return evidence_on(low_outcome(ctx, _nodes(atoms, low), located.fast), signature)
+        outcome = low_outcome(ctx, _nodes(atoms, low), located.fast)
+        verdict = evidence_on(outcome, signature)
+        if verdict == "fail":
+            failing[low] = outcome
+        return verdict
 
     answer = drive_ahead(search, test, prepare)
     if not answer.protect <= pins:  # builds that contradict each other: nothing more is known than before
         return MinimalPins(located.pins, _names(ctx, atoms, pins - alone))
-    untested = _names(ctx, atoms, answer.unresolved & answer.protect)
-    return MinimalPins(_names(ctx, atoms, answer.protect), untested)
+    found = needed(
+        Needed(answer.protect, answer.unresolved & answer.protect),
+        everything,
+        [*proven, *(frozenset((pin,)) for pin in alone)],
+        failing,
+        test,
+        prepare,
+        most - answer.trials,
+        ctx.session.workers,
+    )
+    return MinimalPins(_names(ctx, atoms, found.pins), _names(ctx, atoms, found.untested))
 
 
 def _numbers(number: Mapping[str, int], atoms: Iterable[str]) -> Subset:
