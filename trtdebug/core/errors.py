@@ -19,7 +19,8 @@ class TrtdebugError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".strip()
+        told = self.message if not self.hint or self.message.endswith((".", ":")) else f"{self.message}."
+        return f"{told} {self.hint}".strip()
 
 
 class UserError(TrtdebugError):

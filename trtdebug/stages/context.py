@@ -37,15 +37,21 @@ from trtdebug.stages.recurrence import Recurrence
 _LACKING = (
     "Give the reference an implementation of the operator: --operators FILE; see docs/custom-operators.md."
 )
-_OTHERWISE = "Check the input shapes (--input-shapes) and `trtdebug check` of the model."
+_NO_KERNEL = (
+    "The reference knows the operator, and has no kernel of it for these types or this opset: export the model "
+    "otherwise, or give another --reference."
+)
+_OTHERWISE = "Check the inputs (--inputs, --input-shapes, --val-range) and `trtdebug check` of the model."
 
 
-def _lacks_operator(reason: str) -> bool:
-    """Whether it is an operator that the reference does not know, or has no kernel for."""
-    words = (
-        "no implementation of|not a registered|No Op registered|not find an implementation|NOT_IMPLEMENTED"
-    )
-    return re.search(words, reason, re.IGNORECASE) is not None
+def _advice(outcome: Outcome) -> str:
+    """What to do where the reference cannot run; empty where its reason says so itself."""
+    said = outcome.build_errors[0].message if outcome.build_errors else outcome.reason
+    if said != outcome.reason:
+        return ""
+    if re.search("no implementation of|not a registered", said, re.IGNORECASE):
+        return _LACKING
+    return _NO_KERNEL if "NOT_IMPLEMENTED" in said else _OTHERWISE
 
 
 @dataclass(frozen=True)
@@ -284,6 +290,6 @@ class Context:
         if outcome.status == "untestable":
             raise UserError(
                 f"the reference {self.case.reference} cannot run {Path(self.case.model).name}: {outcome.reason}",
-                _LACKING if _lacks_operator(outcome.reason) else _OTHERWISE,
+                _advice(outcome),
             )
         return outcome
