@@ -48,10 +48,30 @@ def diff(tmp_path: Path) -> SessionDiff:
 def test_marks_at_fault_are_told_by_name(tmp_path: Path) -> None:
     marks = Culprit(("writes_a",), "build", "", tensors=("mark_a",))
     report = build_report(CASE, replace(plain("untestable"), culprits=(marks,)))
-    before = session_facts(session(tmp_path / "a", "8.6", 0.0, FUSED, "matches"))
-    after = replace(before, report=report)
+    facts = session_facts(session(tmp_path / "a", "8.6", 0.0, FUSED, "matches"))
+    before = replace(facts, report=build_report(CASE, plain("matches")))
+    after = replace(facts, report=report, verdict="untestable")
     assert "\ncause      mark_a\n" in render_session(after)
     assert "\na new culprit: mark_a\n" in render_session_diff(diff_sessions(before, after))
+
+
+def test_what_a_session_did_not_come_to_say_is_not_said_to_be_gone(tmp_path: Path) -> None:
+    """One that was cut off has no report; in one that is untestable nothing could be looked for."""
+    facts = session_facts(session(tmp_path / "a", "8.6", 0.0, FUSED, "diverges"))
+    culprits = (Culprit(("conv", "relu"), "precision", ""), Culprit(("exp",), "precision", ""))
+    found = replace(facts, report=build_report(CASE, replace(plain("diverges"), culprits=culprits)))
+    cut_off = replace(facts, verdict=None, report=None)
+    untestable = replace(
+        facts, verdict="untestable", report=build_report(CASE, replace(plain("untestable"), signature=None))
+    )
+    for other in (cut_off, untestable):
+        diff = diff_sessions(found, other)
+        told = {c.what: c.second for c in diff.changes}
+        assert (told["culprits"], told["failure"]) == ("not known", "not known")
+        text = render_session_diff(diff)
+        assert "culprits: conv, relu; exp -> not known\n" in text
+        assert "any more" not in text
+        assert "culprits: not known -> conv, relu; exp\n" in render_session_diff(diff_sessions(other, found))
 
 
 def test_versions_verdict_errors_and_layers(diff: SessionDiff) -> None:

@@ -11,6 +11,7 @@ from trtdebug.report.session_facts import PURPOSES, SessionFacts
 from trtdebug.stages.engine_diff import EngineDiff, diff_engines
 from trtdebug.stages.engines import recorded_engine
 
+_NOT_KNOWN = "not known"
 _ALIKE = 2.0
 """Errors within this factor of each other are no change: builders have their moods."""
 
@@ -47,7 +48,8 @@ class SessionDiff:
         changes: of model, inputs, options, candidate, verdict, signature, builds and fixes.
         errors: those that changed most first.
         same_errors: tensors whose errors are alike.
-        gone, come: sets of nodes, or of marks, at fault that only the first, and only the second session names.
+        gone, come: sets of nodes, or of marks, at fault that only the first, and only the second session names; empty
+            where one of them does not come to say: then that is among `changes`.
         stayed: those that both name.
         engine: layers of the first builds as the user makes them; None where a session has no such record.
     """
@@ -70,7 +72,11 @@ def diff_sessions(first: SessionFacts, second: SessionFacts) -> SessionDiff:
     ours, theirs = _facts(first), _facts(second)
     changes = tuple(Change(k, ours[k], theirs[k]) for k in ours if ours[k] != theirs[k])
     errors, same = _errors(first, second)
-    before, after = _culprits(first), _culprits(second)
+    before, after = (_culprits(f) if _is_told(f) else None for f in (first, second))
+    if before != after and (before is None or after is None):
+        changes += (Change("culprits", _listed(before), _listed(after)),)
+        before = after = None
+    before, after = before or (), after or ()
     return SessionDiff(
         changes=changes,
         errors=errors,
@@ -87,6 +93,7 @@ def _facts(facts: SessionFacts) -> dict[str, str]:
     options = case.options.placeless
     signature, flaky = report.get("signature"), report.get("flaky")
     fixes = [f["summary"] for f in report.get("fixes", []) if f["verified"]]
+    none = "none" if _is_told(facts) else _NOT_KNOWN
     return {
         "model": f"{case.sha256[:12]} ({case.nodes} nodes)",
         "inputs": f"{case.inputs_sha256[:12]} ({len(case.samples)} samples)",
@@ -96,11 +103,16 @@ def _facts(facts: SessionFacts) -> dict[str, str]:
         "reference": case.reference,
         "candidate": f"{case.candidate} {facts.version}".strip(),
         "verdict": facts.verdict or "none yet",
-        "failure": signature["kind"] if signature else "none",
-        "failing outputs": ", ".join(signature["outputs"]) if signature else "none",
-        "wrong builds": f"{flaky['failed']} of {flaky['builds']}" if flaky else "not known",
-        "fix": "; ".join(fixes) or "none",
+        "failure": signature["kind"] if signature else none,
+        "failing outputs": ", ".join(signature["outputs"]) if signature else none,
+        "wrong builds": f"{flaky['failed']} of {flaky['builds']}" if flaky else _NOT_KNOWN,
+        "fix": "; ".join(fixes) or none,
     }
+
+
+def _is_told(facts: SessionFacts) -> bool:
+    """Whether the session came to say what is at fault, if anything is: not cut off, and not without any answer."""
+    return facts.report is not None and (facts.verdict != "untestable" or bool(_culprits(facts)))
 
 
 def _errors(first: SessionFacts, second: SessionFacts) -> tuple[tuple[ErrorChange, ...], int]:
@@ -140,6 +152,12 @@ def _weight(change: ErrorChange) -> tuple[bool, float]:
 
 def _culprits(facts: SessionFacts) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(blamed(c)) for c in (facts.report or {}).get("culprits", []))
+
+
+def _listed(culprits: tuple[tuple[str, ...], ...] | None) -> str:
+    if culprits is None:
+        return _NOT_KNOWN
+    return "; ".join(", ".join(nodes) for nodes in culprits) or "none"
 
 
 def _engines(first: SessionFacts, second: SessionFacts) -> EngineDiff | None:
