@@ -42,6 +42,19 @@ def test_what_is_unknown_is_left_out() -> None:
     assert "a" not in types
 
 
+@pytest.mark.parametrize("step", [2**31 - 1, 2**31, -(2**31) - 1, 2**63 - 1])
+def test_a_slice_of_huge_steps_crashes_nothing(step: int) -> None:
+    """ONNX follows values in 32 bits, and reads beyond its memory there; onnxruntime runs the model."""
+    bounds = {"a": 0, "b": 4, "c": 0, "d": step}
+    model = model_of(
+        [node("Slice", ["x", *bounds], ["y"], "slice"), node("Neg", ["y"], ["z"], "neg")],
+        [value("x", [4])],
+        [value("z", ["n"])],
+        [weight(name, np.int64([n])) for name, n in bounds.items()],
+    )
+    assert tensor_types(model)["z"].dtype == "float32"
+
+
 def test_large_weights_are_not_needed_to_infer() -> None:
     import numpy as np
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
+from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.walk import all_nodes, captured
 
@@ -22,6 +24,8 @@ _NUMPY_NAMES: dict[int, str] = {
 }
 _SMALL = 1024  # elements; what shape inference reads (Reshape's shape, say) is far smaller
 _FLOAT_PREFIXES = ("float", "bfloat")
+_SLICE_INPUTS = 5  # with steps
+_HUGE = 2.0**30
 
 
 @dataclass(frozen=True)
@@ -126,11 +130,22 @@ def infer(model: onnx.ModelProto, *, strict: bool = False) -> onnx.ModelProto:
     _sort_nodes(light)
     _import_all_domains(light)
     try:
-        return onnx.shape_inference.infer_shapes(light, check_type=strict, strict_mode=strict, data_prop=True)
+        return onnx.shape_inference.infer_shapes(
+            light, check_type=strict, strict_mode=strict, data_prop=not _has_huge_steps(light)
+        )
     except onnx.shape_inference.InferenceError:
         if strict:
             raise
         return light
+
+
+def _has_huge_steps(model: onnx.ModelProto) -> bool:
+    """Whether a Slice strides so far that ONNX, which follows values in 32 bits, reads beyond its memory."""
+    nodes = (n for n in all_nodes(model.graph.node) if n.op_type == "Slice" and len(n.input) == _SLICE_INPUTS)
+    steps = {node.input[-1] for node in nodes}
+    constants = constant_tensors(model) if steps else {}
+    values = (numpy_helper.to_array(constants[name]) for name in steps if name in constants)
+    return any(np.any(np.abs(value.astype(np.float64)) >= _HUGE) for value in values)
 
 
 def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
