@@ -25,7 +25,9 @@ _CHANNELS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1}
 _WEIGHT_FIRST = {"MatMul": -2, "Gemm": None}
 """The same of a constant first operand, which is the weight then; None: it is not looked at."""
 _SYMMETRIC = "Quantise symmetrically to INT8 (onnxruntime: activation_type=QInt8, ActivationSymmetric=True)."
-_FOR_WEIGHTS_ALONE = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, onnx.TensorProto.FLOAT4E2M1)
+_FLOAT4E2M1 = 23
+"""`onnx.TensorProto` has it from ONNX 1.18 on."""
+_FOR_WEIGHTS_ALONE = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, _FLOAT4E2M1)
 """Types in which a weight may be stored whose layer computes in floating point."""
 
 
