@@ -93,6 +93,15 @@ class Streams(Protocol):
 
 
 @runtime_checkable
+class StreamsSome(Protocol):
+    """An engine that can leave out what is not asked for."""
+
+    def stream_some(self, outputs: Collection[str], feeds: Feeds) -> Iterator[tuple[str, Tensor]]:
+        """As `Streams.stream`, of these of its outputs at least."""
+        ...
+
+
+@runtime_checkable
 class TimesLayers(Protocol):
     """An engine that can tell how long each of its layers takes."""
 

@@ -7,11 +7,11 @@ no tactics and no accumulation in low precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from trtdebug.backends.base import Availability, BuildRequest, Engine, Feeds, Tensor
+from trtdebug.backends.base import Availability, BuildRequest, Engine, Feeds, StreamsSome, Tensor
 from trtdebug.backends.onnxruntime import (
     OnnxruntimeBackend,
     OrtEngine,
@@ -56,12 +56,12 @@ class EmulatorBackend:
         from trtdebug.graph.derived import from_shapes
         from trtdebug.graph.index import GraphIndex
         from trtdebug.graph.inlined import inlined
-        from trtdebug.graph.load import load_model
+        from trtdebug.graph.load import load_mapped
         from trtdebug.graph.rounding import rounded
         from trtdebug.graph.types import tensor_types
 
         refuse_others(request, self.name, self.realises)
-        model = load_model(request.model)
+        model = load_mapped(request.model)
         found = implementations(request.options.operators, request.extensions)
         found.put_in(model)
         dtype = _low_precision(request)
@@ -118,6 +118,11 @@ class _EmulatedEngine:
         return self.engine.run(feeds)
 
     def stream(self, feeds: Feeds) -> Iterator[tuple[str, Tensor]]:
+        return self.engine.stream(feeds)
+
+    def stream_some(self, outputs: Collection[str], feeds: Feeds) -> Iterator[tuple[str, Tensor]]:
+        if isinstance(self.engine, StreamsSome):
+            return self.engine.stream_some(outputs, feeds)
         return self.engine.stream(feeds)
 
     def info(self) -> EngineInfo:
@@ -185,6 +190,7 @@ def _with_casts_to(dtype: LowPrecision, model: onnx.ModelProto) -> onnx.ModelPro
     """
     from onnx import version_converter
 
+    from trtdebug.graph.load import read_mapped
     from trtdebug.graph.names import name_nodes
 
     since = _CAST_SINCE[dtype]
@@ -193,6 +199,7 @@ def _with_casts_to(dtype: LowPrecision, model: onnx.ModelProto) -> onnx.ModelPro
         return model
     cannot = f"{dtype} is emulated from opset {since} on, and the model's opset {opset} cannot be converted: "
     remedy = f"Export the model with opset {since} or later."
+    read_mapped(model)  # the converter loses what lies in files
     try:
         converted: onnx.ModelProto = version_converter.convert_version(model, since)
     except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -45,11 +45,11 @@ class OnnxruntimeBackend:
 
     def build(self, request: BuildRequest) -> Engine:
         from trtdebug.backends.operators import implementations
-        from trtdebug.graph.load import load_model
+        from trtdebug.graph.load import load_mapped
 
         refuse_others(request, self.name, self.realises)
         found = implementations(request.options.operators, request.extensions)
-        return open_engine(load_model(request.model), found, request, self.name)
+        return open_engine(load_mapped(request.model), found, request, self.name)
 
 
 class OrtEngine:
@@ -91,6 +91,16 @@ class OrtEngine:
         else:
             for batch in batches:
                 yield from computed(self.sessions.part(batch), batch, feeds)
+
+    def stream_some(self, outputs: Collection[str], feeds: Feeds) -> Iterator[tuple[str, Tensor]]:
+        """As `stream`; where weights lie in files, only what these outputs depend on is computed."""
+        if not self.sessions.has_mapped:
+            yield from self.stream(feeds)
+            return
+        for batch in self._batches(feeds):
+            some = [name for name in batch if name in outputs]
+            if some:
+                yield from computed(self.sessions.part(some), some, feeds)
 
     def info(self) -> EngineInfo:
         import onnxruntime

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trtdebug.core.errors import BuildFailure
+from trtdebug.graph.mapped import is_mapped, values_of
 from trtdebug.graph.walk import captured
 
 if TYPE_CHECKING:
@@ -24,8 +25,32 @@ _BLAMED = re.compile(
 )
 
 
+class Session:
+    """An `onnxruntime.InferenceSession`, and the weights that are fed to it from their files, where it has any."""
+
+    def __init__(self, session: Any, weights: Mapping[str, Any]) -> None:
+        self._session, self._weights = session, weights
+
+    def get_inputs(self) -> list[Any]:
+        return [i for i in self._session.get_inputs() if i.name not in self._weights]
+
+    def get_outputs(self) -> list[Any]:
+        return list(self._session.get_outputs())
+
+    def get_providers(self) -> list[str]:
+        return list(self._session.get_providers())
+
+    def run(self, outputs: Sequence[str], feeds: Mapping[str, Any]) -> list[Any]:
+        weights = {name: value.numpy() for name, value in self._weights.items()}
+        return list(self._session.run(outputs, {**feeds, **weights}))
+
+    def run_with_ort_values(self, outputs: Sequence[str], feeds: Mapping[str, Any]) -> list[Any]:
+        return list(self._session.run_with_ort_values(outputs, {**feeds, **self._weights}))
+
+
 class Sessions:
-    """Opens a model with any of its tensors as outputs. Its weights are serialised once, and not copied else.
+    """Opens a model with any of its tensors as outputs. Its weights are serialised once, and not copied else; those
+    in files (see trtdebug.graph.mapped) are not serialised.
 
     Args:
         model: is left as it was.
@@ -34,6 +59,8 @@ class Sessions:
     """
 
     def __init__(self, model: onnx.ModelProto, workdir: Path, libraries: Sequence[str] = ()) -> None:
+        self._mapped = {t.name: t for t in model.graph.initializer if is_mapped(t)}
+        model = _without(self._mapped, model) if self._mapped else model
         graph = model.graph
         self._libraries = tuple(libraries)
         self._outputs, self._nodes = _copies(graph.output), _copies(graph.node)
@@ -47,12 +74,17 @@ class Sessions:
             graph.node.extend(self._nodes)
 
     @property
+    def has_mapped(self) -> bool:
+        """Whether weights stay in files."""
+        return bool(self._mapped)
+
+    @property
     def own(self) -> list[str]:
         """The model's own outputs."""
         return [output.name for output in self._outputs]
 
-    def whole(self, marked: Iterable[str] = ()) -> Any:
-        """An `onnxruntime.InferenceSession` of the whole model, with more outputs than its own.
+    def whole(self, marked: Iterable[str] = ()) -> Session:
+        """A session of the whole model, with more outputs than its own.
 
         Raises:
             BuildFailure: onnxruntime does not load the model.
@@ -64,7 +96,7 @@ class Sessions:
         outputs: Sequence[str],
         nodes: Sequence[onnx.NodeProto] = (),
         given: Mapping[str, int] | None = None,
-    ) -> Any:
+    ) -> Session:
         """A session that computes just these outputs, and whose memory is given back at once.
 
         Args:
@@ -105,12 +137,32 @@ class Sessions:
 
     def _open(
         self,
-        nodes: Iterable[onnx.NodeProto],
+        nodes: Sequence[onnx.NodeProto],
         outputs: Iterable[str],
         inputs: Iterable[onnx.ValueInfoProto] = (),
         *,
         arena: bool,
-    ) -> Any:
+    ) -> Session:
+        read = {t for n in nodes for t in (*n.input, *captured(n))}.union(outputs) if self._mapped else ()
+        weights = {name: tensor for name, tensor in self._mapped.items() if name in read}
+        try:
+            return self._load(nodes, outputs, inputs, weights, arena=arena, fed=True)
+        except BuildFailure:
+            if not weights:
+                raise
+        # Some kernels refuse weights that are fed. As initialisers, onnxruntime copies them.
+        return self._load(nodes, outputs, inputs, weights, arena=arena, fed=False)
+
+    def _load(
+        self,
+        nodes: Iterable[onnx.NodeProto],
+        outputs: Iterable[str],
+        inputs: Iterable[onnx.ValueInfoProto],
+        weights: Mapping[str, onnx.TensorProto],
+        *,
+        arena: bool,
+        fed: bool,
+    ) -> Session:
         import onnx
         import onnxruntime
 
@@ -124,13 +176,24 @@ class Sessions:
         front.graph.node.extend(nodes)
         front.graph.input.extend(inputs)
         front.graph.output.extend(own.get(o) or onnx.ValueInfoProto(name=o) for o in outputs)
+        of_numpy = onnxruntime.OrtValue.ortvalue_from_numpy
+        values = {name: of_numpy(values_of(tensor)) for name, tensor in weights.items()}
+        if fed:
+            front.graph.input.extend(
+                onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims)
+                for name, tensor in weights.items()
+            )
+        elif values:
+            front.graph.initializer.extend(weights.values())
+            options.add_external_initializers(list(values), list(values.values()))
         # Two serialised messages in a row are, to protobuf, one: their repeated fields are joined.
         joined = self._rest + front.SerializeToString()
         if self._path is not None:
             self._path.write_bytes(joined)
         source = joined if self._path is None else str(self._path)
         try:
-            return onnxruntime.InferenceSession(source, options, providers=providers())
+            session = onnxruntime.InferenceSession(source, options, providers=providers())
+            return Session(session, values if fed else {})
         except Exception as error:
             raise refusal("load", error) from error
 
@@ -172,6 +235,15 @@ def _serialised(model: onnx.ModelProto, path: Path | None) -> bytes:
 
     save_model(model, path)
     return path.read_bytes()
+
+
+def _without(names: Container[str], model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without these initialisers."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    del copy.graph.initializer[:]
+    copy.graph.initializer.extend(t for t in model.graph.initializer if t.name not in names)
+    return copy
 
 
 def _copies(messages: Iterable[M]) -> list[M]:

@@ -20,6 +20,7 @@ from trtdebug.core.outcome import EngineInfo
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.extract import extract
 from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.mapped import values_of
 from trtdebug.graph.steps import Step, split_at
 from trtdebug.graph.types import TensorType, dtype_name, graph_types
 
@@ -166,11 +167,9 @@ class StagedEngine:
         return self.calls[name](inputs)
 
     def _constant(self, tensor: str) -> Tensor:
-        from onnx import numpy_helper
-
         if tensor not in self.constants:
             raise BuildFailure(f"there is no value for {tensor!r}.", "Feed it.")
-        value: Tensor = numpy_helper.to_array(self.constants[tensor])
+        value: Tensor = values_of(self.constants[tensor])
         return value
 
 

@@ -33,10 +33,10 @@ def show_model(path: Path, nodes: bool, as_json: bool) -> None:
 
 def _describe(path: Path) -> dict[str, Any]:
     from trtdebug.graph.index import GraphIndex
-    from trtdebug.graph.load import content_sha256, load_model
+    from trtdebug.graph.load import content_sha256, load_skeleton
     from trtdebug.graph.types import tensor_types
 
-    model = load_model(path)
+    model = load_skeleton(path)
     index, types = GraphIndex(model), tensor_types(model)
 
     def tensor(name: str) -> dict[str, Any]:

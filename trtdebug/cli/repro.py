@@ -190,9 +190,9 @@ def _nodes(model: Path, texts: list[str], tensors: list[str]) -> tuple[str, ...]
         return ()
     from trtdebug.graph.between import around, named
     from trtdebug.graph.index import GraphIndex
-    from trtdebug.graph.load import load_model
+    from trtdebug.graph.load import load_skeleton
 
-    index = GraphIndex(load_model(model))
+    index = GraphIndex(load_skeleton(model))
     names = [name for text in texts for name in named(index, text)]
     names += [name for tensor in tensors for name in around(index, tensor)]
     if not names:

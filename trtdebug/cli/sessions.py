@@ -156,10 +156,10 @@ def chosen_session(folder: Path | None) -> Path:
 
 
 def _same_model(folder: Path, model: Path) -> None:
-    from trtdebug.graph.load import content_sha256, load_model
+    from trtdebug.graph.load import content_sha256, load_skeleton
     from trtdebug.session.session import Session
 
-    load_model(model)
+    load_skeleton(model)
     case = Session(folder).case()
     if content_sha256(model) != case.sha256:
         raise UserError(

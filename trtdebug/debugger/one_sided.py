@@ -7,7 +7,7 @@ from pathlib import Path
 from trtdebug.core.finding import Finding
 from trtdebug.core.words import listed
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import load_skeleton
 from trtdebug.stages.context import Context
 
 _NAMED = 5
@@ -17,7 +17,7 @@ def one_sided_outputs(ctx: Context) -> tuple[Finding, ...]:
     """One finding where the candidate's own model has other outputs than the reference's; else none."""
     if ctx.case.candidate_model is None:
         return ()
-    ours, theirs = ctx.index.outputs, GraphIndex(load_model(Path(ctx.case.candidate_model))).outputs
+    ours, theirs = ctx.index.outputs, GraphIndex(load_skeleton(Path(ctx.case.candidate_model))).outputs
     lacking = [name for name in ours if name not in theirs]
     added = [name for name in theirs if name not in ours]
     told = [f"the candidate model lacks {listed(map(repr, lacking), _NAMED)}"] if lacking else []

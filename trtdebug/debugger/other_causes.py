@@ -18,7 +18,7 @@ from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.open_questions import say_why_not_searched
 from trtdebug.debugger.types import Answer
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import load_skeleton
 from trtdebug.stages.axes import axes, told
 from trtdebug.stages.context import Context
 from trtdebug.stages.localise import Located
@@ -113,7 +113,7 @@ def _read_on_one_side(ctx: Context, tensor: str, propagated: Propagated) -> list
     ours = ctx.index
     blind = [t for t in ours.node(ours.producer[tensor]).reads if t in propagated.unmatched]
     if ctx.case.candidate_model is not None:
-        theirs = GraphIndex(load_model(Path(ctx.case.candidate_model)))
+        theirs = GraphIndex(load_skeleton(Path(ctx.case.candidate_model)))
         known = {*ours.tensors, *ours.inputs, *theirs.initializers}
         blind += [t for t in theirs.node(theirs.producer[tensor]).reads if t not in known]
     return blind

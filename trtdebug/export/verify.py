@@ -15,7 +15,7 @@ from trtdebug.core.intervention import BreakFusion, Intervention, MarkOutputs, R
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.export.manifest import FixManifest, TensorFile
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import content_sha256, load_model
+from trtdebug.graph.load import content_sha256, load_skeleton
 from trtdebug.graph.shapes import format_polygraphy
 from trtdebug.oracle.verdict import largest_share
 from trtdebug.session.job import TensorRef
@@ -167,7 +167,7 @@ def _rewritten(folder: Path, graph: ReplaceGraph) -> Path:
 
 def _check_names(manifest: FixManifest, model: Path) -> None:
     """Raises `UserError` where the model lacks what the fix names, or has another operator of that name."""
-    index = GraphIndex(load_model(model))
+    index = GraphIndex(load_skeleton(model))
     nodes = {node.name: node.op for node in index.nodes}
     missing = [n for n in manifest.pins if n not in nodes]
     if missing:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import helper
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph.damaged import refuse_damaged
+from trtdebug.graph.mapped import byte_size, can_be_mapped, is_mapped, linked, point_to
 from trtdebug.graph.names import name_nodes
 from trtdebug.graph.walk import all_tensors
 
 EXTERNAL_ABOVE = int(1.9 * 2**30)
 """Bytes of weights from which a saved model gets a file of its own for them: protobuf ends at 2 GiB."""
+
+MAPPED_ABOVE = 256 << 20
+"""Bytes of weights in external files from which they are left there, see `load_mapped`."""
 
 _SMALL_TENSOR = 1024  # bytes; smaller ones stay inside the model file
 
@@ -52,10 +53,40 @@ def load_skeleton(path: Path) -> onnx.ModelProto:
     """
     model = _parse_sound(path)
     for tensor in all_tensors(model):
-        if _external_size(tensor) <= _SMALL_TENSOR:
+        if byte_size(tensor) <= _SMALL_TENSOR:
             _load_external(tensor, path.parent)
     name_nodes(model)
     return model
+
+
+def load_mapped(path: Path) -> onnx.ModelProto:
+    """As `load_model`, but of more than `MAPPED_ABOVE` bytes of weights in external files the large initialisers stay
+    there, named by absolute path: `trtdebug.graph.mapped` reads them.
+
+    Raises:
+        UserError: as `load_model`.
+    """
+    model = _parse_sound(path)
+    fed = {value.name for value in model.graph.input}
+    left = [t for t in model.graph.initializer if t.name not in fed and can_be_mapped(t)]
+    left = [t for t in left if byte_size(t) > _SMALL_TENSOR]
+    if sum(map(byte_size, left)) <= MAPPED_ABOVE:
+        left = []
+    for tensor in left:
+        point_to(tensor, path.parent.resolve())
+    names = {tensor.name for tensor in left}
+    for tensor in all_tensors(model):
+        if not (tensor.name in names and is_mapped(tensor)):
+            _load_external(tensor, path.parent)
+    name_nodes(model)
+    return model
+
+
+def read_mapped(model: onnx.ModelProto) -> None:
+    """Loads what `load_mapped` left in its files, in place."""
+    for tensor in model.graph.initializer:
+        if is_mapped(tensor):
+            _load_external(tensor, Path())
 
 
 def external_files(model: onnx.ModelProto) -> tuple[str, ...]:
@@ -67,15 +98,17 @@ def save_model(model: onnx.ModelProto, path: Path) -> None:
     """Writes the model at once or not at all; its ir_version and opsets stay as they are.
 
     Weights of more than `EXTERNAL_ABOVE` bytes in all go to `<file name>.data` beside it; the model in memory
-    keeps them.
+    keeps them. Mapped ones (see `load_mapped`) are not written once more: their files get a second name in `weights/`
+    beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The exact size is only known by serialising, which fails just when it is too big.
     weights = sum(len(tensor.raw_data) for tensor in all_tensors(model))
-    if weights > EXTERNAL_ABOVE:
-        _save_external(model, path)
-    else:
-        _write(path, [model.SerializeToString()])
+    with linked(model.graph.initializer, path.parent):
+        if weights > EXTERNAL_ABOVE:
+            _save_external(model, path)
+        else:
+            _write(path, [model.SerializeToString()])
 
 
 def content_sha256(path: Path) -> str:
@@ -175,12 +208,6 @@ def _load_external(tensor: onnx.TensorProto, folder: Path) -> None:
             tensor.raw_data = file.read(int(entries.get("length") or -1))
     tensor.ClearField("data_location")
     tensor.ClearField("external_data")
-
-
-def _external_size(tensor: onnx.TensorProto) -> int:
-    """Bytes of a tensor that lies outside, by its type and shape."""
-    item = int(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).itemsize)
-    return item * math.prod(int(size) for size in tensor.dims)
 
 
 def _check_external(model: onnx.ModelProto, path: Path) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from trtdebug.core.errors import UserError
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.index import GraphIndex, Node
+from trtdebug.graph.mapped import values_of
 from trtdebug.graph.shapes import split_outside_brackets
 from trtdebug.graph.types import TensorType, tensor_types
 
@@ -92,7 +92,7 @@ class _Constants:
             if node is None or node.op not in _VALUES_KEPT:
                 return None
             tensor = node.inputs[0]
-        return numpy_helper.to_array(self._weights[tensor])
+        return values_of(self._weights[tensor])
 
 
 def _uses(

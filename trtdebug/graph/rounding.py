@@ -14,6 +14,7 @@ from trtdebug.core.intervention import LowPrecision
 from trtdebug.graph.digits import split, split_nodes
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.lowtypes import NUMPY_TYPE, ONNX_TYPE
+from trtdebug.graph.mapped import is_mapped
 from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import (
     TensorType,
@@ -76,7 +77,8 @@ def rounded(
     """A copy of `model` in which the nodes of `low` work as a kernel of precision `dtype` would.
 
     Such a node reads its float32 and float64 inputs and weights rounded to `dtype` and stores its outputs of
-    these types rounded, with overflow to Inf; inside it computes in the type it had. Scales of quantisation
+    these types rounded, with overflow to Inf (weights in files of their own, see trtdebug.graph.mapped, in each
+    run); inside it computes in the type it had. Scales of quantisation
     and of Resize, and the limits of Range, it reads as they are. All other nodes work in full on what they are
     given. Names of nodes, tensors, inputs and outputs stay, so results compare by name.
 
@@ -205,7 +207,7 @@ class _Rounder:
             return tensor
         if tensor not in self.variants:
             name = self.names.fresh(f"{tensor}__{self.dtype}")
-            if tensor in self.weights:
+            if tensor in self.weights and not is_mapped(self.weights[tensor]):
                 weight = _rounded(self.weights[tensor], name, self.dtype, self.digits_in is not None)
                 self.graph.initializer.append(weight)
             else:

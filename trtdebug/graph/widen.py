@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
+
+from trtdebug.graph.fresh import FreshNames, names_in
+from trtdebug.graph.mapped import is_mapped
 
 _TYPE_ATTRIBUTES = {"Cast": "to", "EyeLike": "dtype", "RandomNormal": "dtype", "RandomUniform": "dtype"}
 
@@ -16,8 +19,24 @@ def widened(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     wide = onnx.ModelProto()
     wide.CopyFrom(model)
+    _widen_mapped(wide.graph)
     _widen_graph(wide.graph)
     return wide
+
+
+def _widen_mapped(graph: onnx.GraphProto) -> None:
+    """Weights that stay in their files are widened by a Cast each, in the run: under their own names, as the others."""
+    names = FreshNames(names_in(graph))
+    casts = []
+    for tensor in graph.initializer:
+        if is_mapped(tensor) and tensor.data_type == TensorProto.FLOAT:
+            wide, tensor.name = tensor.name, names.fresh(f"{tensor.name}__float32")
+            name = names.fresh(f"{wide}__widen")
+            casts.append(helper.make_node("Cast", [tensor.name], [wide], name, to=TensorProto.DOUBLE))
+    if casts:
+        nodes = [*casts, *graph.node]
+        del graph.node[:]
+        graph.node.extend(nodes)
 
 
 def _widen_graph(graph: onnx.GraphProto) -> None:
@@ -45,6 +64,6 @@ def _widen_attribute(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> No
 
 
 def _widen_tensor(tensor: onnx.TensorProto) -> None:
-    if tensor.data_type == TensorProto.FLOAT:
+    if tensor.data_type == TensorProto.FLOAT and not is_mapped(tensor):
         array = numpy_helper.to_array(tensor).astype(np.float64)
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))

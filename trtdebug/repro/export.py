@@ -16,7 +16,7 @@ from trtdebug.core.jsonable import dumps
 from trtdebug.graph.extract import extract
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.inlined import inlined
-from trtdebug.graph.load import load_model, save_model
+from trtdebug.graph.load import load_mapped, read_mapped, save_model
 from trtdebug.graph.lowcast import lowerable, mixed_precision
 from trtdebug.graph.rounding import round_nodes
 from trtdebug.graph.types import TensorType, tensor_types
@@ -48,10 +48,11 @@ def export(spec: ReproSpec, folder: Path) -> Repro:
 
 
 def _fill(spec: ReproSpec, folder: Path) -> int:
-    model = load_model(spec.model)
+    model = load_mapped(spec.model)
     recorded = {name: load_tensor(name, path) for name, path in spec.inputs.items()}
     expected = {name: load_tensor(name, path) for name, path in spec.expected.items()}
     piece = _cut(model, spec.nodes, recorded, expected)
+    read_mapped(piece)  # a repro holds all that it needs
     index = GraphIndex(piece)
     unknown = sorted(set(spec.pinned) - set(index.order))
     if unknown:

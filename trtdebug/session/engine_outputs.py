@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from trtdebug.backends.base import Engine, Feeds, Streams, Tensor
+from trtdebug.backends.base import Engine, Feeds, Streams, StreamsSome, Tensor
 
 
-def outputs_of(engine: Engine, feeds: Feeds, backend: str) -> Iterator[tuple[str, Tensor]]:
+def outputs_of(
+    engine: Engine, feeds: Feeds, backend: str, wanted: Collection[str] | None = None
+) -> Iterator[tuple[str, Tensor]]:
     """The outputs by name, one after the other; none is held here.
+
+    Args:
+        wanted: those that are looked at, where the engine can leave out others; None = all.
 
     Raises:
         TypeError: it gives anything but arrays of numbers, strings or truth values.
     """
+    if wanted is not None and isinstance(engine, StreamsSome):
+        yield from (_checked(name, value, backend) for name, value in engine.stream_some(wanted, feeds))
+        return
     if isinstance(engine, Streams):
         yield from (_checked(name, value, backend) for name, value in engine.stream(feeds))
         return

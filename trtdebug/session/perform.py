@@ -208,7 +208,7 @@ def _outputs(job: Job, engine: Engine, store: TensorStore, sample: str) -> Itera
     yield from outputs_of(engine, feeds, job.backend)
     for turn in job.turns:
         others = {name: store.get(sample, ref) for name, ref in turn.feeds.items()}
-        for name, value in outputs_of(engine, feeds | others, job.backend):
+        for name, value in outputs_of(engine, feeds | others, job.backend, turn.outputs):
             if name in turn.outputs:
                 yield turn.outputs[name], value
 

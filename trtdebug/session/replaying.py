@@ -13,7 +13,7 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import load_skeleton
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import Executor
 from trtdebug.session.files import write_text
@@ -62,7 +62,7 @@ def replayed(log: Log, source: Path, target: Path, model: Path | None = None) ->
 
 
 def _check_nodes(names: Sequence[str], model: str) -> None:
-    known = frozenset(GraphIndex(load_model(Path(model))).order) if names else frozenset()
+    known = frozenset(GraphIndex(load_skeleton(Path(model))).order) if names else frozenset()
     strange = next((name for name in names if name not in known), None)
     if strange is not None:
         raise UserError(

@@ -25,7 +25,8 @@ from trtdebug.core.outcome import Outcome
 from trtdebug.graph.choices import chosen_indices
 from trtdebug.graph.custom import custom_kinds
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import load_mapped, load_model
+from trtdebug.graph.mapped import is_mapped
 from trtdebug.graph.types import TensorType, tensor_types
 from trtdebug.oracle.ratio import rounding_limit
 from trtdebug.oracle.tolerance import Limits, OutputLimits, limits
@@ -89,7 +90,13 @@ class Context:
 
     @cached_property
     def model(self) -> onnx.ModelProto:
-        return load_model(Path(self.case.model))
+        """Large weights may be left in their files, see `load_mapped`."""
+        return load_mapped(Path(self.case.model))
+
+    def lent_model(self) -> onnx.ModelProto:
+        """The model with all its values, which checks and fixes may read; not kept where it is large."""
+        whole = not any(is_mapped(tensor) for tensor in self.model.graph.initializer)
+        return self.model if whole else load_model(Path(self.case.model))
 
     @cached_property
     def index(self) -> GraphIndex:

@@ -63,7 +63,7 @@ def fix(
     minimal = minimal_pins(ctx, signature, located)
     context = FixContext(
         case=ctx.case,
-        model=ctx.model,
+        model=ctx.lent_model(),
         index=ctx.index,
         signature=signature,
         culprits=tuple(c.nodes for c in located.culprits if c.proven),
@@ -113,7 +113,7 @@ def _proposals(ctx: Context, context: FixContext, dearer: FixProposal | None) ->
         dearer: more pins than the context's; proposed where those are.
     """
     proposals: list[FixProposal] = []
-    loan = Loan(ctx.model, Path(ctx.case.model))
+    loan = Loan(context.model, Path(ctx.case.model))
     for found in ctx.plugins.collect("fixes"):
         proposer, own = found.value, found.provider.builtin
         with ctx.plugins.guard(found.provider, f"fix {proposer.name}", limit=proposer.seconds):

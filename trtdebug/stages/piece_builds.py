@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +18,7 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import MarkOutputs
 from trtdebug.core.outcome import Outcome
 from trtdebug.graph.load import external_files, load_skeleton, save_model
+from trtdebug.graph.mapped import link_or_copy
 from trtdebug.graph.types import TensorType, value_type
 from trtdebug.graph.walk import fed_inputs
 from trtdebug.session.job import Job, TensorRef
@@ -169,11 +168,4 @@ class PieceBuilds:
 def link_weights(files: Collection[str], source: Path, target: Path) -> None:
     """Gives the files that hold weights a second name in `target`; copies them, once, where that is impossible."""
     for name in files:
-        there = target / name
-        if there.exists():
-            continue
-        there.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source / name, there)
-        except OSError:  # another file system
-            shutil.copyfile(source / name, there)
+        link_or_copy(source / name, target / name)

@@ -16,7 +16,7 @@ from trtdebug.core.case import BuildOptions, Case, Tolerance
 from trtdebug.core.errors import UserError
 from trtdebug.core.finding import Finding
 from trtdebug.core.words import did_you_mean
-from trtdebug.graph.load import content_sha256, load_model
+from trtdebug.graph.load import content_sha256, load_mapped
 from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
 from trtdebug.plugins.absent import why_absent
@@ -81,7 +81,7 @@ def prepare(request: CaseRequest, plugins: PluginManager) -> Prepared:
     Raises:
         UserError: something does not exist, can't be read or does not fit.
     """
-    model = load_model(request.model)
+    model = load_mapped(request.model)
     check_files(request.options)
     operators = request.options.operators or operator_sources(request.operators, model, plugins)
     shapes = parse_shapes(request.input_shapes)
@@ -201,7 +201,7 @@ def check_files(options: BuildOptions) -> None:
 def _check_candidate_model(path: Path, samples: Samples) -> None:
     """Both sides are fed the same samples."""
     try:
-        check_samples(load_model(path), samples, {})
+        check_samples(load_mapped(path), samples, {})
     except UserError as error:
         raise UserError(f"the candidate model {path.name}: {error.message}", error.hint) from error
 

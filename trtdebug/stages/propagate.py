@@ -15,7 +15,7 @@ from trtdebug.backends.batches import split
 from trtdebug.core.intervention import Intervention
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import load_skeleton
 from trtdebug.oracle.verdict import judge, worst
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
@@ -96,7 +96,7 @@ def _common(ctx: Context) -> tuple[list[str], tuple[str, ...]]:
     tensors = [t for t in ctx.index.tensors if _comparable(ctx, t)]
     if ctx.case.candidate_model is None:
         return tensors, ()
-    theirs = set(GraphIndex(load_model(Path(ctx.case.candidate_model))).tensors)
+    theirs = set(GraphIndex(load_skeleton(Path(ctx.case.candidate_model))).tensors)
     return [t for t in tensors if t in theirs], tuple(t for t in tensors if t not in theirs)
 
 

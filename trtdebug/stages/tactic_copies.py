@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from trtdebug.core.intervention import UseTactic
 from trtdebug.core.outcome import LayerInfo, OfferedTactic, Outcome
+from trtdebug.graph.mapped import byte_size
 from trtdebug.graph.side_by_side import SideBySide, copied_words, copy_name, side_by_side
 from trtdebug.oracle.verdict import rename
 from trtdebug.session.job import Job, TensorRef
@@ -106,7 +107,7 @@ def untouchable(ctx: Context, layer: LayerInfo) -> str:
 
 
 def _batches(ctx: Context, wanted: Sequence[Told]) -> Iterator[list[Told]]:
-    weights = {t.name: t.ByteSize() for t in ctx.model.graph.initializer}
+    weights = {t.name: byte_size(t) for t in ctx.model.graph.initializer}
     sizes = {t.layer.name: _bytes(ctx, t.layer, weights) for t in wanted}
     batch: list[Told] = []
     room = _BYTES

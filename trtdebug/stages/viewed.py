@@ -12,7 +12,7 @@ from trtdebug.core.errors import UserError
 from trtdebug.graph.between import named
 from trtdebug.graph.extract import extract
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import load_model, load_skeleton
 from trtdebug.graph.types import TensorType, tensor_types
 from trtdebug.session.places import located
 from trtdebug.session.session import Session, list_sessions
@@ -30,7 +30,7 @@ def place_of(what: Path | None, texts: Sequence[str]) -> tuple[Path, tuple[str, 
     """
     path, nodes = _model(what)
     if texts:
-        index = GraphIndex(load_model(path))
+        index = GraphIndex(load_skeleton(path))
         nodes = tuple(dict.fromkeys(name for text in texts for name in named(index, text)))
     return path, nodes
 
