@@ -10,12 +10,17 @@ import pytest
 from onnx import TensorProto, numpy_helper
 from seed_models import model_of, node, value, weight
 
+from trtdebug.checks import half_weights
 from trtdebug.graph import load
+from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import content_sha256, load_mapped, load_model, read_mapped, save_model
 from trtdebug.graph.mapped import is_mapped, values_of
 from trtdebug.graph.widen import widened
+from trtdebug.plugins.lending import Loan
+from trtdebug.plugins.types import CheckContext
 
 TABLE = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+TABLE[0, :3] = 1e-6, 0, np.inf
 STEPS = np.arange(3, dtype=np.int64)
 
 
@@ -38,7 +43,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_large_weights_are_left_and_read_by_map(path: Path) -> None:
     model = load_mapped(path)
     table, steps = model.graph.initializer
-    assert is_mapped(table) and not table.raw_data
+    assert is_mapped(table)
+    assert not table.raw_data
     np.testing.assert_array_equal(values_of(table), TABLE)
     assert not is_mapped(steps)
     np.testing.assert_array_equal(numpy_helper.to_array(steps), STEPS)
@@ -62,7 +68,9 @@ def test_what_was_left_can_be_loaded_later(path: Path) -> None:
     assert model == load_model(path)
 
 
-def test_saved_elsewhere_the_file_of_weights_has_a_second_name_and_no_copy(path: Path, tmp_path: Path) -> None:
+def test_saved_elsewhere_the_file_of_weights_has_a_second_name_and_no_copy(
+    path: Path, tmp_path: Path
+) -> None:
     model = load_mapped(path)
     save_model(model, tmp_path / "work" / "a.onnx")
     save_model(model, tmp_path / "work" / "b.onnx")
@@ -91,3 +99,21 @@ def test_widened_they_stay_in_their_files_too(path: Path) -> None:
     (cast, *_) = wide.graph.node
     assert (cast.op_type, list(cast.output), cast.attribute[0].i) == ("Cast", ["table"], TensorProto.DOUBLE)
     assert is_mapped(next(t for t in wide.graph.initializer if t.name == cast.input[0]))
+
+
+def test_third_parties_are_lent_the_model_with_its_values(path: Path) -> None:
+    model = load_mapped(path)
+    context = CheckContext(path=path, model=model, index=GraphIndex(model))
+    lent = Loan(model, path).to_check(context).model
+    np.testing.assert_array_equal(numpy_helper.to_array(lent.graph.initializer[0]), TABLE)
+
+
+def test_checks_read_them_where_they_are_a_block_at_a_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_mapped(path)
+    context = CheckContext(path=path, model=model, index=GraphIndex(model), precision="fp16")
+    whole = list(half_weights.run(context))
+    monkeypatch.setattr(half_weights, "_BLOCK", 1000)
+    assert list(half_weights.run(context)) == whole
+    assert [finding.id for finding in whole] == ["fp16-weight-subnormal"]

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import numpy_helper
+from numpy.typing import NDArray
 
 from trtdebug.core.finding import Finding, Severity
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.mapped import values_of
 from trtdebug.graph.types import dtype_name
 from trtdebug.plugins.types import CheckContext
 
 _MAX = 65504.0  # largest FP16 number
 _NORMAL = 2.0**-14  # smallest normal FP16 number; below it digits are lost
+_BLOCK = 1 << 19  # elements: what fits a cache is faster, too
 _VANISHES = 2.0**-25  # rounds to zero
 _ENDS_MASK = ("Softmax", "Attention")
 """Operators for which -Inf is as good a mask as any number that is small enough."""
@@ -44,6 +46,38 @@ class _Beyond:
     mitigation: str
 
 
+@dataclass(frozen=True)
+class _Extent:
+    """Of the numbers of a weight that are finite and not 0.
+
+    Attributes:
+        count: how many there are.
+        highest, largest: the largest one, and the largest magnitude.
+        subnormal: how many are below FP16's normal numbers.
+    """
+
+    count: int
+    highest: float
+    largest: float
+    subnormal: int
+
+
+def _extent(values: NDArray[np.generic]) -> _Extent | None:
+    """None where there is no such number. Looks at a block at a time: a weight may fill much of the memory."""
+    flat = values.reshape(-1)
+    count = subnormal = 0
+    highest, largest = -math.inf, 0.0
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        block = block[np.isfinite(block) & (block != 0)]
+        if block.size:
+            size = np.abs(block)
+            count += block.size
+            highest, largest = max(highest, float(block.max())), max(largest, float(size.max()))
+            subnormal += int(np.count_nonzero(size < _NORMAL))
+    return _Extent(count, highest, largest, subnormal) if count else None
+
+
 def run(context: CheckContext) -> Iterator[Finding]:
     """With FP16 only: `fp16-weight-overflow`, `fp16-weight-vanishes`, `fp16-weight-subnormal`, `fp16-mask-overflow`.
 
@@ -59,18 +93,16 @@ def run(context: CheckContext) -> Iterator[Finding]:
         readers = context.index.consumers.get(name, ())
         if not readers or dtype_name(tensor.data_type) not in ("float32", "float64"):
             continue
-        value = numpy_helper.to_array(tensor)
-        value = value[np.isfinite(value) & (value != 0)]
-        if not value.size:
+        extent = _extent(values_of(tensor))
+        if extent is None:
             continue
-        size = np.abs(value)
-        masks = float(value.max()) <= _MAX and _is_mask(name, context.index)
-        beyond = _judge(float(size.max()), masks)
-        small_bias = float(size.max()) < _NORMAL and _is_bias(name, math.prod(tensor.dims), context.index)
+        masks = extent.highest <= _MAX and _is_mask(name, context.index)
+        beyond = _judge(extent.largest, masks)
+        small_bias = extent.largest < _NORMAL and _is_bias(name, math.prod(tensor.dims), context.index)
         if beyond is not None and not small_bias:
             wholly.setdefault(beyond, []).append((name, readers[0]))
-        elif float(size.min()) < _NORMAL:
-            partly.append((float((size < _NORMAL).mean()), name, readers[0]))
+        elif extent.subnormal:
+            partly.append((extent.subnormal / extent.count, name, readers[0]))
     for beyond, found in wholly.items():
         yield _finding(beyond, found)
     if partly:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from trtdebug.checks.built import built_model
 from trtdebug.core.finding import Finding
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.index import GraphIndex, Node
+from trtdebug.graph.mapped import values_of
 from trtdebug.graph.types import dtype_name
 from trtdebug.plugins.types import CheckContext
 
@@ -46,7 +46,7 @@ class _Model:
 
     def values(self, tensor: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None:
         proto = self.constants.get(tensor)
-        return numpy_helper.to_array(proto) if proto is not None else None
+        return values_of(proto) if proto is not None else None
 
 
 def run(context: CheckContext) -> Iterator[Finding]:

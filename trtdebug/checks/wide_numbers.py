@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from onnx import numpy_helper
 
 from trtdebug.core.finding import Finding
 from trtdebug.graph.constants import constant_tensors
+from trtdebug.graph.mapped import values_of
 from trtdebug.graph.types import dtype_name, tensor_types
 from trtdebug.plugins.types import CheckContext
 
@@ -22,7 +22,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
         # Slice means "to the end" by the largest integer: clamping keeps the meaning.
         ops = {context.index.node(reader).op for reader in readers} - {"Slice"}
         if ops and dtype_name(tensor.data_type) == "int64":
-            values = numpy_helper.to_array(tensor)
+            values = values_of(tensor)
             if values.size and (values.min() < _INT32.min or values.max() > _INT32.max):
                 yield Finding(
                     "int64-out-of-int32",

@@ -20,6 +20,7 @@ from trtdebug.graph.constants import constant_tensors, renamed
 from trtdebug.graph.custom import kind_of
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.mapped import values_of
 from trtdebug.graph.names import name_nodes
 from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import Dim, TensorType, dtype_code, graph_types, infer, value_info
@@ -86,7 +87,7 @@ class Call:
     def value(self, position: int) -> NDArray[Any] | None:
         """Value of an input whose value stands in the model."""
         found = self.constants.get(self.node.input[position]) if self.has(position) else None
-        return None if found is None else numpy_helper.to_array(found)
+        return None if found is None else values_of(found)
 
 
 Bodies = Callable[[Call], Iterable[onnx.FunctionProto]]

@@ -8,11 +8,11 @@ from typing import Any
 
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from trtdebug.graph.constants import constant_tensors
 from trtdebug.graph.fresh import FreshNames, names_in
 from trtdebug.graph.index import GraphIndex, Node
+from trtdebug.graph.mapped import values_of
 from trtdebug.graph.opsets import opset_of
 from trtdebug.graph.types import Dim, TensorType, tensor_types
 
@@ -117,20 +117,20 @@ class GraphView:
     def value(self, tensor: str) -> NDArray[Any] | None:
         """Value of a constant; None for other tensors."""
         found = self._constants.get(tensor)
-        return None if found is None else numpy_helper.to_array(found)
+        return None if found is None else values_of(found)
 
     def number(self, tensor: str) -> float | None:
         """Value of a constant of one element and any rank; None for other tensors."""
         found = self._constants.get(tensor)
         if found is None or math.prod(found.dims) != 1 or found.data_type == onnx.TensorProto.STRING:
             return None
-        return float(numpy_helper.to_array(found).reshape(-1)[0])
+        return float(values_of(found).reshape(-1)[0])
 
     def dtype(self, tensor: str) -> str | None:
         """Element type, named as in `TensorType`."""
         found = self._types.get(tensor)
         if found is None and (constant := self._constants.get(tensor)) is not None:
-            return str(numpy_helper.to_array(constant).dtype)
+            return str(values_of(constant).dtype)
         return None if found is None else found.dtype
 
     def shape(self, tensor: str) -> tuple[Dim, ...] | None:

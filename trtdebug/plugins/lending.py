@@ -16,6 +16,7 @@ import onnx
 
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
+from trtdebug.graph.mapped import is_mapped
 from trtdebug.plugins.contained import on_our_time, ours
 from trtdebug.plugins.types import CheckContext, FixContext, Sample, Tensor
 
@@ -28,7 +29,8 @@ class Loan:
     """A model and its index, as third parties see them.
 
     Args:
-        model: the model of this session itself: a copy may not fit the memory.
+        model: the model of this session itself: a copy may not fit the memory. Weights that it leaves in their files
+            are loaded for third parties.
         path: where it was loaded from.
     """
 
@@ -36,17 +38,22 @@ class Loan:
         self._model, self._path = model, path
 
     @cached_property
+    def _lent(self) -> onnx.ModelProto:
+        mapped = any(is_mapped(tensor) for tensor in self._model.graph.initializer)
+        return load_model(self._path) if mapped else self._model
+
+    @cached_property
     def _mark(self) -> int:
-        return fingerprint(self._model)
+        return fingerprint(self._lent)
 
     @cached_property
     def _copy(self) -> onnx.ModelProto | None:
         """For a model that is in no file."""
-        return None if self._path.is_file() else copy.deepcopy(self._model)
+        return None if self._path.is_file() else copy.deepcopy(self._lent)
 
     @cached_property
     def _index(self) -> GraphIndex:
-        return GraphIndex(self._model)
+        return GraphIndex(self._lent)
 
     def to_check(self, context: CheckContext) -> CheckContext:
         """The same; arrays can't be written to, and the rest is not what we work with ourselves."""
@@ -58,6 +65,7 @@ class Loan:
 
         return replace(
             context,
+            model=self._lent,
             index=self._index,
             sample=None if context.sample is None else read_only(context.sample),
             reference=None if reference is None else ours(values),
@@ -97,9 +105,9 @@ class Loan:
             yield
         finally:
             with on_our_time():
-                changed = fingerprint(self._model) != before
+                changed = fingerprint(self._lent) != before
                 if changed:
-                    self._model.CopyFrom(load_model(self._path) if spare is None else spare)
+                    self._lent.CopyFrom(load_model(self._path) if spare is None else spare)
             if changed:
                 raise Changed("it changed the model that it was given; that was undone")
 

@@ -11,7 +11,7 @@ from trtdebug.backends.base import Tensor
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.finding import Finding
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_model
+from trtdebug.graph.load import load_mapped
 from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
 from trtdebug.plugins.manager import PluginManager
@@ -38,7 +38,7 @@ def check_model(request: CaseRequest, plugins: PluginManager) -> tuple[Finding, 
         UserError: no such file, not ONNX, inputs that do not fit, a plugin library that is not there, a
             reference that does not work here.
     """
-    model = load_model(request.model)
+    model = load_mapped(request.model)
     check_files(request.options)
     notes: tuple[Finding, ...] = ()
     if request.inputs is not None:

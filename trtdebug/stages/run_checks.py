@@ -24,7 +24,7 @@ def run_checks(ctx: Context, with_reference: bool) -> tuple[Finding, ...]:
     sample = {n: ctx.session.tensors.get(ctx.case.samples[0], TensorRef(n)) for n in ctx.index.inputs}
     context = CheckContext(
         path=Path(ctx.case.model),
-        model=ctx.lent_model(),
+        model=ctx.model,
         index=ctx.index,
         precision=ctx.case.options.precision,
         sample=sample,
