@@ -16,6 +16,7 @@ from trtdebug.backends.emulator import EmulatorBackend
 from trtdebug.backends.onnxruntime import OnnxruntimeBackend
 from trtdebug.core.case import BuildOptions
 from trtdebug.graph import load
+from trtdebug.graph.rounding import rounded
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 64)).astype(np.float32)
@@ -94,3 +95,24 @@ def test_where_a_kernel_refuses_weights_that_are_fed_they_are_constants(
     monkeypatch.setattr(load, "MAPPED_ABOVE", 0)
     found = run(OnnxruntimeBackend(), model)
     np.testing.assert_allclose(found["y"], expected["y"], rtol=1e-4, atol=1e-3)
+
+
+def test_of_a_table_only_the_rows_that_are_taken_are_rounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = RNG.standard_normal((64, 64)).astype(np.float32)
+    rows = weight("rows", np.array([3, 5]))
+    made = model_of(
+        [node("Gather", ["table", "rows"], ["y"], "take")],
+        [],
+        [value("y", [2, 64])],
+        [weight("table", table), rows],
+    )
+    path = tmp_path / "t.onnx"
+    onnx.save(made, path, save_as_external_data=True, location="t.bin", size_threshold=0)
+    monkeypatch.setattr(load, "MAPPED_ABOVE", 0)
+    model = load.load_mapped(path)
+    emulated = rounded(model, ["take"], "fp16").model
+    assert "table" in next(n for n in emulated.graph.node if n.name == "take").input
+    found = run(EmulatorBackend(), path)["y"]
+    np.testing.assert_array_equal(found, table[[3, 5]].astype(np.float16).astype(np.float32))

@@ -186,7 +186,10 @@ class _Rounder:
         for i, node in enumerate(list(self.graph.node)):
             if i in self.low:
                 kept = _KEPT_INPUTS.get(node.op_type, frozenset())
-                inputs = [t if at in kept else self.read(t) for at, t in enumerate(node.input)]
+                inputs = [
+                    t if at in kept or self.is_picked_from(node, t) else self.read(t)
+                    for at, t in enumerate(node.input)
+                ]
                 del node.input[:]
                 node.input.extend(inputs)
                 after = [self.store(node, at) for at, t in enumerate(node.output) if self.is_wide(t)]
@@ -197,6 +200,10 @@ class _Rounder:
                 self.nodes.append(node)
         del self.graph.node[:]
         self.graph.node.extend(self.nodes)
+
+    def is_picked_from(self, node: onnx.NodeProto, tensor: str) -> bool:
+        """Whether Gather takes rows of it, a large table in a file: rounded as they are stored, they are the same."""
+        return node.op_type == "Gather" and tensor in self.weights and is_mapped(self.weights[tensor])
 
     def is_wide(self, tensor: str) -> bool:
         return bool(tensor) and self.dtypes[tensor] in WIDE
