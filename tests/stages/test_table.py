@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx
-from cases import open_case
+from cases import diagnose, open_case
 from keeping_backend import KeepingBackend, opened
 from seed_models import model_of, node, value, weight
 
@@ -67,3 +67,30 @@ def test_of_two_models_no_node_is_looked_at_by_itself(tmp_path: Path) -> None:
     other.mkdir()
     ctx = opened(halves("one"), other, KeepingBackend(), candidate_model=tmp_path / "other.onnx")
     assert [row.local is None for row in layer_table(ctx).rows] == [True, True]
+
+
+def test_names_that_an_exporter_gave_to_other_tensors_are_no_place(tmp_path: Path) -> None:
+    """One more operator, and the numbers behind it move: what differs is `scaled`, not `val_1`."""
+    inputs, outputs = [value("x", [4, 16])], [value("y", [4, 16])]
+
+    def ending(previous: str, factor: float) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+        scale = node("Mul", [previous, "factor"], ["scaled"], "scale")
+        return [scale, node("Neg", ["scaled"], ["y"], "neg")], [weight("factor", factor)]
+
+    plain = [node("Exp", ["x"], ["val_0"], "exp"), node("Tanh", ["val_0"], ["val_1"], "tanh")]
+    more = [
+        node("Identity", ["x"], ["val_0"], "identity"),
+        node("Exp", ["val_0"], ["val_1"], "exp"),
+        node("Tanh", ["val_1"], ["val_2"], "tanh"),
+    ]
+    (end, factor), (other_end, other_factor) = ending("val_1", 1.0), ending("val_2", 2.0)
+    ctx = open_case(
+        model_of([*plain, *end], inputs, outputs, factor),
+        tmp_path,
+        against=model_of([*more, *other_end], inputs, outputs, other_factor),
+    )
+    table = layer_table(ctx)
+    assert table.unmatched == ("val_0", "val_1")
+    assert [(row.tensor, row.propagated.status) for row in table.rows] == [("scaled", "fail"), ("y", "fail")]
+    [culprit] = diagnose(ctx).culprits
+    assert culprit.nodes == ("exp", "tanh", "scale")

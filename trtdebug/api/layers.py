@@ -31,7 +31,7 @@ class LayerTable:
         reason: why, where it is no pass.
         rule: the tolerance rule.
         rows: all tensors.
-        unmatched: tensors that only the reference has.
+        unmatched: the reference's tensors that the candidate's model lacks, or has under another name.
         session: the session's folder.
     """
 

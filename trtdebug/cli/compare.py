@@ -114,7 +114,7 @@ def _print(table: Table, failing: bool, rule: str, engine: bool) -> None:
     if table.outcome.status == "untestable":
         say(f"not every tensor can be observed: {table.outcome.reason}")
     rows = [cells for row in table.rows if (cells := _cells(row))[-1] or not failing]
-    rows += [("-", "-", "-", "-", "", tensor, "only the reference has it") for tensor in table.unmatched]
+    rows += [("-", "-", "-", "-", "", tensor, "nothing to compare it with") for tensor in table.unmatched]
     say_table(_HEAD, rows, _lines(rows))
     say(f"rule: {rule}; errors are relative RMS")
     built = "the outputs of the engine" if engine else "the outputs as you build"

@@ -15,7 +15,9 @@ from trtdebug.backends.batches import split
 from trtdebug.core.intervention import Intervention
 from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.index import GraphIndex
-from trtdebug.graph.load import load_skeleton
+from trtdebug.graph.load import load_mapped, load_skeleton
+from trtdebug.graph.namesakes import Side, may_be_same
+from trtdebug.graph.types import tensor_types
 from trtdebug.oracle.verdict import judge, worst
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
@@ -31,7 +33,8 @@ class Propagated:
     Attributes:
         outcome: of the build with everything marked, or of all such builds together; untestable when marking
             could not be built, of several builds when one of them could not.
-        unmatched: tensors that only the reference has.
+        unmatched: the reference's tensors that the candidate's own model lacks. A tensor that differs counts as
+            lacking where another one may have got its name there, as exporters number them.
     """
 
     errors: dict[str, TensorError]
@@ -49,6 +52,10 @@ def propagate(ctx: Context, interventions: Sequence[Intervention] = ()) -> Propa
         for batch in _batches(ctx, wanted)
     ]
     outcome = joined(ctx.session.run_all(jobs))
+    others = _others(ctx, outcome)
+    if others:
+        outcome = _without(outcome, others)
+        unmatched = tuple(t for t in ctx.index.tensors if t in {*unmatched, *others})
     by_name = {e.tensor: e for e in outcome.tensors}
     return Propagated({t: by_name[t] for t in ctx.index.tensors if t in by_name}, outcome, unmatched)
 
@@ -98,6 +105,22 @@ def _common(ctx: Context) -> tuple[list[str], tuple[str, ...]]:
         return tensors, ()
     theirs = set(GraphIndex(load_skeleton(Path(ctx.case.candidate_model))).tensors)
     return [t for t in tensors if t in theirs], tuple(t for t in tensors if t not in theirs)
+
+
+def _others(ctx: Context, outcome: Outcome) -> frozenset[str]:
+    """Tensors that differ and may be others in the candidate's own model; the graph's outputs are what they are."""
+    differing = {e.tensor for e in outcome.tensors if e.status == "fail"} - {*ctx.index.outputs}
+    if ctx.case.candidate_model is None or not differing:
+        return frozenset()
+    model = load_mapped(Path(ctx.case.candidate_model))
+    ours, theirs = Side(ctx.index, ctx.types), Side(GraphIndex(model), tensor_types(model))
+    return frozenset(t for t in differing if not may_be_same(t, ours, theirs))
+
+
+def _without(outcome: Outcome, tensors: frozenset[str]) -> Outcome:
+    errors = tuple(e for e in outcome.tensors if e.tensor not in tensors)
+    status, signature, reason = judge(errors)
+    return replace(outcome, status=status, signature=signature, reason=reason, tensors=errors)
 
 
 def _comparable(ctx: Context, tensor: str) -> bool:

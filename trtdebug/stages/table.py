@@ -32,7 +32,7 @@ class Table:
     Attributes:
         outcome: of the build in which every tensor is an output.
         plain: of the build as the user makes it; its verdict is the command's.
-        unmatched: tensors that only the reference has.
+        unmatched: the reference's tensors that the candidate's own model lacks, as in `Propagated`.
         findings: what was found about the reference.
     """
 
