@@ -211,6 +211,24 @@ def test_the_type_that_is_quantised_to(inputs, attributes, expected):
     assert ids(found(model, "quantisation")) == expected
 
 
+def test_operators_that_compute_with_integers():
+    """As onnxruntime's quantize_dynamic writes them; TensorRT's parser has none of them."""
+    model = model_of(
+        [
+            node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"], "quantise"),
+            node("MatMulInteger", ["q", "w", "z"], ["a"], "first"),
+            node("MatMulInteger", ["q", "w", "z"], ["b"], "second"),
+            node("Add", ["a", "b"], ["y"], "add"),
+        ],
+        [value("x", [4, 8])],
+        [value("y", [4, 8], TensorProto.INT32)],
+        [weight("w", np.ones((8, 8), np.uint8))],
+    )
+    findings = found(model, "quantisation")
+    assert ids(findings) == [("quantise-operator", "quantise"), ("quantise-operator", "first")]
+    assert findings[1].message.startswith("'first' is a MatMulInteger, as are 1 more: ")
+
+
 def weight_only(kind: int, scale: np.ndarray, **attributes: int) -> onnx.ModelProto:
     """A MatMul of a float input by a weight [128, 8] that is stored in this type."""
     nodes = [

@@ -18,6 +18,7 @@ from trtdebug.plugins.types import CheckContext
 
 _ONNX = ("", "ai.onnx")
 _Q, _DQ = "QuantizeLinear", "DequantizeLinear"
+_ON_INTEGERS = ("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
 _MOVES = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Identity")
 """Operators that TensorRT moves a DequantizeLinear behind: they give on what they read."""
 _CHANNELS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1}
@@ -50,7 +51,7 @@ class _Model:
 
 
 def run(context: CheckContext) -> Iterator[Finding]:
-    """`quantise-zero-point`, `-unsigned`, `-scale`, `-alone`, `-one-side` and `-axis`."""
+    """`quantise-operator`, `-zero-point`, `-unsigned`, `-scale`, `-alone`, `-one-side` and `-axis`."""
     built = built_model(context)
     if built is None:
         return
@@ -58,6 +59,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
     axes = _attribute(proto, index, "axis", 1)
     output_dtypes = _attribute(proto, index, "output_dtype", 0)
     model = _Model(index, constant_tensors(proto), axes, output_dtypes)
+    yield from _on_integers(index)
     for node in index.nodes:
         if node.domain not in _ONNX or len(node.inputs) < 2 or not node.outputs:
             continue  # not an operator of ONNX, or not a whole one
@@ -66,6 +68,22 @@ def run(context: CheckContext) -> Iterator[Finding]:
             yield from _partner(model, node)
         elif node.op in (*_CHANNELS, "Gemm"):
             yield from _operands(model, node)
+
+
+def _on_integers(index: GraphIndex) -> Iterator[Finding]:
+    """One finding for each kind of operator that quantises at run time, or computes with the integers themselves."""
+    for op in _ON_INTEGERS:
+        nodes = [n.name for n in index.nodes if n.op == op and n.domain in _ONNX]
+        if nodes:
+            others = f", as are {len(nodes) - 1} more" if nodes[1:] else ""
+            yield Finding(
+                "quantise-operator",
+                "warning",
+                f"{nodes[0]!r} is a {op}{others}: TensorRT's parser has no such operator.",
+                nodes[0],
+                "Quantise statically, with pairs of QuantizeLinear and DequantizeLinear (onnxruntime: "
+                "quantize_static, quant_format=QuantFormat.QDQ).",
+            )
 
 
 def _attribute(proto: onnx.ModelProto, index: GraphIndex, name: str, default: int) -> dict[str, int]:

@@ -88,6 +88,27 @@ def test_ranges_against_the_reference_s_values(found, quantised, sample, spoiled
     assert found(model) == []  # no values, nothing to say
 
 
+@pytest.mark.parametrize(("largest", "told"), [(1.02, False), (3.0, True)])
+def test_clipping_that_costs_no_more_than_rounding_is_none(found, largest, told):
+    """A sample a little beyond those of the calibration: a tenth of the values loses two steps, not two bits."""
+    model = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["" : 17]> g (float[1, 100] x) => (float[1, 100] y)
+        <float scale = {0.00787401}, int8 zero = {0}> {
+            q = QuantizeLinear(x, scale, zero)
+            y = DequantizeLinear(q, scale, zero)
+        }
+    """)
+    values = np.linspace(-0.9, 0.9, 100, dtype=np.float32)
+    values[:10] = largest
+    assert [f[0] for f in found(model, {"x": values[None]})] == ["quant-clips"] * told
+
+
+def test_behind_an_infinite_scale_no_range_is_judged(found, quantised, spoiled, sample):
+    """The values there are the model's own, and as wrong as the scale."""
+    model = spoiled(quantised, r1_scale=lambda scale: np.float32(np.inf), r2_scale=0.1)
+    assert found(model, sample) == [("quant-scale-value", "r1_DequantizeLinear")]
+
+
 def test_stored_weights_that_do_not_fill_their_range(found, quantised, spoiled):
     assert found(spoiled(quantised, w3_quantized=lambda q: q // 8)) == [
         ("quant-wastes", "w3_DequantizeLinear")
@@ -137,6 +158,13 @@ def test_with_a_float_model_as_the_reference_its_values_and_weights_count(
         ("quant-weights-differ", "w4_DequantizeLinear"),
         ("quant-clips", "x_DequantizeLinear"),
     ]
+
+
+def test_a_bias_in_int32_wastes_nothing(trtdebug_plugin, network, by_default, sample, tmp_path):
+    """It has the scale of what it is added to, and 32 bits to spare."""
+    check = trtdebug_plugin(trtdebug_quant).checks()["quant"]
+    findings = run_check(check, beside(network, by_default, tmp_path, sample))
+    assert {f.id for f in findings} == {"quant-int32-bias"}
 
 
 def test_an_engine_as_candidate_holds_no_graph(trtdebug_plugin, network, quantised, sample, tmp_path):

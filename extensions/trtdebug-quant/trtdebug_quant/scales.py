@@ -16,6 +16,11 @@ _FACTOR = 32.0
 """From the median of the channels: five of INT8's eight bits."""
 _FEWEST = 4  # channels that have a median worth the name
 _LISTED = 4
+_NOT_REACHED = "Calibrate again with inputs that reach this tensor, or leave the layer in float."
+_SAW_INFINITY = (
+    "Calibration saw an infinite value, as in a mask of -Inf: leave the layer in float, or mask with a finite number "
+    "and calibrate again."
+)
 _REFUSED = "TensorRT's parser takes positive ones only"
 
 
@@ -49,7 +54,7 @@ def _values(pair: Pair, scales: Array, smallest: float) -> Iterator[Finding]:
                 "error",
                 f"{_whose(pair, where)} {what}: {so}.",
                 pair.dequantize,
-                "Calibrate again with inputs that reach this tensor, or leave the layer in float.",
+                _SAW_INFINITY if what == "infinite" else _NOT_REACHED,
             )
 
 
