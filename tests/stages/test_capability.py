@@ -375,24 +375,20 @@ def test_what_is_refused_for_want_of_a_known_shape_is_unknown() -> None:
     assert message.endswith("--input-shapes b:SHAPE")
 
 
-def test_sequences_between_parts_are_said_not_to_be_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("refused", ["node_of_s", "node_of_e"])
+def test_no_part_begins_or_ends_at_a_sequence(refused: str, tmp_path: Path) -> None:
+    """An engine has tensors only: who writes a sequence and who reads it go together."""
     text = """g (float[4,2] x) => (float y) <int64 one = {1}>
         { a = Relu(x) s = SplitToSequence(a) e = SequenceAt(s, one) y = Neg(e) }"""
     feeds = {"x": np.ones((4, 2), np.float32)}
-    found, saved, path = written(parsed(text), tmp_path, FakeParser(refused=("node_of_s",)), feeds)
-    assert [s.verdict for s in found.segments] == ["supported", "unsupported", "unknown", "supported"]
-    assert saved.segments[2].obstacle == "the type of 's', which it reads, is not known"
-    assert [p.model for p in saved.plans["plan.json"].parts] == [
-        *("supported_subgraph-nodes-0-0.onnx", "rest-1.onnx", "supported_subgraph-nodes-3-3.onnx"),
-    ]
+    found, saved, path = written(parsed(text), tmp_path, FakeParser(refused=(refused,)), feeds)
+    assert verdicts(found) == [("supported", 0, 0), ("unsupported", 1, 2), ("supported", 3, 3)]
+    does = "reads" if refused == "node_of_s" else "writes"
+    assert {e.message for e in found.segments[1].errors} == {
+        *("not taken", f"'s', which it {does}, is a sequence or the like, no tensor."),
+    }
     for name in saved.plans:
         assert compare(plan_of(saved.folder, name), saved.folder, path, feeds) == {}
-    lonely = FakeParser(
-        refused=("node_of_e",)
-    )  # takes the node that writes the sequence: nobody can take it over
-    _, saved, _ = written(parsed(text), tmp_path, lonely, feeds)
-    assert "plan.json" not in saved.plans
-    assert saved.notes[0] == "there is no plan.json: the type of 's', which it reads, is not known"
 
 
 @pytest.mark.parametrize(

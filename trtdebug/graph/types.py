@@ -116,6 +116,15 @@ def graph_types(graph: onnx.GraphProto) -> dict[str, TensorType]:
     return types
 
 
+def sequences(model: onnx.ModelProto) -> frozenset[str]:
+    """What is no tensor in the top-level graph, but a sequence, a map or an optional value, as far as ONNX tells."""
+    graph = infer(model).graph
+    kinds = {v.name: v.type.WhichOneof("value") for v in (*graph.input, *graph.value_info, *graph.output)}
+    return frozenset(
+        name for name, kind in kinds.items() if kind in ("sequence_type", "map_type", "optional_type")
+    )
+
+
 def infer(model: onnx.ModelProto, *, strict: bool = False) -> onnx.ModelProto:
     """Runs ONNX shape inference on a copy whose large weights have no values: works beyond 2 GB.
 

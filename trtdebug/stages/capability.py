@@ -18,7 +18,7 @@ from trtdebug.backends.base import Support
 from trtdebug.core.build_error import BuildError
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.segment import cut_segment, segment_inputs, weight_nodes
-from trtdebug.graph.types import TensorType
+from trtdebug.graph.types import TensorType, sequences
 from trtdebug.search.convex import largest_convex
 from trtdebug.search.partition import partition
 
@@ -123,7 +123,8 @@ class _Survey:
         self._alone: set[str] = set()  # taken by themselves only
         self._weights = weight_nodes(model, self.index)
         self._places = {node.name: place for place, node in enumerate(self.index.nodes)}
-        self._blurred = _blurred(model, self.index, types)
+        self._sequences = sequences(model)
+        self._blurred = _blurred(model, self.index, types) - self._sequences
 
     def settle(self) -> tuple[tuple[str, ...], ...]:
         """Cuts the model until every part that is not known to be refused is taken by itself."""
@@ -201,14 +202,33 @@ class _Survey:
         """What the parser says of the model of just these nodes."""
         key = frozenset(nodes)
         if key not in self._answers:
-            blind = self._blind(nodes)
-            if blind:
+            cut, blind = self._cut_sequences(nodes), self._blind(nodes)
+            if cut:
+                self._answers[key] = Support(False, cut)
+            elif blind:
                 self._answers[key] = Support(None, blind)
             else:
                 self.questions += 1
                 piece = cut_segment(self.model, self.index, nodes, self.types)
                 self._answers[key] = self._ask(piece)
         return self._answers[key]
+
+    def _cut_sequences(self, nodes: Sequence[str]) -> tuple[BuildError, ...]:
+        """An error for each node that gets or gives a sequence across the cut: engines have tensors only."""
+        within, errors = set(nodes), []
+        for node in map(self.index.node, nodes):
+            read = [t for t in node.reads if self.index.producer.get(t) not in within]
+            written = [
+                t
+                for t in node.writes
+                if t in self.index.outputs or not within.issuperset(self.index.consumers.get(t, ()))
+            ]
+            tensor = next((t for t in (*read, *written) if t in self._sequences), None)
+            if tensor is not None:
+                does = "reads" if tensor in read else "writes"
+                text = f"{tensor!r}, which it {does}, is a sequence or the like, no tensor."
+                errors.append(BuildError("parse", text, node=node.name, operator=node.op))
+        return tuple(errors)
 
     def _blind(self, nodes: Sequence[str]) -> tuple[BuildError, ...]:
         """An error for each node that reads from elsewhere what has no known rank: a scalar to the parser."""
