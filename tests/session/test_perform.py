@@ -142,6 +142,7 @@ def test_the_worst_sample_counts(two_samples, scale):
     outcome = perform(job(samples=("0", "1")), off_in(scale), two_samples)
     assert outcome.status == "fail"
     assert [e.rms_rel for e in outcome.tensors] == [pytest.approx(0.1)]
+    assert outcome.reason.endswith(f"(sample {1 if scale == 1 else 2} of 2)")
 
 
 def test_one_build_runs_all_samples(two_samples):

@@ -38,6 +38,7 @@ class TensorError:
             or more; the RMS rule does not see them beside larger ones (see trtdebug.oracle.rules).
         of_limit: the worst error over what the rule allows there, 1 at the limit; None where the rule gives no such
             number (integers, NaN or Inf, nothing compared), or nobody took it.
+        sample: whose error this is, of several samples, as "3 of 4"; empty where there is one.
     """
 
     tensor: str
@@ -55,6 +56,7 @@ class TensorError:
     weighed: int = 0
     lost: int = 0
     of_limit: float | None = None
+    sample: str = ""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def judge(errors: Sequence[TensorError]) -> tuple[Status, Signature | None, str]
         kind = next(k for k in _GRAVITY if k in kinds)
         first = next(e for e in failing if e.kind == kind)
         signature = Signature(kind, tuple(e.tensor for e in failing))
-        return "fail", signature, f"{first.tensor}: {first.reason}"
+        where = f" (sample {first.sample})" if first.sample else ""
+        return "fail", signature, f"{first.tensor}: {first.reason}{where}"
     unsure = [e for e in errors if e.status == "untestable"]
     if unsure:
         return "untestable", None, f"{unsure[0].tensor}: {unsure[0].reason}"

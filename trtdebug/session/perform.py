@@ -184,14 +184,15 @@ def _feeds(job: Job, store: TensorStore, sample: str) -> dict[str, Tensor]:
 
 def _run(job: Job, engine: Engine, store: TensorStore, measuring: Measuring) -> tuple[TensorError, ...]:
     errors: list[TensorError] = []
-    for sample in job.samples:
+    for number, sample in enumerate(job.samples, 1):
         found: dict[str, TensorError] = {}
         for name, value in _outputs(job, engine, store, sample):
             if job.expected is not None and _is_compared(job, name):
                 found[name] = _compare(job, store, sample, name, value, measuring)
             if job.keep == "all":
                 _keep(job, store, sample, name, value)
-        errors += _in_order(job, store, sample, found)
+        of = f"{number} of {len(job.samples)}" if len(job.samples) > 1 else ""
+        errors += (replace(error, sample=of) for error in _in_order(job, store, sample, found))
     failing = {e.tensor for e in errors if e.status != "pass"}
     if job.keep == "failing" and failing:
         # in a second pass, since a tensor that fails in one sample is wanted of all of them

@@ -182,7 +182,7 @@ def _check_precision(candidate: Backend, options: BuildOptions) -> None:
     if options.precision == "int8" and candidate.name == "emulator":
         raise UserError(
             "the emulator cannot emulate INT8.",
-            "Use --candidate tensorrt. A Q/DQ model as --candidate-model runs as it is written with --candidate onnxruntime.",
+            "Use --candidate tensorrt, or for a Q/DQ model as it is written --candidate onnxruntime.",
         )
 
 
