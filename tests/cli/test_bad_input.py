@@ -210,7 +210,7 @@ CASES: dict[str, tuple[Callable[[Path], None] | None, str, tuple[str, ...]]] = {
     "an unknown precision": (None, "run good.onnx --fp8", ("--fp8",)),
     "two precisions": (None, "run good.onnx --fp16 --bf16", ("--fp16", "--bf16")),
     "two precisions, check": (None, "check good.onnx --fp16 --bf16", ("--fp16", "--bf16")),
-    "INT8 without TensorRT": (None, "run good.onnx --int8 --candidate emulator", ("emulator", "INT8", "onnxruntime")),
+    "INT8 without TensorRT": (None, "run good.onnx --int8 --candidate emulator", ("emulator", "INT8")),
     "an unknown reference": (None, "run good.onnx --reference onnxruntim", ("'onnxruntim'", "--reference")),
     "an unknown candidate": (None, "run good.onnx --candidate tensort", ("'tensort'", "--candidate")),
     "an unknown plugin": (None, "-p no:foo run good.onnx", ("'foo'",)),

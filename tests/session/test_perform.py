@@ -86,7 +86,7 @@ def test_a_build_failure_is_untestable_and_names_the_node(folder):
     backend = FakeBackend(on_build=raising(BuildFailure("no kernel", "Try FP32.", node="conv")))
     outcome = perform(job(), backend, folder)
     assert (outcome.status, outcome.signature) == ("untestable", Signature("build-failure"))
-    assert (outcome.reason, outcome.node) == ("no kernel Try FP32.", "conv")
+    assert (outcome.reason, outcome.node) == ("no kernel. Try FP32.", "conv")
 
 
 def test_refused_feeds_are_untestable_and_the_engine_is_freed(folder):

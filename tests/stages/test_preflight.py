@@ -116,6 +116,11 @@ def test_files_of_the_build_have_to_be_there(folder: Path, options: dict[str, An
         prepare(CaseRequest(folder / "model.onnx", BuildOptions(**options)), PLUGINS)
 
 
+def test_without_int8_the_emulator_says_who_runs_a_quantised_model(folder: Path) -> None:
+    with pytest.raises(UserError, match="Q/DQ model as it is written --candidate onnxruntime"):
+        prepare(CaseRequest(folder / "model.onnx", BuildOptions("int8"), candidate="emulator"), PLUGINS)
+
+
 def test_a_profile_without_its_optimum_is_tuned_for_its_maximum(folder: Path) -> None:
     case = prepared(folder, min_shapes=["tensor0:1x3x64x64"], max_shapes=["tensor0:4x3x64x64"])
     assert case.case.options.profiles["tensor0"].opt == (4, 3, 64, 64)
