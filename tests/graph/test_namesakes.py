@@ -33,9 +33,12 @@ def test_a_pair_that_only_one_model_has_lies_between() -> None:
     assert may_be_same("t", PRODUCT, side(*quantised))
 
 
-def test_another_operator_is_another_tensor() -> None:
+def test_another_operator_in_another_place_is_another_tensor() -> None:
     """onnxruntime's quantiser leaves a Relu out, and gives its output's name to the convolution before."""
-    assert not may_be_same("t", PRODUCT, side(node("Add", ["x", "w"], ["t"], "sum")))
+    assert not may_be_same("t", PRODUCT, side(node("Relu", ["x"], ["t"], "relu")))
+    read = node("Neg", ["t"], ["u"], "neg")
+    assert not may_be_same("t", PRODUCT, side(node("Add", ["x", "w"], ["t"], "sum"), read))
+    assert may_be_same("t", PRODUCT, side(node("Add", ["x", "w"], ["t"], "sum"))), "a wrong export of it"
 
 
 def test_another_shape_is_another_tensor() -> None:

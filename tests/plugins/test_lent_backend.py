@@ -100,7 +100,7 @@ def test_bad_options_are_the_users(extension):
 
 
 def test_no_ability_is_lost():
-    engines = {"Streams", "TimesLayers", "TimesInference"}
+    engines = {"Streams", "StreamsSome", "TimesLayers", "TimesInference"}
     protocols = {
         name: kind
         for name, kind in vars(base).items()

@@ -98,7 +98,7 @@ def test_one_process_answers_until_it_breaks(ask) -> None:
         ("crash", "crash", "SIGSEGV (segmentation fault)"),
         ("leave", "crash", "exit code 7"),
         ("hang", "timeout", "no answer within 2 s"),
-        ("fail", "build", "TensorRT makes no builder here Get one."),
+        ("fail", "build", "TensorRT makes no builder here. Get one."),
         ("bug", "crash", "ZeroDivisionError: oops"),
     ],
 )

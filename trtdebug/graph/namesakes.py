@@ -21,15 +21,22 @@ class Side:
     def names(self) -> frozenset[str]:
         return frozenset({*self.index.tensors, *self.index.inputs, *self.index.initializers})
 
+    def readers(self, tensor: str) -> frozenset[tuple[str, tuple[str, ...]]]:
+        """Operator and outputs of each node that reads it."""
+        nodes = map(self.index.node, self.index.consumers.get(tensor, ()))
+        return frozenset((node.op, tuple(node.writes)) for node in nodes)
+
 
 def may_be_same(tensor: str, one: Side, other: Side) -> bool:
     """Whether nothing speaks against this tensor, which nodes of both models write, being the same in both.
 
-    Against it speak another operator, another shape, and that each node reads a tensor instead of one of the other's,
-    although both models have both (a pair of QuantizeLinear and DequantizeLinear only one of them has).
+    Against it speak another operator (unless it stands in the same place: it reads the same, and the same read it),
+    another shape, and that each node reads a tensor instead of one of the other's, although both models have both (a
+    pair of QuantizeLinear and DequantizeLinear is one that only one of them has).
     """
     ours, theirs = (side.index.node(side.index.producer[tensor]) for side in (one, other))
-    if (ours.op, ours.domain) != (theirs.op, theirs.domain):
+    same_place = ours.reads == theirs.reads and one.readers(tensor) == other.readers(tensor)
+    if (ours.op, ours.domain) != (theirs.op, theirs.domain) and not same_place:
         return False
     both = one.names & other.names
     instead = {*ours.reads} & both - {*theirs.reads}, {*theirs.reads} & both - {*ours.reads}
