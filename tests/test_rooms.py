@@ -27,6 +27,17 @@ FLOORS = (
 )
 """docs/how-it-works.md, section Rooms; those of one floor do not import each other either."""
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+STAGES = (
+    {"inputs", "recurrence", "viewed"},
+    {"context"},
+    {"jobs", "low_trials", "repeated"},
+    {"opening", "unbuilt"},
+    {"capability", "verdicts"},
+    {"observing", "engines"},
+    {"localising", "other_causes"},
+    {"fixing", "tactics"},
+)
+"""The parts of `stages`, from the bottom."""
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -64,6 +75,20 @@ def test_a_room_imports_only_from_below(room: str) -> None:
         for other in [name.split(".")[1]]
         if other in FLOOR_OF and other != room and FLOOR_OF[other] >= FLOOR_OF[room]
     ]
+    assert not upward
+
+
+def test_a_part_of_stages_imports_only_from_below() -> None:
+    floor_of = {part: number for number, parts in enumerate(STAGES) for part in parts}
+    stages = PACKAGE / "stages"
+    upward = []
+    for path in sorted(stages.rglob("*.py")):
+        part = path.relative_to(stages).parts[0].removesuffix(".py")
+        for line, name in imported(path):
+            if part != "__init__" and name.startswith("trtdebug.stages."):
+                other = name.split(".")[2]
+                if other != part and floor_of[other] >= floor_of[part]:
+                    upward.append(f"{path.relative_to(PACKAGE)}:{line} imports {name}")
     assert not upward
 
 

@@ -42,12 +42,12 @@ from trtdebug.session.executor import Crew, WorkerProcesses  # noqa: E402
 from trtdebug.session.job import Job  # noqa: E402
 from trtdebug.session.limits import GPUS_VARIABLE, WORKERS_VARIABLE, WorkerLimits, default_memory  # noqa: E402
 from trtdebug.session.session import Session  # noqa: E402
-from trtdebug.stages.atoms import fused_layers  # noqa: E402
 from trtdebug.stages.context import Context  # noqa: E402
-from trtdebug.stages.localise import localise  # noqa: E402
-from trtdebug.stages.observe import Observation  # noqa: E402
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples  # noqa: E402
-from trtdebug.stages.sanity import sanity, with_forced  # noqa: E402
+from trtdebug.stages.localising.atoms import fused_layers  # noqa: E402
+from trtdebug.stages.localising.localise import localise  # noqa: E402
+from trtdebug.stages.observing.observe import Observation  # noqa: E402
+from trtdebug.stages.opening.preflight import CaseRequest, prepare, store_samples  # noqa: E402
+from trtdebug.stages.verdicts.sanity import sanity, with_forced  # noqa: E402
 
 
 def network(

@@ -355,7 +355,7 @@ def test_an_unforeseen_error_is_kept_in_a_file(folder: Path, monkeypatch: pytest
     def boom(*_: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("trtdebug.stages.preflight.prepare", boom)
+    monkeypatch.setattr("trtdebug.stages.opening.preflight.prepare", boom)
     done = CliRunner().invoke(app, ["run", "good.onnx"])
     assert (done.exit_code, done.stdout) == (3, "")
     (line,) = done.stderr.splitlines()

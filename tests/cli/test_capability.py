@@ -26,7 +26,7 @@ from trtdebug.graph.load import load_model, save_model
 from trtdebug.graph.names import node_names
 from trtdebug.session import support
 from trtdebug.session.support import SupportQuestion, SupportWorker
-from trtdebug.stages import capability_case
+from trtdebug.stages.capability import case as capability_case
 
 DIRECT = Path(__file__).resolve().parents[1] / "support" / "direct_parse.py"
 SEGMENTS = {

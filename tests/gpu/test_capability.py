@@ -20,7 +20,7 @@ from trtdebug.graph.names import node_names
 from trtdebug.plugins.builtin import load_plugins
 from trtdebug.session.limits import WorkerLimits
 from trtdebug.session.support import SupportQuestion, SupportWorker
-from trtdebug.stages.capability_case import CapabilityRequest, Examined, examine
+from trtdebug.stages.capability.case import CapabilityRequest, Examined, examine
 
 pytestmark = pytest.mark.gpu
 

@@ -19,7 +19,7 @@ from trtdebug.cli.opening import opened
 from trtdebug.cli.options import CaseOptions
 from trtdebug.core.outcome import TensorError
 from trtdebug.session.limits import process_tree, size_words
-from trtdebug.stages.propagate import propagate
+from trtdebug.stages.observing.propagate import propagate
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]

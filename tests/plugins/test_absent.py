@@ -13,7 +13,7 @@ from trtdebug.core.errors import UserError
 from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.session import Session
-from trtdebug.stages.backends import find_backend, need_backends
+from trtdebug.stages.opening.backends import find_backend, need_backends
 from trtdebug.stages.inputs import read_samples
 
 READER = """

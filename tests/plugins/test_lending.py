@@ -10,7 +10,7 @@ from trtdebug.graph.load import save_model
 from trtdebug.plugins.lending import Changed, Loan, fingerprint, lent
 from trtdebug.plugins.testing import check_context, fix_context
 from trtdebug.plugins.types import SessionEvent
-from trtdebug.stages.run_checks import collect_findings
+from trtdebug.stages.opening.run_checks import collect_findings
 
 TEXT = """<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y)
           <float[2] w = {1, 2}> { a = Add(x, w) y = Exp(a) }"""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from trtdebug.core.build_error import BuildError
 from trtdebug.report.capability_text import capability_data, render_capability
-from trtdebug.stages.capability import Capability, Segment
-from trtdebug.stages.capability_case import Examined, Ran
+from trtdebug.stages.capability.case import Examined, Ran
+from trtdebug.stages.capability.segments import Capability, Segment
 
 REFUSED = BuildError("parse", "not\x1b taken " + "x" * 1000, "UNSUPPORTED_NODE", "n1", "NonZero")
 PARTS = (Segment("supported", ("a", "c"), 0, 2), Segment("unsupported", ("n1",), 1, 1, (REFUSED,)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trtdebug.core.outcome import EngineInfo, LayerInfo
 from trtdebug.report.engine_text import render_diff, render_engine
-from trtdebug.stages.engine_diff import diff_engines
+from trtdebug.stages.engines.diff import diff_engines
 
 CONV = LayerInfo(
     "conv + relu", ("conv", "relu"), "fp16", "sm90_xmma", "CaskConvolution", ("fp32",), ("fp16",)

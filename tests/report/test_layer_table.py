@@ -11,7 +11,7 @@ from diagnoses import EVIL_NAMES
 
 from trtdebug.core.outcome import TensorError
 from trtdebug.report.layer_table import SORTS, layer_csv, sorted_rows
-from trtdebug.stages.table import Row
+from trtdebug.stages.observing.table import Row
 
 ROWS = (
     Row("b", "n0", "Mul", TensorError("b", "pass", 2.0, 0.1, 0.1), TensorError("b", "pass", rms_rel=0.3)),

@@ -20,7 +20,7 @@ from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.repro.scripts.build_repro import BACKENDS, reproduce
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE
-from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.opening.preflight import CaseRequest
 
 # onnxruntime has no kernel for this operator in FP64
 UNSUPPORTED = "g (double[2] x) => (double[2] y) <double[2] b> { a = Relu(x) b = Sinh(a) y = Neg(b) }"
@@ -94,7 +94,7 @@ def test_that_onnxruntime_does_not_load_it_either_is_no_proof(unbuilt: Diagnosis
 def test_recorded_inputs_lie_beside_it(tmp_path: Path) -> None:
     """Of a piece whose inputs the reference can compute."""
     from trtdebug.repro.of_build import export_unbuilt
-    from trtdebug.stages.unbuildable import Unbuildable
+    from trtdebug.stages.unbuilt.unbuildable import Unbuildable
 
     text = "g (float[2] x) => (float[2] y) { a = Relu(x) y = Neg(a) }"
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')

@@ -17,9 +17,9 @@ from trtdebug.core.jsonable import to_data
 from trtdebug.core.outcome import Outcome, Signature, TensorError
 from trtdebug.graph.load import save_model
 from trtdebug.session.job import TensorRef
-from trtdebug.stages import propagate as propagating
-from trtdebug.stages.propagate import joined, propagate
-from trtdebug.stages.table import layer_table
+from trtdebug.stages.observing import propagate as propagating
+from trtdebug.stages.observing.propagate import joined, propagate
+from trtdebug.stages.observing.table import layer_table
 
 SIZES = [1, 1000]
 """Bytes: a batch for each tensor, and one for every few of them."""

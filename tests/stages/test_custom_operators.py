@@ -15,7 +15,7 @@ from custom_models import CUBE, SWISH, cube_model, one_node, swish_model
 from trtdebug.core.errors import UserError
 from trtdebug.graph.types import TensorType
 from trtdebug.repro.of_case import export_nodes
-from trtdebug.stages.table import layer_table
+from trtdebug.stages.observing.table import layer_table
 
 OVERFLOWING = ("[50,60]",)
 
@@ -80,7 +80,7 @@ def test_a_candidate_with_another_operator_is_found(case):
 
 def test_the_emulator_says_that_it_says_nothing_of_a_plugin(case, tmp_path):
     from trtdebug.plugins.builtin import load_plugins
-    from trtdebug.stages.preflight import CaseRequest, prepare
+    from trtdebug.stages.opening.preflight import CaseRequest, prepare
 
     ctx = case(cube_model(), CUBE)
     request = CaseRequest(Path(ctx.case.model), ctx.case.options, operators=[tmp_path / "ops.py"])

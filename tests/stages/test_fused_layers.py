@@ -13,12 +13,12 @@ from fusing_backend import FusingBackend, fused
 
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
-from trtdebug.stages.atoms import fused_layers
 from trtdebug.stages.context import Context
-from trtdebug.stages.localise import Located, localise
-from trtdebug.stages.minimise import minimal_pins
-from trtdebug.stages.observe import Observation
-from trtdebug.stages.sanity import sanity, with_forced
+from trtdebug.stages.fixing.minimise import minimal_pins
+from trtdebug.stages.localising.atoms import fused_layers
+from trtdebug.stages.localising.localise import Located, localise
+from trtdebug.stages.observing.observe import Observation
+from trtdebug.stages.verdicts.sanity import sanity, with_forced
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench" / "gpu"))
 import multi_gpu
@@ -91,7 +91,7 @@ def test_nodes_of_a_layer_that_can_have_different_precisions_are_told_apart(
 
 
 def test_a_convicted_node_stands_for_its_layer(tmp_path: Path, model: onnx.ModelProto) -> None:
-    from trtdebug.stages.observe import observe
+    from trtdebug.stages.observing.observe import observe
 
     ctx = fusing(tmp_path, model, FusingBackend())
     sane = with_forced(ctx, sanity(ctx))

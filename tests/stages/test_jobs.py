@@ -11,9 +11,9 @@ from rewriting import model_of
 from trtdebug.core.outcome import Outcome, Status
 from trtdebug.plugins.builtin import load_plugins
 from trtdebug.stages.context import Context
-from trtdebug.stages.cut_off import cut_off
-from trtdebug.stages.digits import digits_lost
-from trtdebug.stages.digits_each import digits_lost_each
+from trtdebug.stages.observing.digits import digits_lost
+from trtdebug.stages.observing.digits_each import digits_lost_each
+from trtdebug.stages.other_causes.cut_off import cut_off
 
 
 def near(folder: Path, outputs: str) -> Context:

@@ -22,7 +22,7 @@ from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
-from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.opening.preflight import CaseRequest
 from trtdebug.testing import Fault, PlantedFaults
 
 MODEL = onnx.parser.parse_model(

@@ -39,7 +39,7 @@ from trtdebug.graph.folding import fold_constants
 from trtdebug.graph.limits import onnxruntime_limits
 from trtdebug.graph.load import save_model
 from trtdebug.session.job import TensorRef
-from trtdebug.stages.table import layer_table
+from trtdebug.stages.observing.table import layer_table
 
 ELEMENTWISE = Tolerance(atol=1e-3, rtol=1e-3)
 

@@ -15,7 +15,7 @@ from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.debugger import Debugger
 from trtdebug.graph.load import load_model
 from trtdebug.search.types import Verdict
-from trtdebug.stages.localizers import bayesian
+from trtdebug.stages.localising.localizers import bayesian
 
 
 class UnsteadyKernels(BrokenKernels):

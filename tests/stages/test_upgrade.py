@@ -20,7 +20,7 @@ from trtdebug.session.replaying import take_recorded
 from trtdebug.session.session import Session
 from trtdebug.session.trials import stored_trials
 from trtdebug.stages.context import Context
-from trtdebug.stages.reverdict import reverdict
+from trtdebug.stages.verdicts.reverdict import reverdict
 
 
 class Versioned(EmulatorBackend):

@@ -23,7 +23,7 @@ from trtdebug.graph.load import save_model
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.opening.preflight import CaseRequest, prepare, store_samples
 
 
 def diagnose(model: Any, backend: Backend, folder: Path, workers: int) -> tuple[Diagnosis, Session, Threads]:

@@ -15,7 +15,7 @@ from trtdebug.debugger import Debugger
 from trtdebug.graph.load import save_model
 from trtdebug.plugins.builtin import load_plugins
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.opening.preflight import CaseRequest
 
 
 def open_case(

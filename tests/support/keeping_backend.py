@@ -26,7 +26,7 @@ from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.opening.preflight import CaseRequest
 
 
 @dataclass

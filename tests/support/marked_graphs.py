@@ -17,7 +17,7 @@ from trtdebug.core.intervention import EVERY_TENSOR, MarkOutputs, Precision
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.opening.preflight import CaseRequest
 
 
 @dataclass

@@ -27,7 +27,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.session.executor import InProcess
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.opening.preflight import CaseRequest, prepare, store_samples
 
 Knobs = frozenset[Knob]
 

@@ -24,7 +24,7 @@ from trtdebug.graph.load import load_model, save_model
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
-from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.opening.preflight import CaseRequest
 
 IMPLEMENTATION = 0x80000009
 _COPY = re.compile(r"__copy\d+")

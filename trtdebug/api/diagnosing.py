@@ -14,7 +14,7 @@ from trtdebug.plugins.types import SessionEvent
 from trtdebug.report.build import build_report
 from trtdebug.report.html.details import keep_details
 from trtdebug.report.write import write_reports
-from trtdebug.stages.plugin_troubles import plugin_problems, plugin_states
+from trtdebug.stages.opening.plugin_troubles import plugin_problems, plugin_states
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from trtdebug.api.arguments import CaseArguments, FilePath
 from trtdebug.api.opened_case import TellProgress, opened_case
 from trtdebug.core.outcome import Status
-from trtdebug.stages.table import Row, layer_table
+from trtdebug.stages.observing.table import Row, layer_table
 
 if TYPE_CHECKING:
     import onnx

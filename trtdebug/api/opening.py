@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trtdebug.session.job import Job
     from trtdebug.session.session import Session
     from trtdebug.stages.context import Context, Progress
-    from trtdebug.stages.preflight import CaseRequest
+    from trtdebug.stages.opening.preflight import CaseRequest
 
 
 SLOW = "tensorrt"
@@ -90,7 +90,7 @@ def opened_request(
     from trtdebug.session.findings import store_findings
     from trtdebug.session.lock import locked
     from trtdebug.session.session import create_folder
-    from trtdebug.stages.preflight import prepare, store_samples
+    from trtdebug.stages.opening.preflight import prepare, store_samples
 
     prepared = prepare(request, plugins)
     refuse_crowd(session, plugins.backends()[prepared.case.candidate])
@@ -129,8 +129,8 @@ def reopened(
     from trtdebug.session.places import located
     from trtdebug.session.replaying import take_recorded
     from trtdebug.session.session import Session
-    from trtdebug.stages.backends import need_backends
-    from trtdebug.stages.case_files import changed_file
+    from trtdebug.stages.opening.backends import need_backends
+    from trtdebug.stages.opening.case_files import changed_file
 
     folder = place.folder
     session = Session(folder)
@@ -169,7 +169,7 @@ def reopened(
 def _running(session: Session, case: Case, plugins: PluginManager, watch: Watch | None) -> Iterator[Context]:
     from trtdebug.plugins.types import TrialEvent
     from trtdebug.stages.context import Context
-    from trtdebug.stages.plugin_troubles import keep_in_journal, report_metrics
+    from trtdebug.stages.opening.plugin_troubles import keep_in_journal, report_metrics
 
     _start_workers(session, case.reference, case.candidate)
     session.journal.write("opened", model=case.model)

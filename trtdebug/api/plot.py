@@ -9,7 +9,7 @@ from html import escape
 from trtdebug.core.outcome import TensorError
 from trtdebug.core.told import error_text
 from trtdebug.scripts.words import printable
-from trtdebug.stages.table import Row
+from trtdebug.stages.observing.table import Row
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 760, 220, 52, 24  # pixels
 _LOWEST, _HIGHEST = -8, 2  # powers of ten; what lies beyond stands at the border

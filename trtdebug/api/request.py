@@ -13,7 +13,7 @@ from trtdebug.backends.tensorrt.knobs import KNOBS
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.errors import UserError
 from trtdebug.core.intervention import EVERY_TENSOR
-from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.opening.preflight import CaseRequest
 
 
 def request_of(model: Path, options: Mapping[str, Any], before: Sequence[str] = ()) -> CaseRequest:

@@ -61,8 +61,8 @@ def capability(
     from trtdebug.report.capability_text import capability_data, render_capability
     from trtdebug.session.files import write_text
     from trtdebug.session.limits import WorkerLimits, default_memory
-    from trtdebug.stages.capability_case import CapabilityRequest, examine
-    from trtdebug.stages.capability_files import RESULT
+    from trtdebug.stages.capability.case import CapabilityRequest, examine
+    from trtdebug.stages.capability.files import RESULT
 
     request = CapabilityRequest(
         model=model,

@@ -55,8 +55,8 @@ def check(
     from trtdebug.api.request import precision_of
     from trtdebug.core.case import BuildOptions
     from trtdebug.core.jsonable import to_data
-    from trtdebug.stages.check import check_model
-    from trtdebug.stages.preflight import CaseRequest
+    from trtdebug.stages.opening.check import check_model
+    from trtdebug.stages.opening.preflight import CaseRequest
 
     request = CaseRequest(
         model=model,

@@ -21,7 +21,7 @@ from trtdebug.core.errors import UserError
 
 if TYPE_CHECKING:
     from trtdebug.report.layer_table import SortBy
-    from trtdebug.stages.table import Row, Table
+    from trtdebug.stages.observing.table import Row, Table
 
 
 _STDOUT = Path("-")
@@ -57,7 +57,7 @@ def compare(
     """
     from trtdebug.report.engine_text import render_engine
     from trtdebug.report.layer_table import sorted_rows
-    from trtdebug.stages.table import layer_table
+    from trtdebug.stages.observing.table import layer_table
 
     by = _sort(sort)
     if engine is not None:

@@ -76,14 +76,14 @@ def _asks_for_a_build(options: CaseOptions) -> bool:
 
 
 def _holds_tables(path: Path) -> bool:
-    from trtdebug.stages.tactic_tables import holds_tables
+    from trtdebug.stages.tactics.tables import holds_tables
 
     return holds_tables(path)
 
 
 def _is_engine(path: Path) -> bool:
     from trtdebug.backends.tensorrt.engine_file import is_engine_file
-    from trtdebug.stages.engines import is_recorded
+    from trtdebug.stages.engines.recorded import is_recorded
 
     return is_recorded(path) or is_engine_file(path)
 
@@ -120,7 +120,7 @@ def _show_engine(info: EngineInfo, as_json: bool) -> None:
 
 def _show_difference(first: EngineInfo, second: EngineInfo, as_json: bool) -> None:
     from trtdebug.core.jsonable import to_data
-    from trtdebug.stages.engine_diff import diff_engines
+    from trtdebug.stages.engines.diff import diff_engines
 
     diff = diff_engines(first.layers, second.layers)
     if as_json:

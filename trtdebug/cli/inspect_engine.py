@@ -34,8 +34,8 @@ _OF_ANY_ENGINE = (
 
 def built(options: CaseOptions, count: int, profile_runs: int) -> list[EngineInfo]:
     """`count` engines of the model, each built as the options say."""
-    from trtdebug.stages.engines import reading_job
-    from trtdebug.stages.sanity import as_built_job
+    from trtdebug.stages.engines.recorded import reading_job
+    from trtdebug.stages.verdicts.sanity import as_built_job
 
     with opened(options) as case:
         jobs = [as_built_job(case.ctx, number) for number in range(count)]
@@ -44,7 +44,7 @@ def built(options: CaseOptions, count: int, profile_runs: int) -> list[EngineInf
 
 def existing(path: Path, options: CaseOptions, profile_runs: int) -> EngineInfo:
     """The engine of an engine file, of a trial, or of a session."""
-    from trtdebug.stages.engines import is_recorded, recorded_engine
+    from trtdebug.stages.engines.recorded import is_recorded, recorded_engine
 
     if not is_recorded(path):
         return _loaded(path, options, profile_runs)
@@ -59,8 +59,8 @@ def existing(path: Path, options: CaseOptions, profile_runs: int) -> EngineInfo:
 def _loaded(path: Path, options: CaseOptions, profile_runs: int) -> EngineInfo:
     """Loads an engine file, in a worker: a damaged one may end its process."""
     from trtdebug.session.session import Session
-    from trtdebug.stages.backends import choose_candidate
-    from trtdebug.stages.engines import load_job
+    from trtdebug.stages.engines.recorded import load_job
+    from trtdebug.stages.opening.backends import choose_candidate
 
     libraries = tuple(str(p.resolve()) for p in options.plugins or ())
     job = load_job(path, libraries, profile_runs)

@@ -9,7 +9,7 @@ from trtdebug.cli.console import say, say_json
 
 def show_tables(path: Path, as_json: bool) -> None:
     """Prints the autotuning tables of a verbose build log, or of a trial."""
-    from trtdebug.stages.tactic_tables import recorded_tables
+    from trtdebug.stages.tactics.tables import recorded_tables
 
     tables = recorded_tables(path)
     if as_json:

@@ -24,7 +24,7 @@ from trtdebug.core.errors import UserError
 if TYPE_CHECKING:
     from trtdebug.plugins.manager import PluginManager
     from trtdebug.session.session import Session
-    from trtdebug.stages.preflight import CaseRequest
+    from trtdebug.stages.opening.preflight import CaseRequest
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from trtdebug.cli.limits import MaxMemory, WorkerMemory
 from trtdebug.cli.workers import ExecutorName, Gpus, Workers
 
 if TYPE_CHECKING:
-    from trtdebug.stages.preflight import CaseRequest
+    from trtdebug.stages.opening.preflight import CaseRequest
 
 _CASE, _BUILD, _INPUTS, _VERDICT, _SESSION = "Case", "Build", "Inputs", "Verdict", "Session and output"
 

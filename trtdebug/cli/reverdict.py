@@ -16,7 +16,7 @@ from trtdebug.cli.sessions import SessionFolder, chosen_session
 if TYPE_CHECKING:
     from trtdebug.oracle.quantiles import Quantile
     from trtdebug.session.session import Session
-    from trtdebug.stages.reverdict import Rejudged, Reverdict
+    from trtdebug.stages.verdicts.reverdict import Rejudged, Reverdict
 
 _Values = Optional[list[str]]  # noqa: UP045 - typer evaluates this on Python 3.10
 
@@ -54,7 +54,7 @@ def reverdict(
     from trtdebug.api.tolerances import tolerance
     from trtdebug.report.build import exit_code
     from trtdebug.session.session import Session
-    from trtdebug.stages.reverdict import reverdict as judge_again
+    from trtdebug.stages.verdicts.reverdict import reverdict as judge_again
 
     session = Session(chosen_session(folder))
     result = judge_again(session, tolerance(atol, rtol, rms), load())
@@ -71,7 +71,7 @@ Quantiles = dict[tuple[str, str], "dict[str, tuple[Quantile, ...]]"]
 
 
 def _quantiles(session: Session, result: Reverdict) -> Quantiles:
-    from trtdebug.stages.reverdict import error_quantiles
+    from trtdebug.stages.verdicts.reverdict import error_quantiles
 
     return {
         (t.name, e.tensor): error_quantiles(session, t.job, t.name, e.tensor)

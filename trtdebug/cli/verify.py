@@ -114,7 +114,7 @@ def _session_folder(chosen: Path | None) -> Iterator[Path]:
 
 def _refuse_absent(name: str, extensions: Any) -> None:
     """Ends the command with exit code 4 where the candidate does not work on this machine."""
-    from trtdebug.stages.backends import require
+    from trtdebug.stages.opening.backends import require
 
     backend = extensions.backends().get(name)
     try:

@@ -6,8 +6,8 @@ from trtdebug.core.diagnosis import Fix
 from trtdebug.debugger.fixing import fixes_of
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.types import Answer
-from trtdebug.stages.sanity import Sanity
-from trtdebug.stages.tactics import can_choose, tactics
+from trtdebug.stages.tactics.culprits import can_choose, tactics
+from trtdebug.stages.verdicts.sanity import Sanity
 
 _NONE_FAILED = (
     "tactics were not searched: no build as you make it was seen to fail, and only an engine that fails shows "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trtdebug.debugger.notes import Notes
-from trtdebug.stages.run_checks import run_checks
+from trtdebug.stages.opening.run_checks import run_checks
 
 
 def check(notes: Notes, with_reference: bool) -> None:

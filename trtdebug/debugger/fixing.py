@@ -11,10 +11,10 @@ from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.pin_flags import pin_flags
 from trtdebug.export.folder import export_fix
 from trtdebug.stages.context import Progress
-from trtdebug.stages.enough_pins import with_enough_pins
-from trtdebug.stages.fix import fix
-from trtdebug.stages.localise import NO_SMALLER_PINS, Located
-from trtdebug.stages.sanity import Sanity
+from trtdebug.stages.fixing.fix import fix
+from trtdebug.stages.localising.enough_pins import with_enough_pins
+from trtdebug.stages.localising.localise import NO_SMALLER_PINS, Located
+from trtdebug.stages.verdicts.sanity import Sanity
 
 _NOT_LOOKED_FOR = (
     "which of the nodes that only round would have to stay in FP32 was not looked for (`trtdebug fix` does)"

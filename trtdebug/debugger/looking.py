@@ -8,7 +8,7 @@ from trtdebug.core.finding import Finding
 from trtdebug.core.intervention import Intervention
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.one_sided import one_sided_outputs
-from trtdebug.stages.propagate import Propagated, first_failing, propagate
+from trtdebug.stages.observing.propagate import Propagated, first_failing, propagate
 
 
 def failing_tensors(notes: Notes, interventions: Sequence[Intervention]) -> Propagated | None:

@@ -11,13 +11,13 @@ from trtdebug.debugger.looking import failing_tensors
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.open_questions import say_that_it_was_not_built
 from trtdebug.debugger.types import Answer
-from trtdebug.stages.atoms import fused_layers
-from trtdebug.stages.digits import own_error
-from trtdebug.stages.forced_again import forced_again
-from trtdebug.stages.localise import Located, localise
-from trtdebug.stages.observe import Observation, observe
-from trtdebug.stages.sanity import Sanity, can_force, forced_job
-from trtdebug.stages.shortcut import Shortcut, foresee, shortcut
+from trtdebug.stages.localising.atoms import fused_layers
+from trtdebug.stages.localising.localise import Located, localise
+from trtdebug.stages.observing.digits import own_error
+from trtdebug.stages.observing.observe import Observation, observe
+from trtdebug.stages.observing.shortcut import Shortcut, foresee, shortcut
+from trtdebug.stages.verdicts.forced_again import forced_again
+from trtdebug.stages.verdicts.sanity import Sanity, can_force, forced_job
 
 
 def short_way(notes: Notes) -> Shortcut | None:

@@ -14,9 +14,9 @@ from trtdebug.debugger.open_questions import say_what_was_not_tested
 from trtdebug.debugger.types import Answer
 from trtdebug.fixes.fewer_marks import fewer_marks
 from trtdebug.fixes.ladder.helpless import helpless
-from trtdebug.stages.localise import Located
-from trtdebug.stages.refused import Refused, refused, why_refused
-from trtdebug.stages.sanity import Sanity
+from trtdebug.stages.localising.localise import Located
+from trtdebug.stages.unbuilt.refused import Refused, refused, why_refused
+from trtdebug.stages.verdicts.sanity import Sanity
 
 
 def not_built(notes: Notes, sane: Sanity, errors: tuple[BuildError, ...]) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trtdebug.debugger.notes import Notes
-from trtdebug.stages.sanity import Sanity
+from trtdebug.stages.verdicts.sanity import Sanity
 
 
 def say_that_it_was_not_built(notes: Notes) -> None:

@@ -19,14 +19,14 @@ from trtdebug.debugger.open_questions import say_why_not_searched
 from trtdebug.debugger.types import Answer
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_skeleton
-from trtdebug.stages.axes import axes, told
 from trtdebug.stages.context import Context
-from trtdebug.stages.localise import Located
-from trtdebug.stages.narrow import Narrowed, heisenbug, narrow, suspected
-from trtdebug.stages.propagate import Propagated, first_failing
+from trtdebug.stages.localising.localise import Located
+from trtdebug.stages.observing.propagate import Propagated, first_failing
+from trtdebug.stages.other_causes.axes import axes, told
+from trtdebug.stages.other_causes.narrow import Narrowed, heisenbug, narrow, suspected
+from trtdebug.stages.other_causes.unfuse import fewest_marks
 from trtdebug.stages.repeated import enough
-from trtdebug.stages.sanity import Sanity
-from trtdebug.stages.unfuse import fewest_marks
+from trtdebug.stages.verdicts.sanity import Sanity
 
 
 def other_causes(notes: Notes, sane: Sanity, by_tactics: ByTactics) -> Answer:

@@ -8,7 +8,7 @@ from trtdebug.backends.base import stands_in
 from trtdebug.core.words import listed
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.types import Answer
-from trtdebug.stages.sanity import Sanity
+from trtdebug.stages.verdicts.sanity import Sanity
 
 _NAMED = 5
 """So many nodes are named in a line."""

@@ -20,12 +20,12 @@ from trtdebug.debugger.other_causes import other_causes
 from trtdebug.debugger.own_limits import beyond_candidate, say_what_was_not_imitated
 from trtdebug.debugger.result import diagnosis_of
 from trtdebug.debugger.types import Answer, Until
-from trtdebug.stages.below_rounding import below_rounding
 from trtdebug.stages.context import Context
-from trtdebug.stages.flaky import flaky_builds
-from trtdebug.stages.forced_again import flaky_forced_builds
-from trtdebug.stages.refused import why_refused
-from trtdebug.stages.sanity import Sanity, sanity, with_forced
+from trtdebug.stages.engines.flaky import flaky_builds
+from trtdebug.stages.other_causes.below_rounding import below_rounding
+from trtdebug.stages.unbuilt.refused import why_refused
+from trtdebug.stages.verdicts.forced_again import flaky_forced_builds
+from trtdebug.stages.verdicts.sanity import Sanity, sanity, with_forced
 
 
 @dataclass

@@ -11,8 +11,8 @@ from trtdebug.debugger.types import Answer
 from trtdebug.repro.of_build import export_unbuilt
 from trtdebug.repro.of_case import export_repro
 from trtdebug.stages.context import Progress
-from trtdebug.stages.marked_piece import marked_piece
-from trtdebug.stages.unbuildable import Unbuildable
+from trtdebug.stages.unbuilt.marked_piece import marked_piece
+from trtdebug.stages.unbuilt.unbuildable import Unbuildable
 
 
 def repro_of(notes: Notes, answer: Answer) -> ReproResult | None:

@@ -14,9 +14,9 @@ from trtdebug.debugger.types import Answer
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.divergence import first_divergence
-from trtdebug.stages.output_verdicts import output_verdicts
-from trtdebug.stages.plugin_troubles import plugin_problems, plugin_states
+from trtdebug.stages.observing.divergence import first_divergence
+from trtdebug.stages.opening.plugin_troubles import plugin_problems, plugin_states
+from trtdebug.stages.verdicts.output_verdicts import output_verdicts
 
 
 def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagnosis:

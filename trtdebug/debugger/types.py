@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trtdebug.core.diagnosis import Fix
-from trtdebug.stages.localise import Located
-from trtdebug.stages.observe import Observation
-from trtdebug.stages.propagate import Propagated
-from trtdebug.stages.sanity import Sanity
-from trtdebug.stages.unbuildable import Unbuildable
+from trtdebug.stages.localising.localise import Located
+from trtdebug.stages.observing.observe import Observation
+from trtdebug.stages.observing.propagate import Propagated
+from trtdebug.stages.unbuilt.unbuildable import Unbuildable
+from trtdebug.stages.verdicts.sanity import Sanity
 
 Until = Literal["localise", "fix", "repro"]
 """How far the pipeline goes."""

@@ -20,10 +20,10 @@ from trtdebug.graph.shapes import format_polygraphy
 from trtdebug.oracle.verdict import largest_share
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context, Progress
-from trtdebug.stages.preflight import CaseRequest
-from trtdebug.stages.rounding import calibrated
-from trtdebug.stages.sanity import can_force
-from trtdebug.stages.steady import nondeterministic_reference
+from trtdebug.stages.opening.preflight import CaseRequest
+from trtdebug.stages.verdicts.rounding import calibrated
+from trtdebug.stages.verdicts.sanity import can_force
+from trtdebug.stages.verdicts.steady import nondeterministic_reference
 
 _AGAIN = "Find the fix anew for this model with `trtdebug fix`."
 

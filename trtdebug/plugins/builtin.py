@@ -13,7 +13,7 @@ BUILTINS = (
     "trtdebug.fixes.rewrites",
     "trtdebug.fixes.ladder",
     "trtdebug.session.executors",
-    "trtdebug.stages.localizers",
+    "trtdebug.stages.localising.localizers",
     "trtdebug.stages.inputs",
     "trtdebug.report.formats",
 )

@@ -1,7 +1,7 @@
 """Graph rewrites as fixes: from a `Rewrite` to a fix proposer, for built-ins and extensions alike.
 
 A rewritten model is proposed where it touches what is at fault. Before any candidate builds it, the reference has to
-give the same outputs for it on every sample (see trtdebug.stages.rewrites).
+give the same outputs for it on every sample (see trtdebug.stages.fixing.rewrites).
 """
 
 from __future__ import annotations

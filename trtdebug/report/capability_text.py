@@ -12,9 +12,9 @@ from rich.table import Table
 from trtdebug.core.jsonable import to_data
 from trtdebug.core.words import listed
 from trtdebug.scripts.words import printable
-from trtdebug.stages.capability import Segment
-from trtdebug.stages.capability_case import Examined
-from trtdebug.stages.capability_files import LARGEST, SavedModel
+from trtdebug.stages.capability.case import Examined
+from trtdebug.stages.capability.files import LARGEST, SavedModel
+from trtdebug.stages.capability.segments import Segment
 
 _WIDTH = 110
 _LONGEST = 600  # characters of a reason in the table; capability.json has all of it

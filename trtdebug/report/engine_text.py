@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from trtdebug.core.outcome import EngineInfo, LayerInfo
 from trtdebug.core.words import listed
 from trtdebug.scripts.words import printable
-from trtdebug.stages.engine_diff import EngineDiff, LayerDifference
+from trtdebug.stages.engines.diff import EngineDiff, LayerDifference
 
 _MOST_NODES = 8
 

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from trtdebug.core.outcome import TensorError
 from trtdebug.core.told import NOT_KNOWN, known
 from trtdebug.scripts.words import printable
-from trtdebug.stages.table import Row
+from trtdebug.stages.observing.table import Row
 
 SortBy = Literal["order", "propagated", "local", "max-abs", "nonfinite", "op", "tensor"]
 SORTS: tuple[SortBy, ...] = get_args(SortBy)

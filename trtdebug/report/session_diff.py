@@ -8,8 +8,8 @@ from trtdebug.core.errors import UserError
 from trtdebug.core.outcome import EngineInfo, TensorError
 from trtdebug.report.blamed import blamed
 from trtdebug.report.session_facts import PURPOSES, SessionFacts
-from trtdebug.stages.engine_diff import EngineDiff, diff_engines
-from trtdebug.stages.engines import recorded_engine
+from trtdebug.stages.engines.diff import EngineDiff, diff_engines
+from trtdebug.stages.engines.recorded import recorded_engine
 
 _NOT_KNOWN = "not known"
 _ALIKE = 2.0

@@ -16,8 +16,8 @@ from trtdebug.session.garbage import is_finished, size_of
 from trtdebug.session.session import Session
 from trtdebug.session.skips import Skips
 from trtdebug.session.trials import StoredTrial, of_latest_version, stored_trials
-from trtdebug.stages.propagate import EVERY_TENSOR_MARKED
-from trtdebug.stages.sanity import AS_BUILT, FORCED
+from trtdebug.stages.observing.propagate import EVERY_TENSOR_MARKED
+from trtdebug.stages.verdicts.sanity import AS_BUILT, FORCED
 
 PURPOSES = (AS_BUILT, FORCED, EVERY_TENSOR_MARKED)
 """Trials of the whole model, whose errors say something of the case."""

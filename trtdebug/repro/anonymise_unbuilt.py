@@ -22,7 +22,7 @@ from trtdebug.repro.of_build import fill
 from trtdebug.repro.tensors import Tensor, store
 from trtdebug.repro.verify import verify
 from trtdebug.session.files import whole_folder
-from trtdebug.stages.marked_piece import is_of_model
+from trtdebug.stages.unbuilt.marked_piece import is_of_model
 
 _SEEDS = 3
 

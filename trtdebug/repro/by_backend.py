@@ -20,7 +20,7 @@ from trtdebug.repro.verify import verify
 from trtdebug.session.job import Job, TensorRef
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.piece_builds import build_errors
+from trtdebug.stages.unbuilt.piece_builds import build_errors
 
 _SAMPLE = "recorded"
 """The sample in whose name a folder's tensors are stored."""

@@ -11,7 +11,7 @@ from trtdebug.graph.load import save_model
 from trtdebug.graph.lowcast import lowerable, mixed_precision
 from trtdebug.graph.more_outputs import with_outputs
 from trtdebug.repro.manifest import Manifest
-from trtdebug.stages.marked_piece import is_of_model
+from trtdebug.stages.unbuilt.marked_piece import is_of_model
 
 
 def save_marked(model: onnx.ModelProto, manifest: Manifest, folder: Path, fails_so: bool) -> Manifest:

@@ -26,9 +26,9 @@ from trtdebug.repro.tensors import Tensor, store, store_for_polygraphy
 from trtdebug.session.files import whole_folder
 from trtdebug.session.job import TensorRef
 from trtdebug.stages.context import Context
-from trtdebug.stages.marked_piece import fails_as_outputs
-from trtdebug.stages.piece_builds import PieceBuilds, Tensors, link_weights
-from trtdebug.stages.unbuildable import Unbuildable
+from trtdebug.stages.unbuilt.marked_piece import fails_as_outputs
+from trtdebug.stages.unbuilt.piece_builds import PieceBuilds, Tensors, link_weights
+from trtdebug.stages.unbuilt.unbuildable import Unbuildable
 
 _PATIENCE = 600
 """Seconds that a fresh process may take: it may be a whole model that it builds."""

@@ -24,7 +24,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import Sample
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
-from trtdebug.stages.preflight import CaseRequest
+from trtdebug.stages.opening.preflight import CaseRequest
 
 
 def debugged(

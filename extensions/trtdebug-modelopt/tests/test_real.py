@@ -25,7 +25,7 @@ from trtdebug.report.write import write_reports
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.opening.preflight import CaseRequest, prepare, store_samples
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / ".." / "shared" / "models"

@@ -21,7 +21,7 @@ from trtdebug.plugins.types import ReplaceGraph
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.opening.preflight import CaseRequest, prepare, store_samples
 
 pytest_plugins = ["trtdebug.plugins.fixtures"]
 

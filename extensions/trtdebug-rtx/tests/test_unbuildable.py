@@ -22,7 +22,7 @@ from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.executor import InProcess
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
-from trtdebug.stages.preflight import CaseRequest, prepare, store_samples
+from trtdebug.stages.opening.preflight import CaseRequest, prepare, store_samples
 
 POLYGRAPHY = (
     Path(os.environ.get("TRTDEBUG_TEST_MODELS", Path(__file__).parents[4] / "shared" / "models"))

@@ -26,7 +26,7 @@ from trtdebug.graph.walk import all_nodes
 from trtdebug.plugins.builtin import load_plugins
 from trtdebug.plugins.operators import operator_source
 from trtdebug.plugins.types import FixContext, FixProposal
-from trtdebug.stages.preflight import CaseRequest, prepare
+from trtdebug.stages.opening.preflight import CaseRequest, prepare
 
 FAILS = Signature("build-failure")
 

@@ -16,7 +16,7 @@ from trtdebug.report.html.columns import data_text, page_data
 from trtdebug.report.html.details import Details, read_details
 from trtdebug.report.html.render import render_html
 from trtdebug.report.html.trials import read_trials
-from trtdebug.stages.sanity import AS_BUILT
+from trtdebug.stages.verdicts.sanity import AS_BUILT
 
 NODES = 110
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trtdebug.core.outcome import EngineInfo
 from trtdebug.report.html.trials import Trial
-from trtdebug.stages.sanity import AS_BUILT
+from trtdebug.stages.verdicts.sanity import AS_BUILT
 
 _VERIFIES = "verify fix"
 

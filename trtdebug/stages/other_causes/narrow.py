@@ -1,0 +1,232 @@
+"""Narrow: between which tensors the candidate first goes wrong, by marking as few of them as it takes.
+
+Marking a tensor keeps the builder from fusing across it, so every look may change what it looks at. Therefore
+the least perturbing marks come first: tensors that the engine writes to memory anyhow, and a few frontiers between
+them; then, within the bracket that they leave, finer ones. After each look the model's own outputs tell whether the
+failure is still there. Where marks cure it, or can't be built, the model is cut off behind single tensors instead.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from trtdebug.core.diagnosis import Culprit
+from trtdebug.core.errors import UserError
+from trtdebug.core.finding import Finding
+from trtdebug.core.outcome import EngineInfo, Outcome, TensorError
+from trtdebug.core.words import listed
+from trtdebug.graph.index import GraphIndex
+from trtdebug.stages.context import Context, Progress
+from trtdebug.stages.engines.flaky import engine_difference
+from trtdebug.stages.other_causes.cut_off import cut_off
+
+_MARKS = 16
+"""Tensors marked at once. A transformer builds with some frontiers marked, and not always with all tensors."""
+_LOOKS = 8
+_CUTS = 24
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """Where the candidate first goes wrong.
+
+    Attributes:
+        errors: of the tensors that were seen while the failure was there, in topological order.
+        first: the first wrong one, None where not even that is known.
+        nodes: the fault lies among them, in topological order: each leads to `first`, behind no tensor that agrees.
+        cured_by: tensors whose marking made the failure go away; empty where nothing did.
+        engine: the engine in which it was gone.
+        unbuilt: why marks could not be built; empty where they could.
+    """
+
+    errors: dict[str, TensorError]
+    first: TensorError | None
+    nodes: tuple[str, ...]
+    cured_by: tuple[str, ...] = ()
+    engine: EngineInfo | None = None
+    unbuilt: str = ""
+
+
+def narrow(ctx: Context, failing: Outcome) -> Narrowed:
+    """Looks into the candidate as the user builds it.
+
+    Args:
+        failing: a build as the user does it, whose outputs are wrong.
+    """
+    search = _Narrowing(ctx, {e.tensor: e for e in failing.tensors})
+    anyhow = [t for t in failing.engine.tensors if t in ctx.types] if failing.engine is not None else []
+    for _ in range(_LOOKS):
+        marks = search.next_marks(anyhow)
+        if not marks or not search.look(marks):
+            break
+    search.cut()
+    return search.answer()
+
+
+def bracket(index: GraphIndex, wrong: str, agreeing: Collection[str]) -> tuple[str, ...]:
+    """Nodes on the way to tensor `wrong` that lie behind no tensor of `agreeing`, in topological order."""
+    known = set(agreeing)
+    found: set[str] = set()
+    todo = [wrong]
+    while todo:
+        node = index.producer.get(todo.pop())
+        if node is not None and node not in found:
+            found.add(node)
+            todo += [t for t in index.node(node).reads if t not in known]
+    return tuple(sorted(found, key=index.position))
+
+
+def spread(tensors: Sequence[str], count: int) -> list[str]:
+    """At most `count` of the tensors, evenly spread, the ends left out where there are more."""
+    if len(tensors) <= count:
+        return list(tensors)
+    step = len(tensors) / (count + 1)
+    return [tensors[int(step * (i + 1))] for i in range(count)]
+
+
+def suspected(found: Narrowed, switches: str = "") -> Culprit:
+    """What was narrowed down, as a culprit: not shown to fail alone.
+
+    Args:
+        switches: global builder switches that make the difference, in words.
+    """
+    assert found.first is not None
+    first, several = found.first, len(found.nodes) > 1
+    evidence = f"{first.tensor} is the first tensor seen to differ ({first.reason}); "
+    if several:
+        evidence += "the tensors that these nodes read from outside agree"
+    else:
+        evidence += "what this node reads agrees"
+    if found.cured_by:
+        marks = listed(found.cured_by, _NAMED)
+        evidence += f"; with {marks} marked as outputs the failure is gone, so it needs a fusion"
+    if switches:
+        evidence += f"; {switches} makes the difference"
+    return Culprit(found.nodes, "fusion" if found.cured_by else "unknown", evidence, proven=False)
+
+
+def heisenbug(found: Narrowed, failing: Outcome) -> Finding:
+    """Looking at it cures it: says so, and what the engines do otherwise."""
+    difference = engine_difference(failing.engine, found.engine, "the failing engine", "the one with marks")
+    return Finding(
+        "heisenbug",
+        "warning",
+        f"with {listed(found.cured_by, _NAMED)} marked as outputs the failure is gone: {difference}",
+        mitigation="It depends on what the builder fuses. Keeping such a tensor as an output is a way around it.",
+    )
+
+
+@dataclass
+class _Narrowing:
+    ctx: Context
+    errors: dict[str, TensorError]
+    cured_by: tuple[str, ...] = ()
+    engine: EngineInfo | None = None
+    unbuilt: str = ""
+    _tried: set[str] = field(default_factory=set)
+
+    def next_marks(self, anyhow: Sequence[str]) -> list[str]:
+        """What to mark next: unseen tensors of the bracket, those that the engine writes anyhow first."""
+        inside = self._inside()
+        cheap = [t for t in inside if t in anyhow]
+        marks = spread(cheap, _MARKS)
+        others = [t for t in inside if t not in marks]
+        return sorted((*marks, *spread(others, _MARKS - len(marks))), key=inside.index)
+
+    def look(self, marks: list[str]) -> bool:
+        """Builds with these tensors marked; whether the failure was still there to be seen."""
+        self._tried.update(marks)
+        self.ctx.report_progress(Progress("narrow", f"{len(marks)} tensors marked", len(self._nodes())))
+        self.ctx.need_reference(marks)
+        outcome = self.ctx.session.run(self.ctx.candidate_job("some tensors marked", outputs=marks))
+        if not outcome.tensors:
+            self.unbuilt = outcome.reason
+            return False
+        own = [e for e in outcome.tensors if e.tensor in self.ctx.index.outputs]
+        if all(e.status == "pass" for e in own):
+            self.cured_by, self.engine = tuple(marks), outcome.engine
+            return False
+        self.errors |= {e.tensor: e for e in outcome.tensors}
+        return True
+
+    def cut(self) -> None:
+        """Bisects what is left by cutting the model off behind single tensors: nothing behind them can fuse.
+
+        Several workers also build what is cut off next after either answer: in each round all but one of them may do so
+        in vain.
+        """
+        if not (self.cured_by or self.unbuilt):
+            return
+        self._tried.clear()
+        ready: set[str] = set()
+        for _ in range(_CUTS):
+            tensor = self._middle()
+            if tensor is None:
+                return
+            if tensor not in ready:
+                fresh = [t for t in self._next() if t not in ready]
+                self._prepare(fresh)
+                ready.update(fresh)
+            self._tried.add(tensor)
+            error = self._error_behind(tensor)
+            if error is not None:
+                self.errors[tensor] = error
+
+    def answer(self) -> Narrowed:
+        order = [t for t in self.ctx.index.tensors if t in self.errors]
+        errors = {t: self.errors[t] for t in order}
+        return Narrowed(errors, self._first(), self._nodes(), self.cured_by, self.engine, self.unbuilt)
+
+    def _first(self) -> TensorError | None:
+        return next((self.errors[t] for t in self.ctx.index.tensors if self._is(t, "fail")), None)
+
+    def _nodes(self) -> tuple[str, ...]:
+        first = self._first()
+        agreeing = [t for t in self.errors if self._is(t, "pass")]
+        return bracket(self.ctx.index, first.tensor, agreeing) if first is not None else ()
+
+    def _inside(self) -> list[str]:
+        """Tensors within the bracket that nobody tried to see yet, in topological order."""
+        nodes = self._nodes()
+        written = (t for n in nodes for t in self.ctx.index.node(n).writes)
+        return [t for t in written if t in self.ctx.types and t not in self.errors and t not in self._tried]
+
+    def _is(self, tensor: str, status: str) -> bool:
+        return tensor in self.errors and self.errors[tensor].status == status
+
+    def _middle(self) -> str | None:
+        """The tensor behind which to cut next; None where there is nothing left to see."""
+        inside = self._inside()
+        return inside[len(inside) // 2] if inside else None
+
+    def _next(self) -> list[str]:
+        """What to cut off next, and then after either answer; so many as there are workers."""
+        ahead, found = deque([self]), dict[str, None]()
+        while ahead and len(found) < self.ctx.session.workers:
+            known = ahead.popleft()
+            if (tensor := known._middle()) is not None:
+                found[tensor] = None
+                ahead += (known._after(TensorError(tensor, status)) for status in ("pass", "fail"))
+        return list(found)
+
+    def _after(self, error: TensorError) -> _Narrowing:
+        """What would be known with this one, too."""
+        tensor = error.tensor
+        return replace(self, errors=self.errors | {tensor: error}, _tried=self._tried | {tensor})
+
+    def _prepare(self, tensors: Sequence[str]) -> None:
+        self.ctx.report_progress(Progress("narrow", f"the model up to {tensors[0]}", len(self._nodes())))
+        jobs = []
+        for number, tensor in enumerate(tensors if len(tensors) > 1 else ()):
+            with suppress(UserError):  # it matters only where this one is asked for
+                jobs.append(cut_off(self.ctx, tensor, number))
+        self.ctx.session.run_ahead(jobs)
+
+    def _error_behind(self, tensor: str) -> TensorError | None:
+        """Error of a tensor as the last output of the model up to it; None where that can't be had."""
+        outcome = self.ctx.session.run(cut_off(self.ctx, tensor))
+        return next((e for e in outcome.tensors if e.tensor == tensor and e.status != "untestable"), None)
