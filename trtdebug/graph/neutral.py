@@ -85,6 +85,9 @@ def _insert(model: onnx.ModelProto, tensor: str, rank: int, names: FreshNames, m
     corner = node("Slice", [inner, constant("start", [0] * rank), constant("end", [1] * rank)], "corner")
     first = node("Reshape", [corner, constant("one", [-1 if may_be_empty else 1])], "first")
     where = constant("place", [[0] * rank])
-    if may_be_empty:  # as many places as there are first elements
-        where = node("Slice", [where, constant("none", [0]), node("Shape", [first], "count")], "places")
+    if (
+        may_be_empty
+    ):  # as many places as there are first elements; TensorRT 8.6 takes no Slice of fewer axes unnamed
+        bounds = [constant("none", [0]), node("Shape", [first], "count"), constant("axis", [0])]
+        where = node("Slice", [where, *bounds], "places")
     node("ScatterND", [inner, where, first], "apart", tensor)
