@@ -13,8 +13,8 @@ from trtdebug.core.errors import UserError
 from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.session import Session
-from trtdebug.stages.opening.backends import find_backend, need_backends
 from trtdebug.stages.inputs import read_samples
+from trtdebug.stages.opening.backends import find_backend, need_backends
 
 READER = """
 from trtdebug.plugins.spec import hookimpl

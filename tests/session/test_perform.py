@@ -234,6 +234,15 @@ def test_search_builds_are_cheap_and_others_are_the_users(folder):
     assert own.workdir.is_dir()
 
 
+def test_what_cannot_be_an_output_of_the_engine_is_not_compared(folder):
+    backend = FakeBackend(engine_info=EngineInfo("fake", "1", unmarked=("shape",)))
+    asked = job(expected={"y": TensorRef("y"), "shape": TensorRef("y")}, outputs=("y", "shape"))
+    outcome = perform(asked, backend, folder)
+    assert [(e.tensor, e.status) for e in outcome.tensors] == [("y", "pass")]
+    lost = perform(asked, FakeBackend(), folder)
+    assert lost.signature == Signature("missing-output", ("shape",))
+
+
 def test_a_replaced_graph_is_built_instead(folder):
     backend, pin = FakeBackend(), PinPrecision(("a",))
     perform(job(interventions=(ReplaceGraph("/other.onnx", "22"), pin)), backend, folder)

@@ -44,6 +44,8 @@ class Miscompiling(OnnxruntimeBackend):
         cures: sets of switches, each of which makes it right.
         lucky: a switch with which the first build is right, and no other.
         unbuilt: of the outputs and the switches of a build: it does not build.
+        unmarkable: operators whose tensors cannot be outputs unless the model has them as such, as TensorRT's shapes
+            and constants.
         builds: how many builds there were with these switches.
     """
 
@@ -53,6 +55,7 @@ class Miscompiling(OnnxruntimeBackend):
     cures: tuple[Knobs, ...] = ()
     lucky: Knob | None = None
     unbuilt: Callable[[Collection[str], Knobs], bool] = lambda outputs, knobs: False
+    unmarkable: frozenset[str] = frozenset()
     builds: Counter[Knobs] = field(default_factory=Counter)
     name = "miscompiling"
     stands_in = False
@@ -71,7 +74,10 @@ class Miscompiling(OnnxruntimeBackend):
         marked = {t for i in request.interventions if isinstance(i, MarkOutputs) for t in i.tensors}
         broken = {i.tensor for i in request.interventions if isinstance(i, BreakFusion)}
         knobs = frozenset(i for i in request.interventions if isinstance(i, Knob))
-        outputs = {*(request.outputs or ()), *marked, *(o.name for o in model.graph.output)}
+        own = {o.name for o in model.graph.output}
+        unmarked = {t for n in model.graph.node if n.op_type in self.unmarkable for t in n.output} - own
+        asked = {*(request.outputs or ()), *marked, *own}
+        outputs = asked - unmarked
         if self.unbuilt(outputs, knobs):
             raise BuildFailure("Could not find any implementation for node {ForeignNode[a...z]}.")
         cut = bool(self.fused_with) and set(self.fused_with) <= outputs | broken
@@ -80,15 +86,23 @@ class Miscompiling(OnnxruntimeBackend):
         lucky = self.lucky in knobs and self.builds[knobs] == 1
         if self.wrong in {n.name for n in model.graph.node} and not (cut or switched or lucky):
             triple(model, self.wrong)
-        return _Engine(model, sorted(outputs), request.workdir, self.name)
+        return _Engine(model, sorted(outputs), request.workdir, self.name, tuple(sorted(asked & unmarked)))
 
 
 class _Engine(OrtEngine):
     def info(self) -> EngineInfo:
-        return replace(super().info(), layers=(LayerInfo(f"{len(self._outputs)} outputs"),))
+        layers = (LayerInfo(f"{len(self._outputs)} outputs"),)
+        return replace(super().info(), layers=layers, unmarked=self._unmarked)
 
-    def __init__(self, model: onnx.ModelProto, outputs: list[str], workdir: Path, backend: str) -> None:
-        self._outputs = outputs
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        outputs: list[str],
+        workdir: Path,
+        backend: str,
+        unmarked: tuple[str, ...],
+    ) -> None:
+        self._outputs, self._unmarked = outputs, unmarked
         super().__init__(model, outputs, workdir, backend)
 
 

@@ -32,6 +32,7 @@ class LayerTable:
         rule: the tolerance rule.
         rows: all tensors.
         unmatched: the reference's tensors that the candidate's model lacks, or has under another name.
+        unmarked: tensors that cannot be outputs of the candidate's engine: shapes, constants, what lies within a loop.
         session: the session's folder.
     """
 
@@ -40,6 +41,7 @@ class LayerTable:
     rule: str
     rows: tuple[Row, ...]
     unmatched: tuple[str, ...]
+    unmarked: tuple[str, ...]
     session: Path
 
     @property
@@ -83,7 +85,7 @@ def compare(
         table = layer_table(opened.ctx)
         rule, folder = opened.ctx.limits.describe(), opened.folder
     plain = table.plain
-    return LayerTable(plain.status, plain.reason, rule, table.rows, table.unmatched, folder)
+    return LayerTable(plain.status, plain.reason, rule, table.rows, table.unmatched, table.unmarked, folder)
 
 
 def fails(row: Row) -> bool:

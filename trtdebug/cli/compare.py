@@ -18,6 +18,8 @@ from trtdebug.cli.opening import need_reference, opened
 from trtdebug.cli.options import CaseOptions, with_options
 from trtdebug.cli.profiling import RUNS, Profile, ProfileRuns
 from trtdebug.core.errors import UserError
+from trtdebug.core.words import listed
+from trtdebug.scripts.words import printable
 
 if TYPE_CHECKING:
     from trtdebug.report.layer_table import SortBy
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _STDOUT = Path("-")
+_NAMED = 5
 
 
 @user_errors
@@ -116,6 +119,9 @@ def _print(table: Table, failing: bool, rule: str, engine: bool) -> None:
     rows = [cells for row in table.rows if (cells := _cells(row))[-1] or not failing]
     rows += [("-", "-", "-", "-", "", tensor, "nothing to compare it with") for tensor in table.unmatched]
     say_table(_HEAD, rows, _lines(rows))
+    if table.unmarked:
+        count, named = len(table.unmarked), listed(table.unmarked, _NAMED)
+        say(f"{count} tensor(s) cannot be outputs of the candidate and are not compared: {printable(named)}")
     say(f"rule: {rule}; errors are relative RMS")
     built = "the outputs of the engine" if engine else "the outputs as you build"
     say(f"{built}: {table.plain.status}{_because(table.plain.reason)}")
@@ -142,8 +148,6 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _lines(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    from trtdebug.scripts.words import printable
-
     yield f"{'propagated':>11} {'local':>11} {'max abs':>11} {'NaN/Inf':>8}  op, tensor"
     for propagated, local, largest, nonfinite, op, tensor, reason in rows:
         what = f"{op} {tensor}" + (f"  <-- {reason}" if reason else "")
@@ -166,4 +170,5 @@ def _data(table: Table, rule: str) -> dict[str, Any]:
         "marked": table.outcome.status,
         "rows": [told_data(row) for row in table.rows],
         "unmatched": list(table.unmatched),
+        "unmarked": list(table.unmarked),
     }

@@ -132,6 +132,8 @@ class EngineInfo:
         ignored: of these interventions, those that did not take effect, one line each.
         markable: of builds with `MarkOutputs`: tensors of the network that can be outputs, in its order; empty where
             the backend does not tell.
+        unmarked: ONNX tensors that were asked for and cannot be outputs: a shape, a constant, within a loop. They
+            are not compared.
     """
 
     backend: str
@@ -146,6 +148,7 @@ class EngineInfo:
     tactics: tuple[LayerTactics, ...] = ()
     ignored: tuple[str, ...] = ()
     markable: tuple[str, ...] = ()
+    unmarked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from trtdebug.stages.context import Context
 from trtdebug.stages.localising.localise import Located
 from trtdebug.stages.observing.propagate import Propagated, first_failing
 from trtdebug.stages.other_causes.axes import axes, told
-from trtdebug.stages.other_causes.narrow import Narrowed, heisenbug, narrow, suspected
+from trtdebug.stages.other_causes.narrow import Narrowed, bracket, heisenbug, narrow, suspected
 from trtdebug.stages.other_causes.unfuse import fewest_marks
 from trtdebug.stages.repeated import enough
 from trtdebug.stages.verdicts.sanity import Sanity
@@ -86,7 +86,7 @@ def _first_wrong(ctx: Context, propagated: Propagated | None, knobs: str) -> tup
     if propagated is None or error is None or node is None:
         return ()
     blind = _read_on_one_side(ctx, error.tensor, propagated)
-    nodes = _back_to_what_agrees(ctx.index, node, propagated)
+    nodes = bracket(ctx.index, error.tensor, [t for t, e in propagated.errors.items() if e.status == "pass"])
     if blind:
         inputs = f"{blind[0]}, which it reads, exists on one side only"
     else:
@@ -95,17 +95,6 @@ def _first_wrong(ctx: Context, propagated: Propagated | None, knobs: str) -> tup
     if knobs:
         evidence += f"; {knobs} makes the difference"
     return (Culprit(nodes, "unknown", evidence, proven=False),)
-
-
-def _back_to_what_agrees(index: GraphIndex, node: str, propagated: Propagated) -> tuple[str, ...]:
-    """The node, and those before it of which no tensor up to it was seen to agree, in topological order."""
-    agreeing = {t for t, error in propagated.errors.items() if error.status == "pass"}
-    found, due = {node}, [node]
-    while due:
-        unseen = [t for t in index.node(due.pop()).reads if t in index.producer and t not in agreeing]
-        due += {index.producer[t] for t in unseen} - found
-        found.update(due)
-    return tuple(n for n in index.order if n in found)
 
 
 def _read_on_one_side(ctx: Context, tensor: str, propagated: Propagated) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def perform(
         if job.build_only:
             return Outcome("pass", engine=info, build_seconds=built - started)
         measuring = Measuring(metrics or {})
-        errors = _run(job, engine, store, measuring)
+        errors = _run(job, engine, store, measuring, info.unmarked)
         differing = _uneven(job, engine, store) if job.equal_rows else None
         info = _profiled(job, engine, store, info) if job.profile_runs else info
         ran = time.perf_counter()
@@ -182,7 +182,9 @@ def _feeds(job: Job, store: TensorStore, sample: str) -> dict[str, Tensor]:
     return {n: store.get(sample, ref) for n, ref in job.feeds.items()}
 
 
-def _run(job: Job, engine: Engine, store: TensorStore, measuring: Measuring) -> tuple[TensorError, ...]:
+def _run(
+    job: Job, engine: Engine, store: TensorStore, measuring: Measuring, unmarked: Collection[str]
+) -> tuple[TensorError, ...]:
     errors: list[TensorError] = []
     for number, sample in enumerate(job.samples, 1):
         found: dict[str, TensorError] = {}
@@ -192,7 +194,7 @@ def _run(job: Job, engine: Engine, store: TensorStore, measuring: Measuring) -> 
             if job.keep == "all":
                 _keep(job, store, sample, name, value)
         of = f"{number} of {len(job.samples)}" if len(job.samples) > 1 else ""
-        errors += (replace(error, sample=of) for error in _in_order(job, store, sample, found))
+        errors += (replace(error, sample=of) for error in _in_order(job, store, sample, found, unmarked))
     failing = {e.tensor for e in errors if e.status != "pass"}
     if job.keep == "failing" and failing:
         # in a second pass, since a tensor that fails in one sample is wanted of all of them
@@ -239,12 +241,17 @@ def _compare(
 
 
 def _in_order(
-    job: Job, store: TensorStore, sample: str, found: dict[str, TensorError]
+    job: Job, store: TensorStore, sample: str, found: dict[str, TensorError], unmarked: Collection[str]
 ) -> Iterator[TensorError]:
-    """First what is expected, in its order, and among it what is missing; then what is too much."""
+    """First what is expected, in its order, and among it what is missing; then what is too much.
+
+    What cannot be an output of the engine is neither: nobody knows its values there.
+    """
     for name, ref in (job.expected or {}).items():
-        missing = name not in found
-        yield compare(name, store.get(sample, ref), None, job.limits) if missing else found.pop(name)
+        if name in found:
+            yield found.pop(name)
+        elif name not in unmarked:
+            yield compare(name, store.get(sample, ref), None, job.limits)
     yield from found.values()
 
 

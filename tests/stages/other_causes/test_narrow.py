@@ -13,6 +13,7 @@ from planted_graphs import planted_graph
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.intervention import BreakFusion, MarkOutputs
 from trtdebug.graph.index import GraphIndex
+from trtdebug.stages.observing.table import layer_table
 from trtdebug.stages.other_causes.narrow import bracket, narrow, spread
 from trtdebug.stages.other_causes.unfuse import distances
 
@@ -141,3 +142,33 @@ def test_a_bracket_holds_what_lies_behind_no_agreeing_tensor() -> None:
 def test_marks_are_spread() -> None:
     assert spread("abc", 5) == ["a", "b", "c"]
     assert spread("abcdefghi", 2) == ["d", "g"]
+
+
+def with_a_shape() -> onnx.ModelProto:
+    """A reshape by the input's own sizes, and a constant, before the node that goes wrong."""
+    return onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> g (float[4, 16] x) => (float[n, m] y)
+        { [factor] k = Constant <value = float {2.0}> () [sizes] s = Shape(x) [abs] a = Abs(x)
+          [scale] b = Mul(a, k) [back] c = Reshape(b, s) [wrong] w = Add(c, k) [end] y = Sqrt(w) }"""
+    )
+
+
+def test_what_cannot_be_marked_is_not_taken_for_wrong(tmp_path: Path) -> None:
+    """TensorRT makes no output of a shape or a constant: their absence is no difference."""
+    backend = Miscompiling("wrong", unmarkable=frozenset({"Shape", "Constant"}))
+    diagnosis = diagnose(with_a_shape(), backend, tmp_path)
+    [culprit] = diagnosis.culprits
+    assert culprit.nodes == ("wrong",)
+    assert "w is the first tensor seen to differ" in culprit.evidence
+    assert "what this node reads agrees" in culprit.evidence
+
+
+def test_the_table_leaves_out_what_cannot_be_marked_and_tells(tmp_path: Path) -> None:
+    backend = Miscompiling("wrong", unmarkable=frozenset({"Shape", "Constant"}))
+    table = layer_table(opened(with_a_shape(), backend, tmp_path))
+    assert {row.tensor: row.propagated.status for row in table.rows} == {
+        **dict.fromkeys("abc", "pass"),
+        **dict.fromkeys("wy", "fail"),
+    }
+    assert set(table.unmarked) == {"k", "s"}
+    assert table.unmatched == ()

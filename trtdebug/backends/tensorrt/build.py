@@ -68,7 +68,8 @@ def build_engine(request: BuildRequest) -> TensorrtEngine:
         can_be_marked = _Borders.of(parsed.network, version).markable(layers) if marking_asked else ()
         owned = owners(layers, model.ops)
         names = layer_names(layers, owned)
-        notes = [raised, *_plan_notes(plan, model, idle), _mark(plan, model, parsed, layers, version)]
+        unmarked = _mark(plan, model, parsed, layers, version)
+        notes = [raised, *_plan_notes(plan, model, idle), marking.marks_note(unmarked)]
         precision = _set_precision(plan, model, parsed, layers, owned)
         choosing = _choosing(plan)
         editable = EditableCache(hashes, log, request.artifacts) if hashes else None
@@ -82,7 +83,7 @@ def build_engine(request: BuildRequest) -> TensorrtEngine:
             write_pinned(request.artifacts / PINNED_FILE, parsed.network, precision.assignments)
         notes += [*relaxed, skipped_note(precision.skipped), _absent_note(precision.absent)]
         info = _info(engine, model, names, precision, version, [n for n in notes if n], request.artifacts)
-        info = replace(info, markable=can_be_marked)
+        info = replace(info, markable=can_be_marked, unmarked=tuple(unmarked))
         if choosing is not None:
             info = replace(info, tactics=choosing.tactics(), ignored=choosing.ignored(info.layers))
             if request.artifacts is not None:
@@ -122,12 +123,13 @@ def _mark(
     parsed: ParsedNetwork,
     layers: tuple[LayerFacts, ...],
     version: str,
-) -> str:
+) -> Mapping[str, str]:
+    """Makes outputs of what was asked for. Returns why the others cannot be outputs, by tensor."""
     asked = [t for t in plan.marks if t not in model.marked]
     known = {*model.index.tensors, *model.index.inputs, *model.index.initializers, *model.index.outputs}
     marking.check_marks(asked, known, layers, plan.model.name)
     native = marking.supports_bool_outputs(version)
-    return marking.marks_note(marking.mark_tensors(parsed.network, layers, asked, native))
+    return marking.mark_tensors(parsed.network, layers, asked, native)
 
 
 @dataclass(frozen=True)

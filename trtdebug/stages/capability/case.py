@@ -24,8 +24,8 @@ from trtdebug.session.support import SupportQuestion, SupportWorker
 from trtdebug.stages.capability.files import REST, Saved, prepare_folder, save
 from trtdebug.stages.capability.run import Ran, run_plans
 from trtdebug.stages.capability.segments import Capability, survey
-from trtdebug.stages.opening.backends import find_backend, require
 from trtdebug.stages.inputs import generated
+from trtdebug.stages.opening.backends import find_backend, require
 from trtdebug.stages.opening.reference_run import ReferenceRun
 
 _PREFERRED = ("tensorrt", "tensorrt-rtx")

@@ -35,6 +35,8 @@ class Propagated:
             could not be built, of several builds when one of them could not.
         unmatched: the reference's tensors that the candidate's own model lacks. A tensor that differs counts as
             lacking where another one may have got its name there, as exporters number them.
+
+    Tensors that cannot be outputs of the candidate's engine (`EngineInfo.unmarked` of the outcome) are in neither.
     """
 
     errors: dict[str, TensorError]
@@ -80,12 +82,15 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
         reason = (
             f"{len(unseen)} of {len(outcomes)} batches of tensors could not be observed: {unseen[0].reason}"
         )
+    first = outcomes[0]
+    unmarked = dict.fromkeys(t for o in outcomes if o.engine is not None for t in o.engine.unmarked)
     return replace(
-        outcomes[0],
+        first,
         status=status,
         signature=signature,
         reason=reason,
         tensors=errors,
+        engine=replace(first.engine, unmarked=tuple(unmarked)) if first.engine is not None else None,
         build_seconds=sum(o.build_seconds for o in outcomes),
         run_seconds=sum(o.run_seconds for o in outcomes),
     )

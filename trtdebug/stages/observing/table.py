@@ -42,6 +42,11 @@ class Table:
     unmatched: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def unmarked(self) -> tuple[str, ...]:
+        """Tensors that cannot be outputs of the candidate's engine: shapes, constants, what lies within a loop."""
+        return self.outcome.engine.unmarked if self.outcome.engine is not None else ()
+
 
 def layer_table(ctx: Context, profile_runs: int = 0) -> Table:
     """Compares layer by layer: the whole candidate with every tensor marked, and each node by itself.

@@ -16,8 +16,8 @@ from trtdebug.graph.ranges import parse_ranges
 from trtdebug.graph.shapes import parse_shapes
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import CheckContext
-from trtdebug.stages.opening.backends import working_backend
 from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
+from trtdebug.stages.opening.backends import working_backend
 from trtdebug.stages.opening.plugin_troubles import plugin_problems
 from trtdebug.stages.opening.preflight import CaseRequest, check_files
 from trtdebug.stages.opening.reference_run import ReferenceRun

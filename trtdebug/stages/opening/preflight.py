@@ -23,10 +23,10 @@ from trtdebug.plugins.absent import why_absent
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.session.job import TensorRef
 from trtdebug.session.tensors import TensorStore
+from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
 from trtdebug.stages.opening.backends import choose_candidate, working_backend
 from trtdebug.stages.opening.case_files import file_contents
 from trtdebug.stages.opening.ignored import ignored_options
-from trtdebug.stages.inputs import Samples, check_samples, generated, read_samples
 from trtdebug.stages.opening.marks import check_marks
 from trtdebug.stages.opening.operator_sources import operator_sources, same_implementation
 from trtdebug.stages.opening.profiles import check_profiles, complete_profiles, parse_profiles

@@ -68,8 +68,11 @@ def narrow(ctx: Context, failing: Outcome) -> Narrowed:
 
 
 def bracket(index: GraphIndex, wrong: str, agreeing: Collection[str]) -> tuple[str, ...]:
-    """Nodes on the way to tensor `wrong` that lie behind no tensor of `agreeing`, in topological order."""
-    known = set(agreeing)
+    """Nodes on the way to tensor `wrong` that lie behind no tensor of `agreeing`, in topological order.
+
+    Those that only hold a constant compute nothing, and are not among them.
+    """
+    known = {*agreeing, *(t for node in index.nodes if node.op == "Constant" for t in node.writes)}
     found: set[str] = set()
     todo = [wrong]
     while todo:
