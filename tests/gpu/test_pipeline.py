@@ -195,7 +195,9 @@ def test_minilm_marked_within_a_memory_budget_has_the_same_errors(
     assert whole.builds == 1
     assert parts.builds > 1
     assert list(parts.errors) == list(whole.errors)
-    assert not [t for t, e in whole.errors.items() if e.kind == "missing-output"]  # constants cannot be outputs
+    assert not [
+        t for t, e in whole.errors.items() if e.kind == "missing-output"
+    ]  # constants cannot be outputs
     assert {t: e.status for t, e in parts.errors.items()} == {t: e.status for t, e in whole.errors.items()}
     assert ratios[worst] <= 4, worst
 

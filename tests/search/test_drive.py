@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from driving import drive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_dags import Pieces, connected, residual_dag
 from planted_sets import Planted
 
-from trtdebug.search.drive import drive, drive_ahead
+from trtdebug.search.drive import drive_ahead
 from trtdebug.search.piece import SmallestPiece
 from trtdebug.search.protect import MinimalProtect
 from trtdebug.search.types import Subset

@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
+from driving import drive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_dags import two_branches
 from planted_sets import Planted
 
 from trtdebug.core.errors import UserError
-from trtdebug.search.drive import drive
 from trtdebug.search.leftmost import Leftmost, likeliest_first
 from trtdebug.search.types import Answer, Subset
 

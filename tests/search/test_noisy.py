@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from driving import drive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_sets import Planted
 
 from trtdebug.core.errors import UserError
 from trtdebug.search.belief import Belief, Decided
-from trtdebug.search.drive import drive
 from trtdebug.search.noisy import Noisy, Told
 from trtdebug.search.types import Answer, Subset, Verdict
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from driving import drive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_dags import Pieces, connected, residual_dag, two_branches
 from planted_sets import Planted
 
-from trtdebug.search.drive import drive
 from trtdebug.search.piece import SmallestPiece
 from trtdebug.search.types import Subset
 

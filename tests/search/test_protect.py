@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from driving import drive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted_sets import Planted
 
-from trtdebug.search.drive import drive
 from trtdebug.search.protect import MinimalProtect
 
 

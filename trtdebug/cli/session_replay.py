@@ -114,7 +114,7 @@ def _skips(folder: Path, what: list[str], before: Skips) -> Skips:
 
 def _nodes(folder: Path) -> frozenset[str]:
     """Names of the model's nodes. Raises `UserError` where neither the session nor the model's file tells them."""
-    from trtdebug.report.html.graph import read_graph
+    from trtdebug.session.graph_file import read_graph
     from trtdebug.session.places import located
     from trtdebug.session.session import Session
 

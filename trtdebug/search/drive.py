@@ -1,4 +1,4 @@
-"""The plain loop around a search."""
+"""The loops around a search."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from collections.abc import Callable, Sequence
 from trtdebug.search.types import Answer, Search, Subset, Verdict
 
 
-def drive(search: Search, test: Callable[[Subset], Verdict]) -> Answer:
-    """Tests what the search asks for, one subset after the other, until it is done."""
-    return drive_many(search, lambda subsets: [test(subset) for subset in subsets])
-
-
 def drive_many(search: Search, test: Callable[[Sequence[Subset]], Sequence[Verdict]]) -> Answer:
-    """The same; what the search asks for at once (its `width`) is tested at once."""
+    """Tests what the search asks for at once (its `width`) at once, until it is done."""
     while questions := search.ask():
         for subset, verdict in zip(questions, test(questions), strict=True):
             search.tell(subset, verdict)
@@ -23,10 +18,10 @@ def drive_many(search: Search, test: Callable[[Sequence[Subset]], Sequence[Verdi
 def drive_ahead(
     search: Search, test: Callable[[Subset], Verdict], prepare: Callable[[Sequence[Subset]], object]
 ) -> Answer:
-    """Like `drive` in what the search is told and answers, whatever its `width`: that only says what is prepared.
+    """Tests one subset after the other, whatever the search's `width`: that only says what is prepared.
 
     What the search asks first is prepared with what it would ask next, after either verdict. Of each such round at most
-    `width - 1` subsets are in vain, and there are no more rounds than subsets that `drive` tests.
+    `width - 1` subsets are in vain, and there are no more rounds than subsets with a width of 1.
 
     Args:
         search: its first question does not depend on its width.

@@ -12,7 +12,7 @@ from trtdebug.core.outcome import Outcome, Signature, TensorError
 from trtdebug.stages.context import Context
 from trtdebug.stages.fixing import minimise
 from trtdebug.stages.fixing.minimise import MAX_TRIALS, MinimalPins, minimal_pins
-from trtdebug.stages.fixing.near_limit import Needed, needed
+from trtdebug.stages.fixing.near_limit import Failures, Needed, Probing, needed
 from trtdebug.stages.localising.localise import Located
 
 FAULT, WORSE, BETTER, HELPS = PINS = ("matmul0", "tanh0", "add0", "matmul1")
@@ -95,5 +95,5 @@ def test_what_was_inferred_is_tested_as_far_as_builds_reach(
         return verdict
 
     known = Needed(frozenset({1, 2}), frozenset())
-    found = needed(known, everything, (), seen, test, lambda lows: None, trials, width=1)
+    found = needed(known, Failures(everything, (), seen), Probing(test, lambda lows: None, 1), trials)
     assert found == Needed(frozenset(pins), frozenset(untested))

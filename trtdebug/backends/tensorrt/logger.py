@@ -7,23 +7,20 @@ and it forwards to a sink that can be swapped for each build.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-_KEPT_LINES = 400
 _KEPT_ERRORS = 50
 _said = logging.getLogger("trtdebug.tensorrt")  # a worker prints it to the trial's log, line by line
 _said.addHandler(logging.NullHandler())
 
 
 class LogSink:
-    """Keeps the last lines of the log and the first errors. Safe to call from TensorRT's threads."""
+    """Keeps the first errors. Safe to call from TensorRT's threads."""
 
     def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.errors: list[str] = []
         self.listener: Callable[[str], None] | None = None
 
@@ -38,13 +35,8 @@ class LogSink:
 
     def add(self, severity: str, message: str) -> None:
         """Takes one message; `severity` is a member name of trt.ILogger.Severity."""
-        self.lines.append(f"[{severity}] {message}")
         if severity in ("ERROR", "INTERNAL_ERROR") and len(self.errors) < _KEPT_ERRORS:
             self.errors.append(message)
-
-    def tail(self, count: int = 30) -> str:
-        """The last `count` lines."""
-        return "\n".join(list(self.lines)[-count:])
 
     def first_error(self) -> str:
         """The first error on one line, without TensorRT's source position; empty when there was none."""

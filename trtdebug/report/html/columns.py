@@ -11,9 +11,9 @@ from trtdebug.core.jsonable import to_data
 from trtdebug.report.html.details import Details
 from trtdebug.report.html.engines import EngineView, Layer
 from trtdebug.report.html.errors import SeenError
-from trtdebug.report.html.graph import Graph
 from trtdebug.report.html.histogram import HIGHEST, LOWEST
 from trtdebug.report.strings import plain, shortened
+from trtdebug.session.graph_file import Graph
 
 _LONGEST = 240
 """Characters of a layer's or a tactic's name: builders join the names of all that they fuse."""

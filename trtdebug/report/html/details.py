@@ -13,10 +13,10 @@ from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.types import TensorType
 from trtdebug.report.html.engines import Engines, EngineView
 from trtdebug.report.html.errors import Errors
-from trtdebug.report.html.graph import Graph, graph_of, read_graph, store_graph
 from trtdebug.report.html.search import Step, is_step, step_of
 from trtdebug.report.html.trials import read_trials
 from trtdebug.report.html.values import Values, count_values, store_values, stored_values
+from trtdebug.session.graph_file import Graph, graph_of, read_graph, store_graph
 from trtdebug.session.session import Session
 
 

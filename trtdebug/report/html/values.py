@@ -13,9 +13,9 @@ from typing import Any, Literal
 from trtdebug.core.errors import UserError
 from trtdebug.core.jsonable import dumps
 from trtdebug.report.html.errors import Errors, SeenError
-from trtdebug.report.html.graph import REMEDY, Graph
 from trtdebug.report.html.histogram import Histogram, histogram
 from trtdebug.session.files import write_text
+from trtdebug.session.graph_file import REMEDY, Graph
 from trtdebug.session.job import TensorRef
 from trtdebug.session.stored import read_stored
 from trtdebug.session.tensors import TensorStore

@@ -11,7 +11,7 @@ from trtdebug.search.drive import drive_ahead
 from trtdebug.search.protect import MinimalProtect
 from trtdebug.search.types import Subset, Verdict
 from trtdebug.stages.context import Context, Progress
-from trtdebug.stages.fixing.near_limit import Needed, needed
+from trtdebug.stages.fixing.near_limit import Failures, Needed, Probing, needed
 from trtdebug.stages.localising.atoms import Atoms, whole_within
 from trtdebug.stages.localising.localise import Located
 from trtdebug.stages.low_trials import low_outcome
@@ -78,13 +78,9 @@ def minimal_pins(ctx: Context, signature: Signature, located: Located) -> Minima
         return MinimalPins(located.pins, _names(ctx, atoms, pins - alone))
     found = needed(
         Needed(answer.protect, answer.unresolved & answer.protect),
-        everything,
-        [*proven, *(frozenset((pin,)) for pin in alone)],
-        failing,
-        test,
-        prepare,
+        Failures(everything, [*proven, *(frozenset((pin,)) for pin in alone)], failing),
+        Probing(test, prepare, ctx.session.workers),
         most - answer.trials,
-        ctx.session.workers,
     )
     return MinimalPins(_names(ctx, atoms, found.pins), _names(ctx, atoms, found.untested))
 

@@ -24,42 +24,59 @@ class Needed:
     untested: Subset
 
 
-def needed(
-    known: Needed,
-    everything: Subset,
-    proven: Collection[Subset],
-    failing: Mapping[Subset, Outcome],
-    test: Callable[[Subset], Verdict],
-    prepare: Callable[[Sequence[Subset]], object],
-    trials: int,
-    width: int,
-) -> Needed:
+@dataclass(frozen=True)
+class Failures:
+    """Sets of items that fail in low precision.
+
+    Attributes:
+        everything: all items: without any pin the case fails.
+        proven: fail whatever else is in low precision.
+        seen: with what was seen.
+    """
+
+    everything: Subset
+    proven: Collection[Subset]
+    seen: Mapping[Subset, Outcome]
+
+
+@dataclass(frozen=True)
+class Probing:
+    """How sets are tested.
+
+    Attributes:
+        test: is told what is in low precision.
+        prepare: is told what may be tested next.
+        width: how many are prepared at once.
+    """
+
+    test: Callable[[Subset], Verdict]
+    prepare: Callable[[Sequence[Subset]], object]
+    width: int
+
+
+def needed(known: Needed, failures: Failures, probing: Probing, trials: int) -> Needed:
     """Tests each pin by itself whose need was inferred from failures near the tolerance; leaves out what is needless.
 
     Where all failures are clear, nothing is tested.
 
     Args:
         known: what the search found.
-        everything: all items; those that are not pinned are in low precision, and so the case fails without any pin.
-        proven: sets that fail in low precision whatever else is.
-        failing: sets that were seen to fail in low precision; `test` adds its own.
-        test: is told what is in low precision.
-        prepare: is told what may be tested next.
+        failures: `probing` adds its own to those that were seen.
         trials: tests at most; a pin beyond them is untested.
-        width: how many are prepared at once.
     """
     pins, untested = set(known.pins), set(known.untested)
-    sure = [everything, *proven, *(low for low, outcome in failing.items() if _is_clear(outcome))]
+    everything, seen = failures.everything, failures.seen
+    sure = [everything, *failures.proven, *(low for low, outcome in seen.items() if _is_clear(outcome))]
     for left in range(trials, -1, -1):
         lows = {pin: everything - pins | {pin} for pin in sorted(pins - untested)}
-        open_ = [pin for pin, low in lows.items() if low not in failing and not any(s <= low for s in sure)]
+        open_ = [pin for pin, low in lows.items() if low not in seen and not any(s <= low for s in sure)]
         if not open_:
             break
         if not left:
             untested.update(open_)
             break
-        prepare([lows[pin] for pin in open_[: min(width, left)]])
-        verdict = test(lows[open_[0]])
+        probing.prepare([lows[pin] for pin in open_[: min(probing.width, left)]])
+        verdict = probing.test(lows[open_[0]])
         if verdict == "pass":
             pins.remove(open_[0])
         elif verdict == "untestable":
