@@ -7,37 +7,19 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from mapped_models import STEPS, TABLE, mapped_model
 from onnx import TensorProto, numpy_helper
-from seed_models import model_of, node, value, weight
+from seed_models import value
 
-from trtdebug.checks import half_weights
 from trtdebug.graph import load
-from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import content_sha256, load_mapped, load_model, read_mapped, save_model
 from trtdebug.graph.mapped import is_mapped, values_of
 from trtdebug.graph.widen import widened
-from trtdebug.plugins.lending import Loan
-from trtdebug.plugins.types import CheckContext
-
-TABLE = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
-TABLE[0, :3] = 1e-6, 0, np.inf
-STEPS = np.arange(3, dtype=np.int64)
 
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """y = x @ table + table, the table in a folder of its own; every model counts as large."""
-    monkeypatch.setattr(load, "MAPPED_ABOVE", 0)
-    model = model_of(
-        [node("MatMul", ["x", "table"], ["m"], "mul"), node("Add", ["m", "table"], ["y"], "add")],
-        [value("x", [64, 64])],
-        [value("y", [64, 64])],
-        [weight("table", TABLE), weight("steps", STEPS)],
-    )
-    path = tmp_path / "model.onnx"
-    (tmp_path / "tables").mkdir()
-    onnx.save(model, path, save_as_external_data=True, location="tables/t.bin", size_threshold=0)
-    return path
+    return mapped_model(tmp_path, monkeypatch)
 
 
 def test_large_weights_are_left_and_read_by_map(path: Path) -> None:
@@ -99,21 +81,3 @@ def test_widened_they_stay_in_their_files_too(path: Path) -> None:
     (cast, *_) = wide.graph.node
     assert (cast.op_type, list(cast.output), cast.attribute[0].i) == ("Cast", ["table"], TensorProto.DOUBLE)
     assert is_mapped(next(t for t in wide.graph.initializer if t.name == cast.input[0]))
-
-
-def test_third_parties_are_lent_the_model_with_its_values(path: Path) -> None:
-    model = load_mapped(path)
-    context = CheckContext(path=path, model=model, index=GraphIndex(model))
-    lent = Loan(model, path).to_check(context).model
-    np.testing.assert_array_equal(numpy_helper.to_array(lent.graph.initializer[0]), TABLE)
-
-
-def test_checks_read_them_where_they_are_a_block_at_a_time(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = load_mapped(path)
-    context = CheckContext(path=path, model=model, index=GraphIndex(model), precision="fp16")
-    whole = list(half_weights.run(context))
-    monkeypatch.setattr(half_weights, "_BLOCK", 1000)
-    assert list(half_weights.run(context)) == whole
-    assert [finding.id for finding in whole] == ["fp16-weight-subnormal"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import onnx.parser
 import pytest
+from mapped_models import TABLE, mapped_model
+from onnx import numpy_helper
 
-from trtdebug.graph.load import save_model
+from trtdebug.graph.index import GraphIndex
+from trtdebug.graph.load import load_mapped, save_model
 from trtdebug.plugins.lending import Changed, Loan, fingerprint, lent
 from trtdebug.plugins.testing import check_context, fix_context
-from trtdebug.plugins.types import SessionEvent
+from trtdebug.plugins.types import CheckContext, SessionEvent
 from trtdebug.stages.opening.run_checks import collect_findings
 
 TEXT = """<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y)
@@ -126,3 +129,11 @@ def test_an_event_that_is_changed_is_told(extension, tmp_path):
     manager.emit("session_finished", SessionEvent(tmp_path, report))
     assert report == {"verdict": "diverges"}
     assert "changed the report" in manager.problems[0].error
+
+
+def test_a_model_whose_weights_stay_in_a_file_is_lent_with_their_values(tmp_path, monkeypatch):
+    path = mapped_model(tmp_path, monkeypatch)
+    model = load_mapped(path)
+    context = CheckContext(path=path, model=model, index=GraphIndex(model))
+    lent_model = Loan(model, path).to_check(context).model
+    np.testing.assert_array_equal(numpy_helper.to_array(lent_model.graph.initializer[0]), TABLE)

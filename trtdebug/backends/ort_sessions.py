@@ -14,7 +14,7 @@ from trtdebug.graph.walk import captured
 if TYPE_CHECKING:
     import onnx
 
-    M = TypeVar("M", onnx.NodeProto, onnx.ValueInfoProto)
+    M = TypeVar("M", onnx.NodeProto, onnx.TensorProto, onnx.ValueInfoProto)
 
 _PROTOBUF_LIMIT = 1_900_000_000
 _CUDA = ("CUDAExecutionProvider", {"use_tf32": 0})
@@ -59,19 +59,23 @@ class Sessions:
     """
 
     def __init__(self, model: onnx.ModelProto, workdir: Path, libraries: Sequence[str] = ()) -> None:
-        self._mapped = {t.name: t for t in model.graph.initializer if is_mapped(t)}
-        model = _without(self._mapped, model) if self._mapped else model
         graph = model.graph
+        places = [at for at, tensor in enumerate(graph.initializer) if is_mapped(tensor)]
+        self._mapped = {t.name: t for t in _copies(graph.initializer[at] for at in places)}
         self._libraries = tuple(libraries)
         self._outputs, self._nodes = _copies(graph.output), _copies(graph.node)
         self._producer = {o: at for at, node in enumerate(self._nodes) for o in node.output if o}
         del graph.output[:], graph.node[:]
+        for at in reversed(places):
+            del graph.initializer[at]
         try:
             self._path = None if model.ByteSize() < _PROTOBUF_LIMIT else workdir / "model.onnx"
             self._rest = _serialised(model, self._path)
         finally:
             graph.output.extend(self._outputs)
             graph.node.extend(self._nodes)
+            for at, tensor in zip(places, self._mapped.values(), strict=True):
+                graph.initializer.insert(at, tensor)
 
     @property
     def has_mapped(self) -> bool:
@@ -235,15 +239,6 @@ def _serialised(model: onnx.ModelProto, path: Path | None) -> bytes:
 
     save_model(model, path)
     return path.read_bytes()
-
-
-def _without(names: Container[str], model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy without these initialisers."""
-    copy = type(model)()
-    copy.CopyFrom(model)
-    del copy.graph.initializer[:]
-    copy.graph.initializer.extend(t for t in model.graph.initializer if t.name not in names)
-    return copy
 
 
 def _copies(messages: Iterable[M]) -> list[M]:

@@ -43,18 +43,23 @@ answer = compat.installed(), {name: compat.has(name) for name in compat.CAPABILI
 
 def test_the_logger_forwards_warnings_and_errors(said) -> None:
     code = """
+import logging
 import tensorrt as trt
 from trtdebug.backends.tensorrt.logger import collected, trt_logger
+lines = []
+kept = logging.Handler()
+kept.emit = lambda record: lines.append(record.getMessage())
+logging.getLogger("trtdebug.tensorrt").addHandler(kept)
 with collected() as log:
     for name, severity in trt.ILogger.Severity.__members__.items():
         trt_logger().log(severity, f"{name.lower()} was said")
-answer = list(log.lines), log.errors, isinstance(trt_logger(), trt.ILogger), trt_logger() is trt_logger()
+answer = lines, log.errors, isinstance(trt_logger(), trt.ILogger), trt_logger() is trt_logger()
 """
     lines, errors, is_logger, is_one = said(code)
     assert sorted(lines) == [
-        "[ERROR] error was said",
-        "[INTERNAL_ERROR] internal_error was said",
-        "[WARNING] warning was said",
+        "[TensorRT ERROR] error was said",
+        "[TensorRT INTERNAL_ERROR] internal_error was said",
+        "[TensorRT WARNING] warning was said",
     ]
     assert sorted(errors) == ["error was said", "internal_error was said"]
     assert is_logger
