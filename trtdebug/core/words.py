@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+NAMED = 5
+"""Names in one line of a note, at most."""
 
 
 def listed(names: Iterable[str], most: int) -> str:
@@ -11,6 +14,11 @@ def listed(names: Iterable[str], most: int) -> str:
     known = list(names)
     more = f" and {len(known) - most} more" if len(known) > most else ""
     return ", ".join(known[:most]) + more
+
+
+def listed_with_reasons(reasons: Mapping[str, str], most: int) -> str:
+    """The same of names that each have a reason: "a (why), b (why) and 3 more"."""
+    return listed((f"{name} ({reason})" for name, reason in reasons.items()), most)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from trtdebug.core.errors import UserError
+from trtdebug.core.words import listed
 from trtdebug.oracle.tolerance import limits
 from trtdebug.plugins.types import FixContext, FixProposal
 from trtdebug_quant.bench import Bench
@@ -79,6 +80,5 @@ def _sets(trial: Trial, layers: Sequence[Layer]) -> Iterator[Sequence[Layer]]:
 
 
 def _summary(chosen: Sequence[Layer], of: int) -> str:
-    names = ", ".join(layer.node for layer in chosen[:_NAMED])
-    more = f" and {len(chosen) - _NAMED} more" if len(chosen) > _NAMED else ""
-    return f"leave {len(chosen)} of {of} quantised layers in float: {names}{more}"
+    names = listed((layer.node for layer in chosen), _NAMED)
+    return f"leave {len(chosen)} of {of} quantised layers in float: {names}"

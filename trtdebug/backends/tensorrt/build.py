@@ -35,6 +35,7 @@ from trtdebug.backends.tensorrt.timing_cache import TimingCacheFile
 from trtdebug.core.errors import NotHonoured
 from trtdebug.core.intervention import MarkOutputs
 from trtdebug.core.outcome import EngineInfo
+from trtdebug.core.words import NAMED, listed
 
 
 def build_engine(request: BuildRequest) -> TensorrtEngine:
@@ -200,8 +201,9 @@ def _info(
 def _absent_note(absent: tuple[str, ...]) -> str:
     if not absent:
         return ""
-    first = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-    return f"{len(absent)} node(s) have no layer in TensorRT (folded or without effect): {first}"
+    return (
+        f"{len(absent)} node(s) have no layer in TensorRT (folded or without effect): {listed(absent, NAMED)}"
+    )
 
 
 def _returned(request: BuildRequest, model: PreparedModel, engine: Any) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from trtdebug.backends.tensorrt.autotuned import AutotunedOp, Candidate, normali
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import BanTactic, UseTactic
 from trtdebug.core.outcome import EngineInfo, LayerInfo, LayerTactics, OfferedTactic
+from trtdebug.core.words import listed
 
 WAYS_OUT = (
     "Pin its nodes to FP32, mark a tensor beside it as an output so that it is fused otherwise, or turn a builder knob "
@@ -260,10 +261,9 @@ def _named(name: str, ops: Sequence[AutotunedOp]) -> list[AutotunedOp]:
             f"TensorRT autotuned nothing in this build whose tactic could be chosen, {name!r} neither.",
             WAYS_OUT,
         )
-    more = f" and {len(choosable) - _NAMED} more" if len(choosable) > _NAMED else ""
     raise BuildFailure(
         f"TensorRT autotuned no {name!r} in this build.",
-        f"What it autotuned: {', '.join(choosable[:_NAMED])}{more}.",
+        f"What it autotuned: {listed(choosable, _NAMED)}.",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from trtdebug.backends.tensorrt.blame import named_layers
 from trtdebug.core.errors import BuildFailure
+from trtdebug.core.words import NAMED, listed_with_reasons
 
 
 class OutOfGpuMemory(BuildFailure):
@@ -58,14 +59,9 @@ def build_constrained(
 def _freed_note(freed: Mapping[str, str]) -> str:
     if not freed:
         return ""
-    return f"precision constraints of {len(freed)} layer(s) dropped: {_listed(freed)}"
+    return f"precision constraints of {len(freed)} layer(s) dropped: {listed_with_reasons(freed, NAMED)}"
 
 
 def _preferred_note(freed: Mapping[str, str], reason: str) -> str:
     note = f"precision constraints relaxed from OBEY to PREFER: {reason}"
     return f"{note}; {_freed_note(freed)}" if freed else note
-
-
-def _listed(freed: Mapping[str, str], named: int = 5) -> str:
-    first = ", ".join(f"{layer} ({reason})" for layer, reason in list(freed.items())[:named])
-    return first + (f" and {len(freed) - named} more" if len(freed) > named else "")

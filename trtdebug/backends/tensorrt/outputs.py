@@ -10,6 +10,7 @@ from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.layers import LayerFacts
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import EVERY_TENSOR
+from trtdebug.core.words import NAMED, listed_with_reasons
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,8 @@ def supports_bool_outputs(version: str) -> bool:
     return compat.has("BOOL_OUTPUTS", version)
 
 
-def marks_note(skipped: Mapping[str, str], named: int = 5) -> str:
+def marks_note(skipped: Mapping[str, str]) -> str:
     """One line about tensors that cannot be outputs; empty when there are none."""
     if not skipped:
         return ""
-    first = ", ".join(f"{tensor} ({reason})" for tensor, reason in list(skipped.items())[:named])
-    more = f" and {len(skipped) - named} more" if len(skipped) > named else ""
-    return f"{len(skipped)} tensor(s) cannot be outputs: {first}{more}"
+    return f"{len(skipped)} tensor(s) cannot be outputs: {listed_with_reasons(skipped, NAMED)}"

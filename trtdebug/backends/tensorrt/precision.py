@@ -16,6 +16,7 @@ from typing import Any
 from trtdebug.backends.tensorrt import compat
 from trtdebug.backends.tensorrt.layers import FLOAT_TYPES, LayerFacts
 from trtdebug.core.intervention import Precision
+from trtdebug.core.words import NAMED, listed_with_reasons
 
 PINNED_FILE = "pinned-layers.json"
 """Which layers have a precision set, by the network's names: lies beside the trial's engine.json."""
@@ -180,10 +181,9 @@ def write_pinned(path: Path, network: Any, assignments: Iterable[Assignment]) ->
     path.write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
-def skipped_note(skipped: Mapping[str, str], named: int = 5) -> str:
+def skipped_note(skipped: Mapping[str, str]) -> str:
     """One line about nodes whose precision cannot be set; empty when there are none."""
     if not skipped:
         return ""
-    first = ", ".join(f"{node} ({reason})" for node, reason in sorted(skipped.items())[:named])
-    more = f" and {len(skipped) - named} more" if len(skipped) > named else ""
-    return f"the precision of {len(skipped)} node(s) cannot be set: {first}{more}"
+    nodes = listed_with_reasons(dict(sorted(skipped.items())), NAMED)
+    return f"the precision of {len(skipped)} node(s) cannot be set: {nodes}"
