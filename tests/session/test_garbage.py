@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trtdebug.session.files import write_text
-from trtdebug.session.garbage import drop, garbage, is_finished, size_of
+from trtdebug.session.garbage import drop, garbage, size_of
 from trtdebug.session.lock import locked
 from trtdebug.session.session import Session
 
@@ -98,18 +98,3 @@ def test_a_session_in_use_is_left_alone(sessions: list[Path]) -> None:
     assert len(left) == 1
     assert "is in use" in left[0]
     assert (sessions[1] / "work").exists()
-
-
-@pytest.mark.parametrize(
-    ("events", "finished"),
-    [
-        *(((), False), (("opened",), False), (("opened", "finished"), True)),
-        *((("opened", "finished", "opened"), False), (("opened", "finished", "skipped"), True)),
-    ],
-)
-def test_finished_is_what_the_last_command_ended(
-    events: tuple[str, ...], finished: bool, tmp_path: Path
-) -> None:
-    for event in events:
-        Session(tmp_path).journal.write(event, verdict="matches")
-    assert is_finished(Session(tmp_path)) == finished

@@ -102,18 +102,17 @@ def _states(folder: Path | None) -> list[dict[str, Any]]:
 
 
 def _state(folder: Path) -> dict[str, Any]:
-    from trtdebug.session.garbage import is_finished
+    from trtdebug.session.ended import ended
     from trtdebug.session.session import Session
 
     session = Session(folder)
-    case = session.case()
-    finished = [e for e in session.journal.read() if e["event"] == "finished"]
+    case, end = session.case(), ended(session.journal.read())
     return {
         "session": str(folder),
-        "state": "finished" if is_finished(session) else "unfinished",
+        "state": end.state,
         "model": case.model,
         "trials": sum(1 for _ in folder.glob("trials/*/outcome.json")),
-        "verdict": finished[-1]["verdict"] if finished else None,
+        "verdict": end.verdict,
     }
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from trtdebug.core.case import Case
 from trtdebug.core.errors import UserError
 from trtdebug.core.outcome import TensorError
 from trtdebug.oracle.verdict import worst
 from trtdebug.report.read import FILENAME, read_report
-from trtdebug.session.garbage import is_finished, size_of
+from trtdebug.session.ended import State, ended
+from trtdebug.session.garbage import size_of
 from trtdebug.session.session import Session
 from trtdebug.session.skips import Skips
 from trtdebug.session.trials import StoredTrial, of_latest_version, stored_trials
@@ -21,8 +22,6 @@ from trtdebug.stages.verdicts.sanity import AS_BUILT, FORCED
 
 PURPOSES = (AS_BUILT, FORCED, EVERY_TENSOR_MARKED)
 """Trials of the whole model, whose errors say something of the case."""
-
-State = Literal["finished", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,14 @@ def session_facts(folder: Path) -> SessionFacts:
     """Reads a session. Raises `UserError` where it is none, or is damaged."""
     session = Session(folder)
     case, events, trials = session.case(), list(session.journal.read()), stored_trials(session)
-    finished = [e for e in events if e["event"] == "finished"]
+    end = ended(events)
     candidates = [t for t in trials if t.job.role == "candidate"]
     return SessionFacts(
         folder=folder,
         case=case,
-        state="finished" if is_finished(session) else "unfinished",
+        state=end.state,
         started=events[0]["time"] if events else "",
-        verdict=finished[-1]["verdict"] if finished else None,
+        verdict=end.verdict,
         version=candidates[-1].job.version if candidates else "",
         trials=trials,
         skips=session.skips,

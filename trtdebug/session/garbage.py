@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trtdebug.core.errors import UserError
+from trtdebug.session.ended import ended
 from trtdebug.session.files import is_left_over
 from trtdebug.session.lock import locked
 from trtdebug.session.session import Session
@@ -50,7 +51,7 @@ def garbage(
     found, damaged = [], []
     for folder in sessions[keep:]:
         try:
-            if _age(folder) < days * _DAY or (whole and not is_finished(Session(folder))):
+            if _age(folder) < days * _DAY or (whole and not _is_finished(folder)):
                 continue
         except UserError as error:
             damaged.append(error)
@@ -76,14 +77,6 @@ def drop(found: Iterable[Garbage]) -> tuple[tuple[Garbage, ...], tuple[str, ...]
         except OSError as error:
             left.append(f"{error.filename} cannot be deleted: {error.strerror}")
     return tuple(gone), tuple(left)
-
-
-def is_finished(session: Session) -> bool:
-    """Whether the last command that opened it came to its end."""
-    finished = False
-    for event in session.journal.read():
-        finished = event["event"] == "finished" or (finished and event["event"] != "opened")
-    return finished
 
 
 def size_of(path: Path) -> int:
@@ -113,3 +106,7 @@ def _age(folder: Path) -> float:
     """Seconds since something was written to its journal."""
     path = folder / "journal.jsonl"
     return time.time() - (path if path.exists() else folder).stat().st_mtime
+
+
+def _is_finished(folder: Path) -> bool:
+    return ended(Session(folder).journal.read()).state == "finished"

@@ -24,11 +24,11 @@ from typing import Any
 
 from trtdebug.core.build_error import BuildError, failure_keys
 from trtdebug.core.errors import UserError
+from trtdebug.repro.scripts.builder_options import set_options
 from trtdebug.repro.scripts.cuda import cuda_runtime
 from trtdebug.repro.scripts.marking import mark
 from trtdebug.repro.scripts.result import GONE, SHOWS, UNTESTABLE, Untestable
 from trtdebug.scripts.plugin_libraries import load_plugins
-from trtdebug.scripts.tactic_sources import set_tactic_sources
 from trtdebug.scripts.telemetry import keep_to_ourselves
 from trtdebug.scripts.words import one_line, printable
 
@@ -118,14 +118,7 @@ def _build(trt: Any, model: Path, manifest: Mapping[str, Any]) -> Built:
         return trt.__version__, tuple(_parser_error(e, manifest) for e in found) or (unsaid,)
     mark(trt, network, options.get("marks", []))
     config = builder.create_builder_config()
-    if not options.get("tf32", True):
-        config.clear_flag(trt.BuilderFlag.TF32)
-    if options.get("optimization_level") is not None:
-        config.builder_optimization_level = options["optimization_level"]
-    if options.get("workspace") is not None:
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options["workspace"])
-    if options.get("tactic_sources") is not None:
-        set_tactic_sources(trt, config, options["tactic_sources"])
+    set_options(trt, config, options)
     quantised = {"QuantizeLinear", "DequantizeLinear"} & set(manifest["operators"])
     for flag in {precision.upper(), "INT8" if quantised else "FP32"} - {"FP32"}:
         if hasattr(trt.BuilderFlag, flag):  # TensorRT 11 and TensorRT-RTX read the precision from the model

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from trtdebug.core.errors import UserError
+from trtdebug.repro.scripts.builder_options import set_options
 from trtdebug.repro.scripts.cuda import cuda_runtime
 from trtdebug.repro.scripts.engine import infer
 from trtdebug.repro.scripts.folder import existing
 from trtdebug.repro.scripts.result import BuildFailed, Run, Tensor, Untestable
 from trtdebug.scripts.plugin_libraries import load_plugins
-from trtdebug.scripts.tactic_sources import set_tactic_sources
 
 
 def run_tensorrt(folder: Path, manifest: Mapping[str, Any], feeds: Mapping[str, Tensor]) -> Run:
@@ -86,18 +86,10 @@ def _build(
 def _config(
     trt: Any, builder: Any, network: Any, manifest: Mapping[str, Any], feeds: Mapping[str, Tensor]
 ) -> Any:
-    options = manifest["options"]
     config = builder.create_builder_config()
-    if not options.get("tf32", True):
-        config.clear_flag(trt.BuilderFlag.TF32)
+    set_options(trt, config, manifest["options"])
     if manifest["precision"] == "int8" and hasattr(trt.BuilderFlag, "INT8"):
         config.set_flag(trt.BuilderFlag.INT8)
-    if options.get("optimization_level") is not None:
-        config.builder_optimization_level = options["optimization_level"]
-    if options.get("workspace") is not None:
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options["workspace"])
-    if options.get("tactic_sources") is not None:
-        set_tactic_sources(trt, config, options["tactic_sources"])
     profile, dynamic = builder.create_optimization_profile(), False
     for i in range(network.num_inputs):
         tensor = network.get_input(i)
