@@ -87,7 +87,7 @@ class Evidence:
         last = outcomes[-1]
         if last.status == "fail":
             times = f" in 1 of {len(outcomes)} builds" if len(outcomes) > 1 else ""
-            return replace(proof, reason=f"{where} it still fails{times}: {last.reason}")
+            return replace(proof, reason=f"{where} it still fails{times}: {last.reason}", built=True)
         if last.status == "untestable":
             said = f"it could not be forced into {low}: {last.reason}"
             if self.idle:

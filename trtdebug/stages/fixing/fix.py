@@ -161,7 +161,10 @@ def _try_fix(evidence: Evidence, proposal: FixProposal, builds: int) -> _Tried:
     if not proof.reason:
         proof = evidence.forced(proposal, proof, ahead)
     if proof.reason:
-        return _Tried(replace(fix, reason=proof.reason, note=proof.note, untestable=proof.untestable))
+        fix = replace(
+            fix, reason=proof.reason, note=proof.note, untestable=proof.untestable, built=proof.built
+        )
+        return _Tried(fix)
     ctx.report_progress(Progress("fix", f"{proposal.summary}: {builds} build{'s' if builds > 1 else ''}"))
     ctx.session.run_ahead(ahead)
     outcomes = ctx.session.run_until(jobs, lambda outcome: outcome.status != "pass")

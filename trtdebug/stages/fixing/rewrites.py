@@ -33,11 +33,13 @@ class Proof:
         reason: why it is not tried; empty where it is.
         untestable: it could not be compared, so whether it would help is not known.
         note: how far it was found to be equal.
+        built: the candidate built an engine of it, by force.
     """
 
     reason: str = ""
     untestable: bool = False
     note: str = ""
+    built: bool = False
 
 
 def keep_model(ctx: Context, model: onnx.ModelProto) -> ReplaceGraph:
