@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -75,16 +75,34 @@ def check(
     if json:
         say_json([to_data(f) for f in findings])
     else:
-        rows = [(f.severity, f.id, f.node or "", " ".join((f.message, f.mitigation))) for f in findings]
-        if rows:
-            say_table(("", "check", "node", "what, and what to do"), rows, _lines(findings))
+        if findings:
+            say_table(("", "check", "node", "what, and what to do"), _rows(findings), _lines(findings))
         say(f"{len(findings)} finding(s) by {len(extensions.checks())} checks")
     raise typer.Exit(1 if any(f.severity == "error" for f in findings) else 0)
 
 
-def _lines(findings: Iterable[Finding]) -> Iterator[str]:
-    for finding in findings:
-        where = f" [{finding.node}]" if finding.node else ""
-        yield f"{finding.severity:7} {finding.id}{where}: {finding.message}"
-        if finding.mitigation:
-            yield f"        {finding.mitigation}"
+def _rows(findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
+    from trtdebug.report.few import few_of_each
+
+    rows: list[tuple[str, str, str, str]] = []
+    for rule, few, left in few_of_each(findings, lambda finding: finding.id):
+        rows += [(f.severity, f.id, f.node or "", f"{f.message} {f.mitigation}".rstrip()) for f in few]
+        rows += [("", rule, "", _more(left))] if left else []
+    return rows
+
+
+def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+    from trtdebug.report.few import few_of_each
+
+    for rule, few, left in few_of_each(findings, lambda finding: finding.id):
+        for finding in few:
+            where = f" [{finding.node}]" if finding.node else ""
+            yield f"{finding.severity:7} {finding.id}{where}: {finding.message}"
+            if finding.mitigation:
+                yield f"        {finding.mitigation}"
+        if left:
+            yield f"        {rule}: {_more(left)}"
+
+
+def _more(left: int) -> str:
+    return f"... and {left} more, see --json"

@@ -10,13 +10,13 @@ from trtdebug.core.told import number_text
 from trtdebug.core.words import listed
 from trtdebug.oracle.indices import CHOICE_RULE
 from trtdebug.report.blamed import blamed, counted
+from trtdebug.report.few import MOST, few_of_each
 from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import backend_text, divergence_errors, fix_numbers, repro_command
 from trtdebug.report.verdict_words import verdict_words
 from trtdebug.scripts.words import printable, shell_line
 
 _MOST_NODES = 40
-_MOST_OF_A_RULE = 3
 _MOST_PINS = 20
 _LONGEST_NAME = 120
 
@@ -76,8 +76,8 @@ def _other_choices(outputs: list[Mapping[str, Any]]) -> Iterator[str]:
         if output["status"] == "pass" and output["rule"].startswith(CHOICE_RULE):
             rules.setdefault(output["output"], output["rule"])
     lines = [f"{_name(output)}: {cut_names(rule)}" for output, rule in rules.items()]
-    if len(lines) > _MOST_OF_A_RULE:
-        lines[_MOST_OF_A_RULE:] = [f"... and {len(lines) - _MOST_OF_A_RULE} more outputs, see report.json"]
+    if len(lines) > MOST:
+        lines[MOST:] = [f"... and {len(lines) - MOST} more outputs, see report.json"]
     yield from (f"           {line}" for line in lines)
 
 
@@ -233,14 +233,13 @@ def _findings(findings: list[Mapping[str, Any]]) -> Iterator[str]:
     if findings:
         yield ""
         yield "findings"
-    for rule in dict.fromkeys(f["id"] for f in findings):
-        same = [f for f in findings if f["id"] == rule]
-        for finding in same[:_MOST_OF_A_RULE]:
+    for rule, few, left in few_of_each(findings, lambda f: str(f["id"])):
+        for finding in few:
             yield f"  {finding['severity']:7} {finding['id']}: {cut_names(finding['message'])}"
             if finding["mitigation"]:
                 yield f"          {cut_names(finding['mitigation'])}"
-        if len(same) > _MOST_OF_A_RULE:
-            yield f"  ... and {len(same) - _MOST_OF_A_RULE} more {rule}, see report.json"
+        if left:
+            yield f"  ... and {left} more {rule}, see report.json"
 
 
 def _strongly_typed(version: str) -> bool:
