@@ -44,6 +44,13 @@ def test_all_that_can_be_marked_is_listed_and_what_nobody_knows_refused() -> Non
         check_marks(["ta", "nope"], {"y"}, LAYERS, "m.onnx")
 
 
+def test_a_named_tensor_at_the_end_of_a_body_is_marked_and_none_is_listed() -> None:
+    """A name of the model's own graph is outside of all bodies; the network may have ends within bodies, too."""
+    end = LayerFacts(0, "CONDITIONAL_OUTPUT", "end", outputs=(TensorFacts("h", "FLOAT"),), in_body=True)
+    assert plan_marks([end], ["h"], ["y"], ["x"], bool_outputs=True).marks == {"h": (0, 0)}
+    assert markable([end], ["y"], ["x"], bool_outputs=True) == ()
+
+
 @pytest.mark.parametrize("native", [True, False])
 def test_booleans_are_marked_and_converted_where_they_cannot_come_out(native: bool) -> None:
     found = plan_marks(LAYERS, ["ta", "tb"], ["y"], ["x"], bool_outputs=native)

@@ -14,7 +14,8 @@ _ENTRY = re.compile(r"\[ONNX Layer: (.*)\]", re.DOTALL)
 _SEPARATORS = re.compile(r"[\x1e\x1f]")
 _SUFFIX = re.compile(r"(.+)_\d+")
 _REGION_STARTS = frozenset({"TRIP_LIMIT", "ITERATOR", "RECURRENCE", "CONDITION", "CONDITIONAL_INPUT"})
-_REGION_ENDS = frozenset({"LOOP_OUTPUT", "CONDITIONAL_OUTPUT"})
+REGION_ENDS = frozenset({"LOOP_OUTPUT", "CONDITIONAL_OUTPUT"})
+"""Layers through which results leave a loop or a conditional."""
 _INWARD = frozenset({"ITERATOR", "RECURRENCE", "CONDITIONAL_INPUT"})
 
 
@@ -100,8 +101,8 @@ def _in_bodies(
     open_body = False
     for kind, depth in zip(kinds, depths, strict=True):
         open_body = open_body or kind in _REGION_STARTS
-        found.append(open_body or depth > 0 or kind in _REGION_ENDS)
-        open_body = open_body and kind not in _REGION_ENDS
+        found.append(open_body or depth > 0 or kind in REGION_ENDS)
+        open_body = open_body and kind not in REGION_ENDS
     return found
 
 
@@ -122,7 +123,7 @@ def _depths(
         for index, kind in enumerate(kinds):
             read = inputs[index][:1] if kind in _INWARD else inputs[index]
             before = [depths[producer[t.name]] for t in read if t is not None and t.name in producer]
-            depth = max(before, default=0) + (kind in _INWARD) - (kind in _REGION_ENDS)
+            depth = max(before, default=0) + (kind in _INWARD) - (kind in REGION_ENDS)
             if max(depth, 0) != depths[index]:
                 depths[index] = max(depth, 0)
                 changed = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trtdebug.backends.tensorrt import compat
-from trtdebug.backends.tensorrt.layers import LayerFacts
+from trtdebug.backends.tensorrt.layers import REGION_ENDS, LayerFacts
 from trtdebug.core.errors import BuildFailure
 from trtdebug.core.intervention import EVERY_TENSOR
 from trtdebug.core.words import NAMED, listed_with_reasons
@@ -62,7 +62,9 @@ def plan_marks(
         else:
             layer, index = places[name]
             tensor = layer.outputs[index]
-            if layer.in_body:
+            if (
+                layer.in_body and layer.type not in REGION_ENDS
+            ):  # what ends one gives out a tensor of the model
                 skipped[name] = "inside a loop or a conditional"
             elif layer.type in ("SHAPE", "CONSTANT"):
                 skipped[name] = "a shape or a constant"
@@ -90,7 +92,8 @@ def markable(
 ) -> tuple[str, ...]:
     """Names of all tensors that can be marked, in the network's order. Arguments as of `plan_marks`."""
     known = tuple(layers)
-    every = dict.fromkeys(t.name for facts in known for t in facts.outputs if t.dtype != "NONE")
+    outside = (facts for facts in known if not facts.in_body)  # the end of a body may lie in another one
+    every = dict.fromkeys(t.name for facts in outside for t in facts.outputs if t.dtype != "NONE")
     return tuple(plan_marks(known, every, outputs, inputs, bool_outputs).marks)
 
 
