@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import onnx
-
+from trtdebug.backends.tensorrt.calibration import is_quantised
 from trtdebug.checks.built import built_model
 from trtdebug.core.finding import Finding
-from trtdebug.graph.walk import model_nodes
 from trtdebug.plugins.types import CheckContext
 
 
@@ -18,7 +16,7 @@ def run(context: CheckContext) -> Iterator[Finding]:
     if context.precision != "int8" or given:
         return
     built = built_model(context)
-    if built is not None and not _is_quantised(built[0]):
+    if built is not None and not is_quantised(built[0]):
         yield Finding(
             "int8-without-scales",
             "warning",
@@ -27,8 +25,3 @@ def run(context: CheckContext) -> Iterator[Finding]:
             None,
             "Give --calibration-cache FILE (TensorRT before 11), or quantise the model with Q/DQ (all versions).",
         )
-
-
-def _is_quantised(model: onnx.ModelProto) -> bool:
-    """Whether there is half a pair anywhere, in bodies and functions, too."""
-    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model_nodes(model))

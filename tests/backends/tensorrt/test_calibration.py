@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import function_models
 import onnx
 import pytest
 from onnx import helper
@@ -54,12 +56,16 @@ def test_the_calibrator_gives_the_cache_and_no_data_and_leaves_the_file(tmp_path
     assert b"MinMax" in path.read_bytes()
 
 
-def test_a_model_is_quantised_by_its_nodes_in_bodies_too() -> None:
-    def model(*nodes: onnx.NodeProto) -> onnx.ModelProto:
-        return helper.make_model(helper.make_graph(nodes, "g", [], []))
+def test_a_model_is_quantised_by_its_nodes_in_bodies_and_functions_too() -> None:
+    def model(*nodes: onnx.NodeProto, functions: Sequence[onnx.FunctionProto] = ()) -> onnx.ModelProto:
+        return helper.make_model(helper.make_graph(nodes, "g", [], []), functions=functions)
 
     quantise = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"])
     body = helper.make_graph([quantise], "b", [], [])
     assert is_quantised(model(quantise))
     assert is_quantised(model(helper.make_node("If", ["c"], ["y"], then_branch=body, else_branch=body)))
     assert not is_quantised(model(helper.make_node("Relu", ["x"], ["y"])))
+    call = function_models.call("Quantise", ["x", "s", "z"], ["y"], "call")
+    inside = function_models.function("Quantise", [quantise], ["x", "s", "z"], ["q"])
+    assert is_quantised(model(call, functions=[inside]))
+    assert not is_quantised(model(call, functions=[function_models.outer()]))

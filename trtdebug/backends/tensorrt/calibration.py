@@ -14,7 +14,7 @@ from typing import Any
 import onnx
 
 from trtdebug.core.errors import BuildFailure
-from trtdebug.graph.walk import all_nodes
+from trtdebug.graph.walk import model_nodes
 
 _HEADER = re.compile(rb"TRT-(\d+)-(\w+)")
 _CALIBRATORS = {
@@ -91,5 +91,5 @@ def calibrator(cache: CalibrationCache) -> Any:
 
 
 def is_quantised(model: onnx.ModelProto) -> bool:
-    """Whether the model says its INT8 itself, by QuantizeLinear or DequantizeLinear nodes."""
-    return any(n.op_type in ("QuantizeLinear", "DequantizeLinear") for n in all_nodes(model.graph.node))
+    """Whether the model says its INT8 itself: half a Q/DQ pair is anywhere in it, in bodies and functions, too."""
+    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model_nodes(model))
