@@ -71,3 +71,18 @@ def test_the_element_rule_says_how_near_is_near():
 
 def test_equal_indices_stay_as_they_are():
     assert judged([[1.0, 1.0]], [0], [0]).rule == "equal"
+
+
+@pytest.mark.parametrize(
+    ("limits", "second", "status"),
+    [
+        (Limits(0.0), 1 - 5e-7, "pass"),
+        (Limits(0.0), 1 - 5e-6, "fail"),
+        (Limits(0.0, rounding=1e-5), 1 - 5e-6, "pass"),
+        (Limits(0.0, rounding=0.5), 0.9, "fail"),
+    ],
+)
+def test_what_is_negligible_or_the_references_own_rounding_is_a_tie_as_it_is_no_error_of_floats(
+    limits, second, status
+):
+    assert judged([[1.0, second]], [0], [1], limits=limits).status == status
