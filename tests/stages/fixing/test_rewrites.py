@@ -29,7 +29,7 @@ from trtdebug.plugins.rewrites import rewrite_fix
 from trtdebug.plugins.spec import hookimpl
 from trtdebug.plugins.types import FixContext, FixProposal, FixProposer
 from trtdebug.stages.fixing.fix import fix
-from trtdebug.stages.fixing.rewrites import keep_model, prove
+from trtdebug.stages.fixing.rewrites import Proof, keep_model, prove
 from trtdebug.stages.localising.localise import Located
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
@@ -124,6 +124,61 @@ def test_of_near_equal_values_a_model_in_low_precision_may_choose_another(tmp_pa
     lower = model_of("low = Round(x) y = ArgMax <axis = 1> (low)", [1, 2], outputs="int64 y")
     proposal = FixProposal("rewrite", "rounded", (keep_model(ctx, lower),), 0.0, rounds=True)
     assert prove(ctx, proposal).reason == ""
+
+
+HEAD = 1 + 2e-7 * np.random.default_rng(7).normal(size=(8, 8))
+"""Columns that differ by roundings only."""
+
+
+def proven(folder: Path, body: str, other: str, x: np.ndarray, **constants: np.ndarray) -> Proof:
+    """Whether a model of the body `other` is proven equal to that of `body`, in which `i` is an output."""
+    weights = {name: value.astype(np.float32) for name, value in constants.items()}
+    outputs = "int64 i, float y"
+    np.savez(folder / "x.npz", x=x.astype(np.float32))
+    model = model_of(body, x.shape, weights, outputs=outputs)
+    ctx = opened(model, folder, KeepingBackend(), inputs=folder / "x.npz")
+    ctx.record()
+    rewritten = model_of(other, x.shape, weights, outputs=outputs)
+    return prove(ctx, FixProposal("rewrite", "", (keep_model(ctx, rewritten),), 0.0))
+
+
+def test_a_choice_among_what_is_equal_up_to_rounding_is_no_difference(tmp_path: Path) -> None:
+    """The same sums of products in another order: the indices differ, and no value by more than a rounding."""
+    head = np.concatenate([HEAD, HEAD], 1) * (1 + 1e-7 * np.arange(16))
+    x = np.random.default_rng(0).normal(size=(64, 8))
+    body = "h = MatMul(x, w) i = ArgMax <axis = 1> (h) y = Neg(x)"
+    other = "a = Mul(x, third) b = MatMul(a, w) h = Mul(b, three) i = ArgMax <axis = 1> (h) y = Neg(x)"
+    proof = proven(tmp_path, body, other, x, w=head, third=np.float32(1) / 3, three=np.array(3))
+    assert proof.reason == ""
+    assert proof.note == (
+        "equal on the reference on 1 sample up to 0 of the scale; of near-equal values others are chosen in 'i'"
+    )
+
+
+def test_what_rounding_of_the_values_explains_makes_choices_near(tmp_path: Path) -> None:
+    """A difference of near equals: its digits are rounding, and so is which of them is the largest."""
+    x = 1 + 1e-5 * np.random.default_rng(1).normal(size=(64, 8))
+    body = "h = Add(x, c) y = Sub(h, c) i = ArgMax <axis = 1> (y)"
+    other = "y = Identity(x) i = ArgMax <axis = 1> (y)"
+    proof = proven(tmp_path, body, other, x, c=np.array(300))
+    assert proof.reason == ""
+    assert proof.note.endswith(
+        "which its own rounding explains; of near-equal values others are chosen in 'i'"
+    )
+
+
+def test_flips_between_near_equals_excuse_no_choice_of_values_that_are_far_apart(tmp_path: Path) -> None:
+    """In FP64 most rows choose otherwise, but not the last; in that one the rewritten model chooses the smallest."""
+    x = np.concatenate([1 + 6e-8 * np.random.default_rng(1).integers(0, 2, (7, 8)), [np.arange(8)]])
+    sign = np.ones((8, 1))
+    sign[7] = -1
+    body = "h = Add(x, c) i = ArgMax <axis = 1> (h) y = Neg(x)"
+    other = "a = Add(x, c) h = Mul(a, sign) i = ArgMax <axis = 1> (h) y = Neg(x)"
+    proof = proven(tmp_path, body, other, x, c=np.array(3), sign=sign)
+    assert proof.reason.endswith(
+        "its output 'i' differs (1 of 8 choices differ, 1 of them between values that are far apart)"
+    )
+    assert not proof.untestable
 
 
 def test_weights_among_the_inputs_may_go(demo: onnx.ModelProto, tmp_path: Path) -> None:

@@ -14,15 +14,20 @@ from trtdebug.core.outcome import Outcome, TensorError
 from trtdebug.graph.load import content_sha256, parse_model, save_model
 from trtdebug.graph.types import value_type, without_weights
 from trtdebug.graph.walk import all_tensors, fed_inputs
+from trtdebug.oracle.indices import CHOICE_RULE
 from trtdebug.oracle.ratio import rounding_limit
-from trtdebug.oracle.tolerance import NEGLIGIBLE, Limits
+from trtdebug.oracle.rules import EQUAL as WHOLE
+from trtdebug.oracle.tolerance import NEGLIGIBLE, Limits, OutputLimits
 from trtdebug.plugins.types import FixProposal
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.jobs import reference_again
 from trtdebug.stages.verdicts.rounding import own_rounding
 
 EQUAL = Limits(rms=0.0)
-"""No element is off by more than `NEGLIGIBLE` of its tensor's scale; NaN and Inf stand at the same places."""
+"""No element is off by more than `NEGLIGIBLE` of its tensor's scale; NaN and Inf stand at the same places.
+
+Indices (ArgMax, TopK) may differ where the values that they choose are that near.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ def prove(ctx: Context, proposal: FixProposal) -> Proof:
     """Whether the reference gives the same for a proposal's rewritten model.
 
     A proposal without such a model needs no proof. Its outputs have the names, types and order of the case's model, and
-    on every sample the same values: up to 1e-6 of their scale, or up to what the reference's own rounding explains.
+    on every sample the same values: up to 1e-6 of their scale, or up to what the reference's own rounding explains;
+    indices by the values that they choose.
     A model with its own low precision written into it has to stay within the case's tolerance.
     """
     graph = next((i for i in proposal.interventions if isinstance(i, ReplaceGraph)), None)
@@ -92,26 +98,49 @@ def _equal(ctx: Context, graph: ReplaceGraph, limits: Limits) -> Proof:
     outcome = ctx.session.run(job)
     if outcome.signature is not None and outcome.signature.kind == "build-failure":
         return Proof(f"the reference cannot run the rewritten model: {outcome.reason}", untestable=True)
-    off = [e for e in outcome.tensors if e.status != "pass"]
+    off = _off(outcome)
     rounding = _explained(ctx, off)
+    if nearer := _chosen_from(ctx, off) & rounding.keys():
+        known = {
+            t: replace(limits.outputs.get(t, OutputLimits()), rounding=rounding[t]) for t in sorted(nearer)
+        }
+        outcome = ctx.session.run(replace(job, limits=replace(limits, outputs=limits.outputs | known)))
+        off = _off(outcome)
     wrong = [e for e in off if not (e.kind == "mismatch" and e.rms_rel <= rounding.get(e.tensor, 0.0))]
     if wrong or not outcome.tensors:
         return Proof(_unequal(outcome, wrong), untestable=all(e.status != "fail" for e in wrong))
     return Proof(note=_note(ctx, outcome, rounding))
 
 
+def _off(outcome: Outcome) -> list[TensorError]:
+    return [e for e in outcome.tensors if e.status != "pass"]
+
+
 def _explained(ctx: Context, off: list[TensorError]) -> Mapping[str, float]:
-    """By output: relative RMS error that the reference's own rounding explains, where that can be told."""
-    asked = [e.tensor for e in off if e.kind == "mismatch"]
+    """Relative RMS error that the reference's own rounding explains, where that can be told.
+
+    By output, and by tensor that indices were chosen from: for these themselves nothing is explained by rounding.
+    """
+    asked = [e.tensor for e in off if e.kind == "mismatch" and not _is_choice(ctx, e)]
+    asked += sorted(_chosen_from(ctx, off) & ctx.index.producer.keys() - set(asked))
     own = own_rounding(ctx, asked) if asked else {}
-    return {output: rounding_limit(error, "fp32") for output, error in own.items()}
+    return {tensor: rounding_limit(error, "fp32") for tensor, error in own.items()}
+
+
+def _chosen_from(ctx: Context, off: list[TensorError]) -> set[str]:
+    return {ctx.choices[e.tensor].values.tensor for e in off if _is_choice(ctx, e)}
+
+
+def _is_choice(ctx: Context, error: TensorError) -> bool:
+    """Whether whole numbers were compared that are indices of values, see `Job.choices`."""
+    return error.tensor in ctx.choices and error.rule.startswith(WHOLE)
 
 
 def _unequal(outcome: Outcome, wrong: list[TensorError]) -> str:
     if not wrong:
         return f"the reference gives nothing to compare for the rewritten model: {outcome.reason}"
     worst = wrong[0]
-    if worst.kind != "mismatch":
+    if worst.kind != "mismatch" or worst.rule.startswith(WHOLE):
         said = worst.reason
     else:
         said = f"off by {worst.max_rel:.2g} of its scale, relative RMS error {worst.rms_rel:.2g}"
@@ -122,7 +151,10 @@ def _unequal(outcome: Outcome, wrong: list[TensorError]) -> str:
 
 def _note(ctx: Context, outcome: Outcome, rounding: Mapping[str, float]) -> str:
     samples = f"{len(ctx.case.samples)} sample{'s' if len(ctx.case.samples) > 1 else ''}"
-    largest = max(e.max_rel for e in outcome.tensors)
+    chosen = [e.tensor for e in outcome.tensors if e.rule.startswith(CHOICE_RULE)]
+    largest = max((e.max_rel for e in outcome.tensors if e.tensor not in chosen), default=0.0)
+    note = f"equal on the reference on {samples} up to {largest:.1g} of the scale"
     if any(e.max_rel > NEGLIGIBLE for e in outcome.tensors if e.tensor in rounding):
-        return f"equal on the reference on {samples} up to {largest:.1g} of the scale, which its own rounding explains"
-    return f"equal on the reference on {samples} up to {largest:.1g} of the scale"
+        note += ", which its own rounding explains"
+    others = f"; of near-equal values others are chosen in {', '.join(map(repr, chosen))}"
+    return f"{note}{others if chosen else ''}"
