@@ -43,7 +43,7 @@ def judge_choice(
     """
     if error.kind != "mismatch" or not error.elements:
         return error
-    limit = max(limits.rms, NEGLIGIBLE, limits.rounding if limits.trusts_rounding else 0.0)
+    limit = max(limits.widest_rms, NEGLIGIBLE)
     found = other_choices(reference, candidate, values, axis, keepdims, limit, limits.atol, limits.rtol)
     if found is None:
         return error

@@ -76,7 +76,7 @@ def exceeds(rms: float, max_abs: float, scale: float, limit: float) -> bool:
 
 def of_rms_limit(rms: float, max_abs: float, scale: float, limits: Limits) -> float | None:
     """The error over what the RMS rule allows: 1 at the limit. None where it allows nothing."""
-    allowed = max(limits.rms, limits.rounding if limits.trusts_rounding else 0.0)
+    allowed = limits.widest_rms
     return min(rms / allowed, max_abs / (NEGLIGIBLE * (scale or 1.0))) if allowed else None
 
 

@@ -56,6 +56,11 @@ class Limits:
         return self.atol is not None or self.rtol is not None
 
     @property
+    def widest_rms(self) -> float:
+        """The relative RMS error that passes: `rms`, or what the reference's own rounding explains."""
+        return max(self.rms, self.rounding if self.trusts_rounding else 0.0)
+
+    @property
     def trusts_rounding(self) -> bool:
         """Whether errors up to `rounding` are a pass, and not unknown."""
         return self.rounding <= MOST_ROUNDING

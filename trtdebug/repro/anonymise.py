@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +19,14 @@ from trtdebug.core.outcome import Signature
 from trtdebug.graph.anonymous import Names, anonymous, random_like
 from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model, save_model
+from trtdebug.graph.more_outputs import with_outputs
 from trtdebug.oracle.verdict import same_failure
 from trtdebug.repro.anonymise_unbuilt import Anonymised, draws, unbuilt_anonymised
 from trtdebug.repro.by_backend import is_standalone
 from trtdebug.repro.export import export
-from trtdebug.repro.manifest import Manifest, read_manifest
+from trtdebug.repro.manifest import Choice, Manifest, read_manifest
 from trtdebug.repro.scripts.run_repro import reproduce
-from trtdebug.repro.spec import ReproSpec
+from trtdebug.repro.spec import ChosenFrom, ReproSpec
 from trtdebug.repro.tensors import Tensor, load_tensor
 from trtdebug.repro.verify import verify
 
@@ -61,11 +62,13 @@ def anonymise(folder: Path, target: Path, max_size: int | None = None) -> Anonym
             names = Names()
             other = anonymous(model, names, lambda a, rng=rng, spread=spread: random_like(a, rng, spread))  # type: ignore[misc]
             feeds = {names("t", n): random_like(value, rng, spread) for n, value in inputs.items()}
-            expected = _computed(other, feeds, place)
+            chosen_from = [names("t", c.values.name) for c in manifest.choices]
+            expected = _computed(other, feeds, chosen_from, place)
             if expected is None or (finite and not all(map(_is_finite, expected.values()))):
                 continue
             spec = replace(_spec(manifest, other, names, folder, place), max_size=max_size)
-            spec = replace(spec, inputs=_stored(feeds, place), expected=_stored(expected, place))
+            recorded = feeds | {t: expected[t] for t in chosen_from if t not in feeds}
+            spec = replace(spec, inputs=_stored(recorded, place), expected=_stored(expected, place))
             if _shows(manifest, spec, place / "repro"):
                 export(spec, target)
                 return Anonymised(tries=number)
@@ -86,11 +89,14 @@ def obstacle(candidate: str, options: BuildOptions, unbuilt: bool = False) -> st
     return ""
 
 
-def _computed(model: onnx.ModelProto, feeds: Mapping[str, Tensor], place: Path) -> dict[str, Tensor] | None:
-    """What the reference computes; None where it cannot run the model on these."""
-    save_model(model, place / "model.onnx")
+def _computed(
+    model: onnx.ModelProto, feeds: Mapping[str, Tensor], more: Sequence[str], place: Path
+) -> dict[str, Tensor] | None:
+    """What the reference computes, with `more` than the outputs; None where it cannot run the model on these."""
+    path = place / "computed.onnx"
+    save_model(with_outputs(model, [t for t in more if t not in feeds]), path)
     try:
-        engine = OnnxruntimeBackend().build(BuildRequest(place / "model.onnx", BuildOptions(), place))
+        engine = OnnxruntimeBackend().build(BuildRequest(path, BuildOptions(), place))
         return engine.run(feeds)
     except BuildFailure:
         return None
@@ -105,6 +111,7 @@ def _stored(tensors: Mapping[str, Tensor], place: Path) -> dict[str, Path]:
 
 def _spec(manifest: Manifest, model: onnx.ModelProto, names: Names, folder: Path, place: Path) -> ReproSpec:
     """The same repro of the other model; without the command, and the places of plugin libraries."""
+    save_model(model, place / "model.onnx")
     index = GraphIndex(model)
     signature = manifest.signature
     if signature is not None:
@@ -126,7 +133,13 @@ def _spec(manifest: Manifest, model: onnx.ModelProto, names: Names, folder: Path
         options=options,
         versions=json.loads((folder / "versions.json").read_text(encoding="utf-8")),
         anonymised=True,
+        choices={names("t", c.output): _chosen_from(c, names) for c in manifest.choices},
     )
+
+
+def _chosen_from(choice: Choice, names: Names) -> ChosenFrom:
+    values = names("t", choice.values.name)
+    return ChosenFrom(values, choice.axis, choice.keepdims, choice.limit, choice.atol, choice.rtol)
 
 
 def _shows(manifest: Manifest, spec: ReproSpec, folder: Path) -> bool:

@@ -11,13 +11,13 @@ from trtdebug.core.case import BuildOptions
 from trtdebug.core.intervention import ForcePrecision, Intervention, MarkOutputs, PinPrecision
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.graph.load import content_sha256
-from trtdebug.oracle.tolerance import Limits
+from trtdebug.oracle.tolerance import Limits, OutputLimits
 from trtdebug.repro.manifest import Manifest, read_manifest
 from trtdebug.repro.scripts import build_repro, run_repro
 from trtdebug.repro.spec import Verification, seen
 from trtdebug.repro.tensors import load_tensor
 from trtdebug.repro.verify import verify
-from trtdebug.session.job import Job, TensorRef
+from trtdebug.session.job import ChoiceRef, Job, TensorRef
 from trtdebug.session.session import Session
 from trtdebug.stages.context import Context
 from trtdebug.stages.unbuilt.piece_builds import build_errors
@@ -53,7 +53,7 @@ def verify_in(session: Session, folder: Path, manifest: Manifest) -> Verificatio
     Raises:
         UserError: a recorded tensor cannot be read.
     """
-    for tensor in (*manifest.inputs, *manifest.expected):
+    for tensor in (*manifest.inputs, *manifest.expected, *(c.values for c in manifest.choices)):
         value = load_tensor(tensor.name, folder / tensor.file)
         session.tensors.put(_SAMPLE, TensorRef(tensor.name), value)
     return _judged(manifest, session.run(_job(folder, manifest, _SAMPLE)))
@@ -70,10 +70,11 @@ def _job(folder: Path, manifest: Manifest, sample: str) -> Job:
         inputs_sha256="",
         samples=(sample,),
         options=_options(folder, manifest),
-        limits=Limits(manifest.limit, manifest.atol, manifest.rtol),
+        limits=_limits(manifest),
         interventions=_marks(manifest) if unbuilt else _precision(manifest),
         feeds={t.name: TensorRef(t.name) for t in manifest.inputs},
         expected=None if unbuilt else {t.name: TensorRef(t.name) for t in manifest.expected},
+        choices={c.output: ChoiceRef(TensorRef(c.values.name), c.axis, c.keepdims) for c in manifest.choices},
         build_only=unbuilt,
         fresh_process=True,
     )
@@ -86,6 +87,12 @@ def _options(folder: Path, manifest: Manifest) -> BuildOptions:
         for s in manifest.options.operators
     )
     return replace(manifest.options, operators=tuple(sources))
+
+
+def _limits(manifest: Manifest) -> Limits:
+    """Of all outputs, and of what indices were chosen from."""
+    of_values = {c.values.name: OutputLimits(c.limit, c.atol, c.rtol) for c in manifest.choices}
+    return Limits(manifest.limit, manifest.atol, manifest.rtol, outputs=of_values)
 
 
 def _marks(manifest: Manifest) -> tuple[Intervention, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from trtdebug.graph.rounding import round_nodes
 from trtdebug.graph.types import TensorType, tensor_types
 from trtdebug.repro.budget import within_budget
 from trtdebug.repro.commands import POLYGRAPHY_SCRIPT, TRTEXEC_SCRIPT, polygraphy_script, trtexec_script
-from trtdebug.repro.manifest import MANIFEST, Manifest, safe_name
+from trtdebug.repro.manifest import MANIFEST, Choice, Manifest, TensorFile, safe_name
 from trtdebug.repro.script_files import write_scripts
-from trtdebug.repro.spec import Repro, ReproSpec
+from trtdebug.repro.spec import ChosenFrom, Repro, ReproSpec
 from trtdebug.repro.tensors import Tensor, load_tensor, rms, store, store_for_polygraphy
 from trtdebug.repro.text import readme
 from trtdebug.session.files import whole_folder
@@ -35,8 +35,8 @@ def export(spec: ReproSpec, folder: Path) -> Repro:
 
     The folder holds model.onnx (the piece, weights in), emulated.onnx (the same with rounding, for plain
     onnxruntime), typed.onnx (the same with the precision written in, for a strongly typed TensorRT), inputs/,
-    expected/, repro.json, repro.py, bisect_tensorrt.py, README.md, versions.json, trtexec.sh, and polygraphy.sh with
-    inputs.json and outputs.json.
+    expected/, chosen-from/ (of outputs that hold indices), repro.json, repro.py, bisect_tensorrt.py, README.md,
+    versions.json, trtexec.sh, and polygraphy.sh with inputs.json and outputs.json.
 
     Raises:
         UserError: a node, a recorded input or an expected output is missing or unreadable, `folder` exists
@@ -75,6 +75,7 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
         dtypes = _dtypes(flat.model, folder)
         save_model(round_nodes(flat.model, inner, spec.precision, dtypes), folder / emulated)
         save_model(mixed_precision(flat.model, inner, spec.precision), folder / typed)
+    stored = store(folder, "inputs", feeds, raw=True), store(folder, "expected", wanted, raw=False)
     manifest = Manifest(
         nodes=index.order,
         pinned=tuple(name for name in index.order if name in spec.pinned),
@@ -82,8 +83,8 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
         candidate=spec.candidate,
         signature=spec.signature,
         limit=spec.limit,
-        inputs=store(folder, "inputs", feeds, raw=True),
-        expected=store(folder, "expected", wanted, raw=False),
+        inputs=stored[0],
+        expected=stored[1],
         emulated=emulated,
         typed=typed,
         options=replace(spec.options, operators=_copied(spec.options.operators, folder)),
@@ -92,6 +93,7 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
         rtol=spec.rtol,
         anonymised=spec.anonymised,
         operators=tuple(index.node(name).op for name in index.order),
+        choices=_choices(folder, spec.choices, recorded, [*stored[0], *stored[1]]),
     )
     store_for_polygraphy(folder, feeds, wanted)
     (folder / "versions.json").write_text(dumps(dict(spec.versions), indent=2) + "\n", encoding="utf-8")
@@ -107,6 +109,23 @@ def _fill(spec: ReproSpec, folder: Path) -> int:
     (folder / "README.md").write_text(readme(manifest, floats, spec.versions, sizes), encoding="utf-8")
     (folder / MANIFEST).write_text(dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return len(index.order)
+
+
+def _choices(
+    folder: Path,
+    chosen: Mapping[str, ChosenFrom],
+    recorded: Mapping[str, Tensor],
+    stored: Sequence[TensorFile],
+) -> tuple[Choice, ...]:
+    """With the values that are not among the stored tensors written to the folder, too."""
+    files = {tensor.name: tensor for tensor in stored}
+    more = {c.values: recorded[c.values] for c in chosen.values() if c.values not in files}
+    if more:
+        files |= {tensor.name: tensor for tensor in store(folder, "chosen-from", more, raw=False)}
+    return tuple(
+        Choice(output, files[c.values], c.axis, c.keepdims, c.limit, c.atol, c.rtol)
+        for output, c in chosen.items()
+    )
 
 
 def _copied(sources: tuple[OperatorSource, ...], folder: Path) -> tuple[OperatorSource, ...]:

@@ -36,6 +36,27 @@ class TensorFile:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """An expected output that holds indices (ArgMax, ArgMin, TopK), which are judged by the values that they choose.
+
+    Attributes:
+        output: its ONNX name.
+        values: the reference's, that it was chosen from.
+        axis: along which; may be negative.
+        keepdims: the output has that axis, too.
+        limit, atol, rtol: how far values may be apart that count as equal, as those of `Manifest`.
+    """
+
+    output: str
+    values: TensorFile
+    axis: int
+    keepdims: bool
+    limit: float
+    atol: float | None = None
+    rtol: float | None = None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The content of repro.json. `repro.py` in the folder reads it too.
 
@@ -55,6 +76,7 @@ class Manifest:
         names: names in the model, which make no difference in what is said.
         left_out: scripts and models that are not in the folder, to keep it small.
         anonymised: names, weights and inputs are not those of the model that it was cut out of.
+        choices: of those expected outputs that hold indices: what they were chosen from.
     """
 
     nodes: tuple[str, ...]
@@ -79,6 +101,7 @@ class Manifest:
     left_out: tuple[str, ...] = ()
     anonymised: bool = False
     marked: str | None = None
+    choices: tuple[Choice, ...] = ()
 
 
 def read_manifest(folder: Path) -> Manifest:

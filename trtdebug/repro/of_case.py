@@ -13,8 +13,8 @@ from trtdebug.graph.walk import fed_inputs
 from trtdebug.repro.by_backend import is_standalone, verify_exported
 from trtdebug.repro.export import export
 from trtdebug.repro.nodes import choose_nodes, connect_nodes, with_readers
-from trtdebug.repro.spec import ReproSpec
-from trtdebug.session.job import Job, TensorRef
+from trtdebug.repro.spec import ChosenFrom, ReproSpec
+from trtdebug.session.job import ChoiceRef, Job, TensorRef
 from trtdebug.stages.context import Context
 from trtdebug.stages.jobs import with_model
 
@@ -83,8 +83,9 @@ def export_nodes(
     limits = ctx.limits.of(writes[0]) if len(writes) == 1 else ctx.limits
     recorded = [
         *reads,
-        *(t for n in nodes for t in ctx.index.node(n).writes),
-    ]  # the ones within tell their types
+        *(t for n in nodes for t in ctx.index.node(n).writes),  # the ones within tell their types
+        *(choice.values.tensor for choice in job.choices.values()),
+    ]
     paths = {
         t: ctx.session.tensors.path(sample, TensorRef(t))
         for t in recorded
@@ -105,6 +106,7 @@ def export_nodes(
         versions=versions,
         command=command,
         max_size=max_size,
+        choices={t: _chosen_from(ctx, c) for t, c in job.choices.items() if c.values.tensor in paths},
     )
     repro = export(spec, folder)
     checked = verify_exported(ctx, folder, sample)
@@ -120,6 +122,13 @@ def export_nodes(
     )
 
 
+def _chosen_from(ctx: Context, choice: ChoiceRef) -> ChosenFrom:
+    limits = ctx.limits.of(choice.values.tensor)
+    return ChosenFrom(
+        choice.values.tensor, choice.axis, choice.keepdims, limits.widest_rms, limits.atol, limits.rtol
+    )
+
+
 def _unsteady(ctx: Context, job: Job) -> str:
     """What differs where the reference computes the piece of a trial again; empty where nothing does."""
     again = replace(
@@ -129,6 +138,7 @@ def _unsteady(ctx: Context, job: Job) -> str:
         model_sha256=job.model_sha256,
         feeds=job.feeds,
         expected=job.expected,
+        choices=job.choices,
         outputs=None,
         keep="none",
         record=False,
@@ -149,5 +159,6 @@ def _piece(ctx: Context, nodes: Sequence[str]) -> tuple[list[str], list[str], Jo
         options=replace(ctx.case.options, profiles={}),
         feeds={t: TensorRef(t) for t in reads},
         expected={t: TensorRef(t) for t in writes},
+        choices={t: ctx.choices[t] for t in writes if t in ctx.choices},
     )
     return reads, writes, with_model(ctx, job, piece, "piece.onnx")

@@ -13,6 +13,23 @@ from trtdebug.oracle.verdict import same_failure
 
 
 @dataclass(frozen=True)
+class ChosenFrom:
+    """What an output that holds indices (ArgMax, ArgMin, TopK) was chosen from.
+
+    Attributes:
+        values: the tensor's ONNX name.
+        axis, keepdims, limit, atol, rtol: see `Choice`.
+    """
+
+    values: str
+    axis: int
+    keepdims: bool
+    limit: float
+    atol: float | None = None
+    rtol: float | None = None
+
+
+@dataclass(frozen=True)
 class ReproSpec:
     """A piece of a model that fails by itself, and how to see it.
 
@@ -20,7 +37,7 @@ class ReproSpec:
         model: the whole model's file.
         nodes: the piece: ONNX node names.
         inputs: recorded reference values (.npy) per tensor that the piece reads from outside and that is no
-            weight, by ONNX name. More than that does no harm.
+            weight, and per tensor that indices were chosen from, by ONNX name. More than that does no harm.
         expected: reference values (.npy) per output of the piece, by ONNX name.
         signature: how the piece is known to fail; None = it passes, and the folder is a unit test of it.
         limit: relative RMS error ||c - r|| / ||r|| that an output may have.
@@ -32,6 +49,7 @@ class ReproSpec:
         versions: name -> version of what the failure was seen with.
         command: the command line that found it; may be empty.
         anonymised: it was made so that it tells nothing of the model that it comes from.
+        choices: by output of the piece that holds indices: what they were chosen from.
         max_size: bytes that the folder may take; what is only handy is left out first. None = any.
     """
 
@@ -51,6 +69,7 @@ class ReproSpec:
     rtol: float | None = None
     max_size: int | None = None
     anonymised: bool = False
+    choices: Mapping[str, ChosenFrom] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ _HOW = """\
 * An output is wrong if its NaN and Inf differ from the reference's, or if it breaks
   {rule}."""
 
+_CHOICES = """\
+{outputs} hold{s} indices: where they differ, the reference's values of both choices are compared, and another choice
+among values as good as equal is no failure."""
+
 _OF_EXTENSION = """\
 {candidate} is a backend of an extension of trtdebug, which `repro.py` cannot run by itself. Where both are installed,
 in this folder:"""
@@ -94,6 +98,7 @@ def readme(
         "## See it",
         *see_it(manifest),
         _HOW.format(rule=_rule(manifest)),
+        *_choices(manifest),
         *([_OPERATORS] if manifest.options.operators else []),
         "## With trtexec and Polygraphy",
         *([] if TRTEXEC_SCRIPT in manifest.left_out else _trtexec_part(manifest)),
@@ -137,6 +142,11 @@ def _rule(manifest: Manifest) -> str:
     if manifest.atol is not None or manifest.rtol is not None:
         return f"`|c - r| <= {manifest.atol or 0.0:g} + {manifest.rtol or 0.0:g} * |r|` per element"
     return f"`||c - r|| / ||r|| <= {manifest.limit:g}`"
+
+
+def _choices(manifest: Manifest) -> list[str]:
+    outputs = [code(choice.output) for choice in manifest.choices]
+    return [_CHOICES.format(outputs=", ".join(outputs), s="" if len(outputs) > 1 else "s")] if outputs else []
 
 
 def _failure(signature: Signature) -> str:

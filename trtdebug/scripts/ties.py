@@ -60,13 +60,14 @@ def other_choices(
     wide = values.astype(np.float64)
     ours, theirs = (np.take_along_axis(wide, side % length, axis) for side in (r, c))
     differ = r % length != c % length
-    size = np.maximum(np.abs(ours), np.abs(theirs))
-    if atol is None and rtol is None:
-        typical = np.sqrt(np.mean(np.square(wide), axis, keepdims=True))
-        allowed = limit * np.maximum(size, typical)
-    else:
-        allowed = (atol or 0.0) + (rtol or 0.0) * size
-    gap, allowed = np.abs(ours - theirs)[differ], allowed[differ]
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and Inf are looked for below
+        size = np.maximum(np.abs(ours), np.abs(theirs))
+        if atol is None and rtol is None:
+            typical = np.sqrt(np.mean(np.square(wide), axis, keepdims=True))
+            allowed = limit * np.maximum(size, typical)
+        else:
+            allowed = (atol or 0.0) + (rtol or 0.0) * size
+        gap, allowed = np.abs(ours - theirs)[differ], allowed[differ]
     if not (np.isfinite(gap).all() and np.isfinite(allowed).all()):
         return None
     apart, far = (int(np.count_nonzero(gap > share * allowed)) for share in (1.0, UNSURE))

@@ -28,9 +28,9 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One output. `kind` is None where it is right; `rms_rel` is ||c - r|| / ||r|| over finite elements.
+    """One output. `kind` is None where it is right, or `unsure`; `rms_rel` is ||c - r|| / ||r|| over finite elements.
 
-    Both errors are None where no element is finite on both sides.
+    Both errors are None where no element is finite on both sides. `note` is what there is to say beside the numbers.
     """
 
     name: str
@@ -39,6 +39,13 @@ class Row:
     rms_rel: float | None = 0.0
     nonfinite: int = 0
     elements: int = 0
+    unsure: bool = False
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """In one word."""
+        return self.kind or ("unsure" if self.unsure else "ok")
 
 
 @dataclass
@@ -77,7 +84,8 @@ def table(result: Result) -> str:
         name = name if len(name) <= 40 else f"{name[:18]}...{name[-19:]}"
         wrong = f"{row.nonfinite}/{row.elements}"
         largest, rms = _number(row.max_abs), _number(row.rms_rel)
-        lines.append(f"{name:<40} {largest:>10} {rms:>10} {wrong:>10}  {row.kind or 'ok'}")
+        lines.append(f"{name:<40} {largest:>10} {rms:>10} {wrong:>10}  {row.verdict}")
+    lines += [f"note: {printable(row.name)}: {row.note}" for row in result.outputs if row.note]
     lines += [f"note: {note}" for note in result.notes]
     verdict = {
         SHOWS: f"the failure shows: {result.signature}",

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from trtdebug.repro.scripts.choosing import judge_choice
 from trtdebug.repro.scripts.comparing import compare, judge
 from trtdebug.repro.scripts.folder import existing, load_tensor
 from trtdebug.repro.scripts.ort import run_emulated, run_reference_model
@@ -32,6 +33,7 @@ from trtdebug.repro.scripts.result import (
     UNTESTABLE,
     BuildFailed,
     Result,
+    Row,
     Run,
     Tensor,
     Untestable,
@@ -59,6 +61,7 @@ def reproduce(folder: Path, backend: str | None = None, outputs: Path | None = N
     try:
         manifest = json.loads(existing(folder, "repro.json").read_text(encoding="utf-8"))
         expected = {entry["name"]: load_tensor(folder, entry["file"]) for entry in manifest["expected"]}
+        choices = [(c, load_tensor(folder, c["values"]["file"])) for c in manifest.get("choices", [])]
         if outputs is not None:
             run = Run("", _typed(read_outputs(outputs), expected))
         else:
@@ -79,11 +82,23 @@ def reproduce(folder: Path, backend: str | None = None, outputs: Path | None = N
     except Exception as error:  # noqa: BLE001 - Python would exit 1, and that means: it shows
         return Result(UNTESTABLE, chosen, reason=f"{type(error).__name__}: {one_line(error)}")
     rule = manifest["limit"], manifest.get("atol"), manifest.get("rtol")
-    rows = [compare(n, r, run.outputs.get(n), *rule) for n, r in expected.items()]
-    signature = judge(rows)
-    code = UNTESTABLE if not rows else SHOWS if signature else GONE
-    reason = "" if rows else "there is no output to compare"
-    return Result(code, chosen, signature, reason, run.version, rows, list(run.notes))
+    rows = {n: compare(n, r, run.outputs.get(n), *rule) for n, r in expected.items()}
+    for choice, values in choices:
+        name = choice["output"]
+        if name in run.outputs:
+            rows[name] = judge_choice(rows[name], expected[name], run.outputs[name], values, choice)
+    return _judged(chosen, run, list(rows.values()))
+
+
+def _judged(backend: str, run: Run, rows: list[Row]) -> Result:
+    signature, unsure = judge(rows), next((row for row in rows if row.unsure), None)
+    if signature is not None:
+        code, reason = SHOWS, ""
+    elif unsure is not None:
+        code, reason = UNTESTABLE, f"{unsure.name}: {unsure.note}"
+    else:
+        code, reason = (GONE, "") if rows else (UNTESTABLE, "there is no output to compare")
+    return Result(code, backend, signature, reason, run.version, rows, list(run.notes))
 
 
 def _typed(outputs: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
