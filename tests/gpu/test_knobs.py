@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -197,6 +198,36 @@ def test_a_neutral_node_hands_on_what_is_no_number(build: Build, tmp_path: Path)
     x[0, :5] = [np.nan, np.inf, -np.inf, -0.5, 3e38]
     plain, apart = (build(model, *i).run({"x": x})["y"] for i in ((), (BreakFusion("h"),)))
     np.testing.assert_array_equal(apart, plain)
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["some", "none"])
+def test_a_neutral_node_hands_on_what_may_be_empty(build: Build, tmp_path: Path, sign: int) -> None:
+    """The positive elements, of which there may be none."""
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> g (float[4, 8] x) => (float[n] y) <float zero = {0}> {
+        p = Greater(x, zero) i = NonZero(p) j = Transpose <perm = [1, 0]> (i) h = GatherND(x, j) y = Exp(h) }"""
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    x = sign * np.linspace(0.1, 2.0, 32, dtype=np.float32).reshape(4, 8)
+    plain, apart = (build(tmp_path / "m.onnx", *i).run({"x": x})["y"] for i in ((), (BreakFusion("h"),)))
+    assert plain.shape == (32 if sign > 0 else 0,)
+    np.testing.assert_array_equal(apart, plain)
+
+
+def test_what_ends_an_if_can_be_marked_and_a_constant_cannot(build: Build, tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> g (float[4] x) => (float[4] y) <float zero = {0}> {
+        [k] k = Constant <value = float {2.0}> ()
+        [sum] s = ReduceSum <keepdims = 0> (x) [test] c = Greater(s, zero)
+        [if] h = If (c) <then_branch = t () => (float[4] a) { a = Exp(x) },
+                         else_branch = e () => (float[4] b) { b = Neg(x) }>
+        [mul] y = Mul(h, k) }"""
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    engine = build(tmp_path / "m.onnx", MarkOutputs(("h", "k")))
+    feeds = {"x": np.arange(4, dtype=np.float32)}
+    assert engine.info().unmarked == ("k",)
+    assert relative(engine.run(feeds)["h"], np.exp(feeds["x"])) < 1e-5
 
 
 def test_breaking_what_no_node_can_break_falls_back_to_an_output_and_says_so(
