@@ -15,6 +15,7 @@ from trtdebug.core.intervention import MarkOutputs, PinPrecision, ReplaceGraph
 from trtdebug.core.jsonable import dumps, loads
 from trtdebug.core.outcome import EngineInfo, Outcome, Signature
 from trtdebug.session.job import TensorRef, Turn
+from trtdebug.session.measuring import Metrics
 from trtdebug.session.perform import perform
 from trtdebug.session.tensors import TensorStore
 
@@ -164,13 +165,13 @@ def test_failing_tensors_are_kept_under_the_trial(two_samples):
 
 
 def test_metrics_stand_beside_the_verdict(folder):
-    outcome = perform(job(), FakeBackend(), folder, {"mean": lambda r, c: float(np.mean(c - r))})
+    outcome = perform(job(), FakeBackend(), folder, Metrics({"mean": lambda r, c: float(np.mean(c - r))}))
     assert outcome.tensors[0].extra["mean"] == 0.0
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, np.float32(2)])
 def test_a_metric_may_be_any_number(folder, value):
-    outcome = perform(job(), FakeBackend(), folder, {"odd": lambda r, c: value})
+    outcome = perform(job(), FakeBackend(), folder, Metrics({"odd": lambda r, c: value}))
     again = loads(dumps(outcome), Outcome)
     assert dumps(again) == dumps(outcome)
     assert repr(again.tensors[0].extra["odd"]) == repr(float(value))
@@ -178,7 +179,10 @@ def test_a_metric_may_be_any_number(folder, value):
 
 def test_a_metric_that_raises_costs_no_trial(folder, capfd):
     outcome = perform(
-        job(), FakeBackend(), folder, {"broken": raising(ZeroDivisionError("oh")), "one": lambda *_: 1}
+        job(),
+        FakeBackend(),
+        folder,
+        Metrics({"broken": raising(ZeroDivisionError("oh")), "one": lambda *_: 1}),
     )
     assert outcome.status == "pass"
     assert outcome.tensors[0].extra["one"] == 1.0
@@ -188,7 +192,7 @@ def test_a_metric_that_raises_costs_no_trial(folder, capfd):
 
 def test_metrics_see_float_tensors_of_equal_shape_only(folder):
     store_samples(folder, {"0": {"x": X, "y": np.array([1, 2, 3])}})
-    metrics = {"never": raising(AssertionError)}
+    metrics = Metrics({"never": raising(AssertionError)})
     integers = perform(job(), FakeBackend(lambda f: {"y": np.array([1, 2, 3])}), folder, metrics)
     assert (integers.status, integers.tensors[0].extra) == ("pass", {})
     shorter = perform(job(), FakeBackend(lambda f: {"y": X[:2]}), folder, metrics)

@@ -15,13 +15,14 @@ from trtdebug.backends.base import Support
 from trtdebug.core.jsonable import loads, to_data
 from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session import serve
+from trtdebug.session.measuring import Metrics
 
 
 def test_a_backend_that_the_worker_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "_redirect", lambda log: None)
     request = {"job": to_data(job()), "folder": str(tmp_path), "log": os.devnull}
     answers = io.StringIO()
-    serve.serve([json.dumps(request)], answers, {}, {}, {})
+    serve.serve([json.dumps(request)], answers, {}, Metrics(), {})
     outcome = loads(answers.getvalue().splitlines()[1], Outcome)
     assert (outcome.status, outcome.provisional) == ("untestable", True)
     assert outcome.reason.startswith(f"a worker has no backend {job().backend!r}: the extension that has it")
@@ -37,7 +38,7 @@ def test_a_disk_that_is_full_says_nothing_of_the_trial(
     monkeypatch.setattr(serve, "perform", full)
     request = {"job": to_data(job()), "folder": str(tmp_path), "log": os.devnull}
     answers = io.StringIO()
-    serve.serve([json.dumps(request)], answers, {job().backend: FakeBackend()}, {}, {})
+    serve.serve([json.dumps(request)], answers, {job().backend: FakeBackend()}, Metrics(), {})
     outcome = loads(answers.getvalue().splitlines()[1], Outcome)
     assert outcome == Outcome("untestable", Signature("disk"), "No space left on device", provisional=True)
 
@@ -59,7 +60,7 @@ def test_so_it_is_where_the_log_finds_no_room(
     monkeypatch.setattr(serve.traceback, "print_exc", no_room)
     request = {"job": to_data(job()), "folder": str(tmp_path), "log": os.devnull}
     answers = io.StringIO()
-    serve.serve([json.dumps(request)], answers, {job().backend: FakeBackend()}, {}, {})
+    serve.serve([json.dumps(request)], answers, {job().backend: FakeBackend()}, Metrics(), {})
     outcome = loads(answers.getvalue().splitlines()[1], Outcome)
     assert outcome == Outcome("untestable", Signature("disk"), "No space left on device", provisional=True)
 
@@ -73,6 +74,6 @@ def test_a_parser_whose_log_finds_no_room_is_not_heard(
     monkeypatch.setattr(serve, "_redirect", no_room)
     request = {"question": {}, "folder": str(tmp_path), "log": os.devnull}
     answers = io.StringIO()
-    serve.serve([json.dumps(request)], answers, {}, {}, {})
+    serve.serve([json.dumps(request)], answers, {}, Metrics(), {})
     told = loads(answers.getvalue().splitlines()[1], Support)
     assert (told.parsed, told.errors[0].message) == (None, "No space left on device")

@@ -43,7 +43,7 @@ def perform(
 
     Args:
         folder: the session's folder.
-        metrics: extra numbers a tensor, by name.
+        metrics: extra numbers a tensor.
         operators: custom operators that installed extensions implement, by name.
 
     Returns:
@@ -63,7 +63,7 @@ def perform(
             raise NotHonoured(_refusal(info))
         if job.build_only:
             return Outcome("pass", engine=info, build_seconds=built - started)
-        measuring = Measuring(metrics or {})
+        measuring = Measuring(metrics or Metrics())
         errors = _run(job, engine, store, measuring, info.unmarked)
         differing = _uneven(job, engine, store) if job.equal_rows else None
         info = _profiled(job, engine, store, info) if job.profile_runs else info

@@ -32,9 +32,10 @@ def main() -> None:
     backends = plugins.backends()
     if warm in backends:
         _warm_up(backends[warm])
+    from trtdebug.session.measuring import Metrics
     from trtdebug.session.serve import serve
 
-    metrics = {m.name: m.compute for m in plugins.metrics().values()}
+    metrics = Metrics({m.name: m.compute for m in plugins.metrics().values()})
     operators = {found.value.name: found.value for found in plugins.collect("operators")}
     serve(sys.stdin, answers, backends, metrics, operators)
 

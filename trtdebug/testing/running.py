@@ -23,6 +23,7 @@ from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.types import Sample
 from trtdebug.session.executor import InProcess
+from trtdebug.session.measuring import Metrics
 from trtdebug.session.session import Session
 from trtdebug.stages.opening.preflight import CaseRequest
 
@@ -88,6 +89,6 @@ def debugged(
 
 
 def _right_here(folder: Path, manager: PluginManager) -> InProcess:
-    metrics = {metric.name: metric.compute for metric in manager.metrics().values()}
+    metrics = Metrics({metric.name: metric.compute for metric in manager.metrics().values()})
     operators = {found.value.name: found.value for found in manager.collect("operators")}
     return InProcess(folder, manager.backends(), metrics, operators)
