@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -18,6 +19,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """`python -m trtdebug.session.worker ANSWER_FD BACKEND`; BACKEND is made ready first, "" = none."""
     _die_with_parent()
+    gc.disable()  # until it is ready: what imports make is there to stay, and to look through it is a tenth of a start
     os.setpgid(0, 0)  # what it starts ends with it
     descriptor, warm = int(sys.argv[1]), sys.argv[2]
     faulthandler.enable()  # a crash in a library leaves a traceback in the log
@@ -37,6 +39,8 @@ def main() -> None:
 
     metrics = Metrics({m.name: m.compute for m in plugins.metrics().values()})
     operators = {found.value.name: found.value for found in plugins.collect("operators")}
+    gc.freeze()
+    gc.enable()
     serve(sys.stdin, answers, backends, metrics, operators)
 
 
