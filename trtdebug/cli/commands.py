@@ -154,10 +154,10 @@ def _usage_error(error: Any) -> int:
 
 def _entry_points(ctx: Any) -> list[Extension]:
     """Extensions' commands by entry point. Without the plugin manager: the help is to be quick."""
-    from trtdebug.plugins.discovery import commands
+    from trtdebug.plugins.discovery import commands, installed_extensions
 
     found: dict[str, Extension] = {}
-    for point in commands(_selection(ctx)):
+    for point in commands(_selection(ctx), installed_extensions()):
         if not point.misfit:
             found.setdefault(point.name, point)
     return list(found.values())

@@ -29,9 +29,9 @@ Project = Annotated[bool, typer.Option("--project", help="For this project, inst
 @user_errors
 def disable(name: Name, project: Project = False) -> None:
     """Load an extension no more, for this user or project."""
-    from trtdebug.plugins.discovery import refuse_unknown
+    from trtdebug.plugins.discovery import installed_extensions, refuse_unknown
 
-    refuse_unknown([name], ())
+    refuse_unknown([name], (), installed_extensions())
     path = _file(project)
     if _names_it(path, name):
         typer.echo(f"{name} is disabled in {path} already")

@@ -80,8 +80,10 @@ def installed_extensions(groups: Sequence[str] = (GROUP, COMMANDS)) -> tuple[Ext
     return tuple(sorted(found, key=lambda e: (e.group, normalise(e.distribution), e.name)))
 
 
-def find_plugins(builtins: Sequence[object | str], selection: Selection) -> tuple[Plugin, ...]:
-    """Built-ins in the given order, then third parties by distribution and entry-point name."""
+def find_plugins(
+    builtins: Sequence[object | str], selection: Selection, extensions: Iterable[Extension]
+) -> tuple[Plugin, ...]:
+    """Built-ins in the given order, then third parties in that of `extensions`."""
     own = [_builtin(module, selection) for module in builtins]
     others = [
         Plugin(
@@ -93,14 +95,15 @@ def find_plugins(builtins: Sequence[object | str], selection: Selection) -> tupl
             selection.left_out(e.name, e.distribution),
             e.misfit,
         )
-        for e in installed_extensions((GROUP,))
+        for e in extensions
+        if e.group == GROUP
     ]
     return (*own, *others)
 
 
-def commands(selection: Selection) -> tuple[Extension, ...]:
+def commands(selection: Selection, extensions: Iterable[Extension]) -> tuple[Extension, ...]:
     """Commands of the extensions that may load, those that do not fit, too."""
-    found = installed_extensions((COMMANDS,))
+    found = (e for e in extensions if e.group == COMMANDS)
     return tuple(e for e in found if not selection.left_out(e.name, e.distribution))
 
 
@@ -110,13 +113,12 @@ def as_plugin(extension: Extension) -> Plugin:
     return Plugin(e.name, e.distribution, e.version, False, e.point.load, "", e.misfit)
 
 
-def refuse_unknown(disabled: Iterable[str], found: Iterable[Plugin]) -> None:
+def refuse_unknown(disabled: Iterable[str], found: Iterable[Plugin], extensions: Iterable[Extension]) -> None:
     """Nothing, where each of `disabled` names a plugin or distribution.
 
     Raises:
         UserError: one names none.
     """
-    extensions = installed_extensions()
     known = {normalise(name) for e in extensions for name in (e.name, e.distribution)}
     known |= {normalise(plugin.name) for plugin in found}
     for name in disabled:
@@ -125,9 +127,9 @@ def refuse_unknown(disabled: Iterable[str], found: Iterable[Plugin]) -> None:
             raise UserError(f"There is no plugin named {name!r} to disable.", hint)
 
 
-def missing(selection: Selection) -> list[str]:
+def missing(selection: Selection, extensions: Iterable[Extension]) -> list[str]:
     """Distributions that TRTDEBUG_LOAD_PLUGINS names and that are not there."""
-    there = {normalise(extension.distribution) for extension in installed_extensions()}
+    there = {normalise(extension.distribution) for extension in extensions}
     return sorted((selection.only or frozenset()) - there)
 
 

@@ -26,9 +26,9 @@ __all__ = ["PluginManager", "Provided"]
 class PluginManager(Record):
     """Made by `load`. Imports a plugin when a hook is first needed; drops one that raises."""
 
-    def __init__(self, found: Sequence[Plugin], selection: Selection) -> None:
+    def __init__(self, found: Sequence[Plugin], selection: Selection, there: Sequence[Extension]) -> None:
         super().__init__()
-        self._found, self._selection = found, selection
+        self._found, self._selection, self._there = found, selection, there
         self._pluggy = pluggy.PluginManager("trtdebug")
         self._pluggy.add_hookspecs(spec)
         self._loaded: dict[str, Plugin] = {}
@@ -53,11 +53,12 @@ class PluginManager(Record):
         """
         disabled = tuple(disabled)
         selection = Selection.of((*disabled, *unwanted), third_party)
-        found = discovery.find_plugins(builtins, selection)
-        discovery.refuse_unknown(disabled, found)
-        manager = cls(found, selection)
-        manager.report_missing(discovery.missing(selection))
-        manager.refuse(plugin for plugin in found if plugin.misfit and not plugin.off)
+        there = discovery.installed_extensions()
+        found = discovery.find_plugins(builtins, selection, there)
+        discovery.refuse_unknown(disabled, found, there)
+        manager = cls(found, selection, there)
+        manager.report_missing(discovery.missing(selection, there))
+        manager.refuse(p for p in found if p.misfit and not p.off)
         return manager
 
     def to_env(self) -> dict[str, str]:
@@ -65,7 +66,7 @@ class PluginManager(Record):
         return self._selection.to_env()
 
     def disabled(self) -> tuple[Plugin, ...]:
-        """Found, but not to be loaded."""
+        """Found, not to be loaded."""
         return tuple(plugin for plugin in self._found if plugin.off)
 
     def plugins(self) -> tuple[PluginInfo, ...]:
@@ -95,8 +96,8 @@ class PluginManager(Record):
         self._call("commands", third_party=third_party, app=app)
 
     def command_entry_points(self) -> tuple[Extension, ...]:
-        """Third parties' commands by entry-point name, found without an import."""
-        return discovery.commands(self._selection)
+        """Third parties' commands by entry point; imports none."""
+        return discovery.commands(self._selection, self._there)
 
     def backends(self) -> dict[str, Backend]:
         return dict(self._backends)
