@@ -49,20 +49,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("session", "line"),
     [
-        "2>&1 | head -1",
-        "| true",
-        "--json | head -c 5",
-        ">&-",
-        "2>&- >/dev/null",
-        "2</dev/null",
-        "2>&- >&- <&-",
+        ("s", "2>&1 | head -1"),
+        ("s", "| true"),
+        ("s", "--json | head -c 5"),
+        ("new", ">&-"),
+        ("s", "2>&- >/dev/null"),
+        ("s", "2</dev/null"),
+        ("none-open", "2>&- >&- <&-"),
     ],
 )
-def test_the_verdict_is_the_exit_code_whoever_reads(line: str, home: Path) -> None:
-    """Else `set -o pipefail` would take a model that diverges for one that matches."""
-    done = shell(f"trtdebug run bad.onnx --fp16 --session s {line}", home)
+def test_the_verdict_is_the_exit_code_whoever_reads(session: str, line: str, home: Path) -> None:
+    """Else `set -o pipefail` would take a model that diverges for one that matches. New sessions start workers."""
+    done = shell(f"trtdebug run bad.onnx --fp16 --session {session} {line}", home)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr

@@ -15,10 +15,12 @@ from typing import Any
 import in_process
 import pytest
 from command_line import events, session_members, start, trtdebug, wait_for
-from in_process import jobs_run_here
+from in_process import jobs_run_by, jobs_run_here
 from planted_graphs import planted_graph
 
+from trtdebug.core.outcome import Outcome
 from trtdebug.graph.load import save_model
+from trtdebug.session.job import Job
 
 SESSIONS = 10
 KILLS = 2  # a session
@@ -36,9 +38,9 @@ def essence(report: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model of 80 nodes, three of which are planted faults that overflow."""
+    """A folder with a model of 40 nodes, two of which are planted faults that overflow."""
     folder = tmp_path_factory.mktemp("resume")
-    planted = next(p for p in (planted_graph(s, 80, 3) for s in range(100)) if p.overflowing and not p.wrong)
+    planted = next(p for p in (planted_graph(s, 40, 2) for s in range(100)) if p.overflowing and not p.wrong)
     save_model(planted.model, folder / "model.onnx")
     return folder
 
@@ -87,9 +89,23 @@ def test_killed_at_random_instants(seed: int, home: Path, undisturbed: tuple[dic
     assert set(finished.values()) == {1}
 
 
+class Unneeded:
+    """An executor that nobody should ask for anything."""
+
+    def start(self, reference: str, candidate: str) -> None:
+        raise AssertionError("workers are started")
+
+    def run(self, job: Job) -> Outcome:
+        raise AssertionError(job.purpose)
+
+    def close(self) -> None:
+        pass
+
+
 def test_a_finished_session_repeats_nothing(home: Path, undisturbed: tuple[dict[str, Any], float]) -> None:
     before = len([e for e in events(home / "calm") if e["event"] == "trial_started"])
-    done = in_process.trtdebug("resume", home / "calm", "--json", "--quiet")
+    with jobs_run_by(lambda folder: Unneeded()):
+        done = in_process.trtdebug("resume", home / "calm", "--json", "--quiet")
     assert essence(done.stdout) == undisturbed[0]
     trials = json.loads(done.stdout)["trials"]
     assert (trials["builds"], trials["cached"]) == (0, trials["total"])

@@ -168,10 +168,14 @@ def reopened(
 @contextmanager
 def _running(session: Session, case: Case, plugins: PluginManager, watch: Watch | None) -> Iterator[Context]:
     from trtdebug.plugins.types import TrialEvent
+    from trtdebug.session.ended import ended
     from trtdebug.stages.context import Context
     from trtdebug.stages.opening.plugin_troubles import keep_in_journal, report_metrics
 
-    _start_workers(session, case.reference, case.candidate)
+    if (
+        ended(session.journal.read()).state != "finished"
+    ):  # else it needs none, unless more is asked of it than before
+        _start_workers(session, case.reference, case.candidate)
     session.journal.write("opened", model=case.model)
     keep_in_journal(plugins, session.journal)
     session.listeners.append(lambda job, outcome, cached: report_metrics(plugins, outcome))
