@@ -58,6 +58,13 @@ def test_any_tensor_can_be_asked_for(tmp_path):
     assert {n: float(t.flat[0]) for n, t in found.items()} == {"tensor2": 6, "tensor1": 5}
 
 
+def test_some_tensors_can_be_asked_for_alone(tmp_path):
+    engine = build(identity_add_identity(), tmp_path, outputs=("tensor2", "tensor1", "tensor3"))
+    found = {n: float(t.flat[0]) for n, t in engine.stream_some({"tensor3", "tensor1"}, {"tensor0": X})}
+    assert found == {"tensor1": 5, "tensor3": 6}
+    assert list(engine.stream_some({"tensor0"}, {"tensor0": X})) == []
+
+
 def test_optimisation_does_not_hide_a_tensor(tmp_path):
     path = saved(mnist(), tmp_path)
     feeds = {"tensor-0": np.ones((2, 1, 28, 28), np.float32)}

@@ -93,14 +93,16 @@ class OrtEngine:
                 yield from computed(self.sessions.part(batch), batch, feeds)
 
     def stream_some(self, outputs: Collection[str], feeds: Feeds) -> Iterator[tuple[str, Tensor]]:
-        """As `stream`; where weights lie in files, only what these outputs depend on is computed."""
-        if not self.sessions.has_mapped:
+        """As `stream`, of these outputs; where weights lie in files, only what they depend on is computed."""
+        batches = self._batches(feeds)
+        if len(batches) > 1 and not self.sessions.has_mapped:
             yield from self.stream(feeds)
             return
-        for batch in self._batches(feeds):
+        for batch in batches:
             some = [name for name in batch if name in outputs]
             if some:
-                yield from computed(self.sessions.part(some), some, feeds)
+                session = self.sessions.part(some) if self.sessions.has_mapped else self.session
+                yield from computed(session, some, feeds)
 
     def info(self) -> EngineInfo:
         import onnxruntime
