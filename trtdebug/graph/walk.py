@@ -100,5 +100,8 @@ def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]
             elif attribute.type == onnx.AttributeProto.SPARSE_TENSOR:
                 yield attribute.sparse_tensor.values
                 yield attribute.sparse_tensor.indices
-        for body in bodies(node):
-            yield from _graph_tensors(body)
+            elif attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _graph_tensors(attribute.g)
+            elif attribute.type == onnx.AttributeProto.GRAPHS:
+                for body in attribute.graphs:
+                    yield from _graph_tensors(body)
