@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from in_process import jobs_run_here
 from onnx import TensorProto, helper
 from seed_models import model_of, node, value, weight
 
@@ -22,7 +23,8 @@ def chain(*names: str) -> list[onnx.NodeProto]:
 
 def diagnosed(model: onnx.ModelProto, folder: Path) -> DebugResult:
     x = np.linspace(0.5, 1, 16, dtype=np.float32).reshape(2, 8)
-    return trtdebug.debug(model, fp16=True, inputs={"x": x}, candidate="emulator", session=folder / "s")
+    with jobs_run_here():
+        return trtdebug.debug(model, fp16=True, inputs={"x": x}, candidate="emulator", session=folder / "s")
 
 
 def overflowing(*names: str) -> onnx.ModelProto:

@@ -28,17 +28,9 @@ CHANCE = {
     "gpu-memory": "out of GPU memory: Error Code 1: Cuda Runtime (out of memory)",
 }
 """Faults that another attempt in a fresh worker does not meet, and the words for them."""
-OPTIONS = (
-    "--fp16",
-    "--candidate",
-    "faulty",
-    "--timeout",
-    "4",
-    "--worker-memory",
-    "600M",
-    "--json",
-    "--quiet",
-)
+OPTIONS = ("--fp16", "--candidate", "faulty", "--worker-memory", "600M", "--json", "--quiet")
+SECONDS = {"hang": 2, "stop": 2}
+"""What a trial may take; of what comes to an end by itself ten times as much."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +49,8 @@ def run(home: Path, fault: str, build: int, **variables: str) -> tuple[Done, Pat
         for name, value in (install(site, fault, build) | variables).items():
             patch.setenv(name, value)
         patch.syspath_prepend(str(site))
-        done = in_process.trtdebug("fix", home / "model.onnx", "--session", session, *OPTIONS)
+        words = ("--session", session, "--timeout", SECONDS.get(fault, 20))
+        done = in_process.trtdebug("fix", home / "model.onnx", *words, *OPTIONS)
     return done, session
 
 

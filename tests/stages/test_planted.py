@@ -13,10 +13,8 @@ from planted_graphs import BrokenKernels, Planted, planted_graph
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.debugger import Debugger
 
-CASES = [
-    (seed, size, plants)
-    for seed, (size, plants) in enumerate(itertools.product([20, 40, 80, 150, 300] * 14, [1, 2, 3]))
-]
+SIZES = ([20, 40, 80] * 11 + [150, 300]) * 2
+CASES = [(seed, size, plants) for seed, (size, plants) in enumerate(itertools.product(SIZES, [1, 2, 3]))]
 
 
 def diagnose(planted: Planted, folder: Path) -> Diagnosis:

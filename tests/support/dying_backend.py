@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import onnxruntime  # noqa: F401 - here, so that its import is no part of the time that a trial may take
+
 from trtdebug.backends.base import Backend, BuildRequest, Engine
 from trtdebug.backends.onnxruntime import OnnxruntimeBackend
 from trtdebug.graph.load import load_model

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime  # noqa: F401 - here, so that its import is no part of the time that a trial may take
 
 from trtdebug.backends.base import Backend, BuildRequest, Engine
 from trtdebug.backends.emulator import EmulatorBackend

@@ -68,6 +68,7 @@ class _Grower:
     weights: list[onnx.TensorProto] = field(default_factory=list)
     inside: dict[str, tuple[str, ...]] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
+    made: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
     def grow(self) -> onnx.ModelProto:
@@ -161,8 +162,9 @@ class _Grower:
         return self.add(helper.make_node(op, inputs, [f"t_{name}"], name, **attributes))
 
     def add(self, node: onnx.NodeProto) -> str:
-        made = {o: n.name for n in self.nodes for o in n.output}
-        self.edges += [(made[i], node.name) for i in node.input if i in made and made[i] in self.inside]
+        writers = (self.made.get(i) for i in node.input)
+        self.edges += [(writer, node.name) for writer in writers if writer in self.inside]
+        self.made |= dict.fromkeys(node.output, node.name)
         self.nodes.append(node)
         return str(node.output[0])
 
