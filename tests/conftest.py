@@ -45,6 +45,14 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Five times a trial, for a power cut, which no test tries. Processes that tests start do wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_command_tree() -> Iterator[None]:
     """typer builds all commands anew for each line that its runner is given; once is enough."""
     import typer.testing
