@@ -96,7 +96,7 @@ def test_what_a_worker_started_ends_with_it(worker):
 
 def test_a_stopped_worker_is_a_hang(worker, monkeypatch):
     monkeypatch.setattr("trtdebug.session.child._START", 1)
-    worker.limits = WorkerLimits(5, 1 << 32)
+    worker.limits = WorkerLimits(3, 1 << 32)
     os.kill(healthy(worker), signal.SIGSTOP)
     assert worker.run(job(backend="healthy", repeat=1)).status == "pass"  # it never took the job: tried again
 

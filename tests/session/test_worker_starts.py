@@ -57,7 +57,7 @@ def test_a_process_that_did_nothing_yet_is_fresh(worker):
 @pytest.mark.parametrize("backend", ["warm_crash", "warm_hang", "warm_fail"])
 def test_a_backend_that_does_not_get_warm_may_still_work(extension, session, backend, monkeypatch):
     monkeypatch.setattr("trtdebug.session.child._START", 1)
-    executor = WorkerProcess(session, WorkerLimits(5, 1 << 32), backend=backend)
+    executor = WorkerProcess(session, WorkerLimits(3, 1 << 32), backend=backend)
     executor.start(warm=True)
     outcome = executor.run(job(backend=backend))
     assert outcome.engine.device.endswith("warmed False")
