@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,17 @@ def trtdebug(*words: object) -> Done:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Done(done.exit_code, done.stdout, done.stderr)
+
+
+def trtdebug_in(folder: Path, *words: object, **variables: str) -> Done:
+    """As `trtdebug`, in this folder and with these variables; what is on PYTHONPATH is there in this process, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        for entry in filter(None, variables.get("PYTHONPATH", "").split(os.pathsep)):
+            patch.syspath_prepend(entry)
+        return trtdebug(*words)
 
 
 @contextmanager
