@@ -172,9 +172,7 @@ def _running(session: Session, case: Case, plugins: PluginManager, watch: Watch 
     from trtdebug.stages.context import Context
     from trtdebug.stages.opening.plugin_troubles import keep_in_journal, report_metrics
 
-    if (
-        ended(session.journal.read()).state != "finished"
-    ):  # else it needs none, unless more is asked of it than before
+    if ended(session.journal.read()).state == "unfinished":  # a finished one asks for none, or for little
         _start_workers(session, case.reference, case.candidate)
     session.journal.write("opened", model=case.model)
     keep_in_journal(plugins, session.journal)
