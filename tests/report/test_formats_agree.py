@@ -40,8 +40,8 @@ def of_sarif(text: str) -> Told:
     verdict, *rest = run["results"]
     culprits = [r for r in rest if "proven" in r["properties"]]
     for r in culprits:
-        places = {p["fullyQualifiedName"].split("::")[-1] for p in r["locations"][0]["logicalLocations"]}
-        assert places == {n.split("::")[-1] for n in blamed(r["properties"])}
+        places = {p["fullyQualifiedName"] for p in r["locations"][0]["logicalLocations"]}
+        assert places == {"::".join((*r["properties"]["inside"], n)) for n in blamed(r["properties"])}
         assert r["level"] == ("error" if r["properties"]["proven"] else "warning")
     kinds = {"pass": {"matches"}, "open": {"untestable"}, "fail": {"diverges", "fragile"}}
     assert verdict["properties"]["verdict"] in kinds[verdict["kind"]]
