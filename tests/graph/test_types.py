@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from negative_sizes import sliced_batch
 from onnx import TensorProto, helper, numpy_helper
 from seed_models import model_of, node, unsorted_with_dead_ends, value, weight, with_if
 
@@ -53,6 +54,11 @@ def test_a_slice_of_huge_steps_crashes_nothing(step: int) -> None:
         [weight(name, np.int64([n])) for name, n in bounds.items()],
     )
     assert tensor_types(model)["z"].dtype == "float32"
+
+
+def test_a_slice_of_a_size_below_zero_crashes_nothing() -> None:
+    """Some exporters write -1 for a size that is not known; ONNX fails an assertion there, and ends the process."""
+    assert tensor_types(sliced_batch())["x"] == TensorType("float32", (None, 3))
 
 
 def test_large_weights_are_not_needed_to_infer() -> None:

@@ -188,8 +188,7 @@ def _with_casts_to(dtype: LowPrecision, model: onnx.ModelProto) -> onnx.ModelPro
     Raises:
         BuildFailure: it would have to be converted, and can't be.
     """
-    from onnx import version_converter
-
+    from trtdebug.graph.converted import converted
     from trtdebug.graph.load import read_mapped
     from trtdebug.graph.names import name_nodes
 
@@ -201,17 +200,17 @@ def _with_casts_to(dtype: LowPrecision, model: onnx.ModelProto) -> onnx.ModelPro
     remedy = f"Export the model with opset {since} or later."
     read_mapped(model)  # the converter loses what lies in files
     try:
-        converted: onnx.ModelProto = version_converter.convert_version(model, since)
+        other = converted(model, since)
     except Exception as error:
         raise BuildFailure(f"{cannot}{' '.join(str(error).split())}", remedy) from error
-    name_nodes(converted)
-    kept = {n.name for n in converted.graph.node}
-    written = {t for n in converted.graph.node for t in n.output}
+    name_nodes(other)
+    kept = {n.name for n in other.graph.node}
+    written = {t for n in other.graph.node for t in n.output}
     for node in model.graph.node:
         if node.name not in kept or not written.issuperset(filter(None, node.output)):
             message = f"{cannot}onnx.version_converter replaces {node.name!r} ({node.op_type})."
             raise BuildFailure(message, remedy, node.name)
-    return converted
+    return other
 
 
 def _pinned(request: BuildRequest, model: onnx.ModelProto) -> set[str]:

@@ -157,6 +157,14 @@ def _has_huge_steps(model: onnx.ModelProto) -> bool:
     return any(np.any(np.abs(value.astype(np.float64)) >= _HUGE) for value in values)
 
 
+def forget_negative_sizes(graph: onnx.GraphProto) -> None:
+    """Of this graph's values, in place: -1 is not known, and ONNX ends the process where a Slice takes from it."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_value < 0:
+                dim.ClearField("dim_value")
+
+
 def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in which large tensors (more than 1024 elements), and sparse ones, are tensors of their type and shape
     without values."""
@@ -200,6 +208,7 @@ def _copy_graph(source: onnx.GraphProto, target: onnx.GraphProto) -> None:
     target.input.extend(source.input)
     target.output.extend(source.output)
     target.value_info.extend(source.value_info)
+    forget_negative_sizes(target)
     for tensor in source.initializer:
         _copy_tensor(tensor, target.initializer.add())
     for (

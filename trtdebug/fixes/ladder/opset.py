@@ -11,6 +11,7 @@ import onnx
 from onnx import defs, version_converter
 
 from trtdebug.fixes.ladder.culprits import Refused, refused
+from trtdebug.graph.converted import converted
 from trtdebug.graph.expand import Call, calls_of
 from trtdebug.graph.names import name_nodes
 from trtdebug.graph.opsets import means_the_same
@@ -31,10 +32,10 @@ def convert(context: FixContext) -> Iterator[FixProposal]:
         return
     for target in _TARGETS:
         if _is_other_form(found, target):
-            converted = _converted(context.model, target)
-            if converted is not None:
+            other = _clean(context.model, target)
+            if other is not None:
                 told = f"converted to opset {target}"
-                yield from proposal(context, told, converted, COST + _TARGETS.index(target) / 10)
+                yield from proposal(context, told, other, COST + _TARGETS.index(target) / 10)
 
 
 def _is_other_form(found: Refused, target: int) -> bool:
@@ -48,19 +49,19 @@ def _changes(call: Call, target: int) -> bool:
     return own and not means_the_same(call.node, call.opset, target)
 
 
-def _converted(model: onnx.ModelProto, target: int) -> onnx.ModelProto | None:
+def _clean(model: onnx.ModelProto, target: int) -> onnx.ModelProto | None:
     """The model in this opset, of the same ir_version; None where it cannot be converted, or is not clean."""
     try:
-        converted: onnx.ModelProto = version_converter.convert_version(model, target)
+        other = converted(model, target)
     except (RuntimeError, version_converter.ConvertError):
         return None
-    converted.ir_version = model.ir_version
-    name_nodes(converted)
+    other.ir_version = model.ir_version
+    name_nodes(other)
     try:
-        onnx.checker.check_model(converted, full_check=True)
+        onnx.checker.check_model(other, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError):
         return None
-    return converted
+    return other
 
 
 FIX = FixProposer("opset", "the model in another opset", convert)
