@@ -6,6 +6,7 @@ Global switches come first, then tactics, then the first wrong tensor.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trtdebug.core.diagnosis import Culprit
@@ -56,14 +57,17 @@ def _must_not_be_perturbed(ctx: Context) -> bool:
 
 
 def _narrowed(notes: Notes, sane: Sanity, failing: Outcome, knobs: tuple[Knob, ...]) -> Answer:
-    found = notes.attempt("observe", lambda: narrow(notes.ctx, failing))
+    found = notes.attempt("observe", lambda: narrow(notes.ctx, sane.natural))
     found = found or Narrowed({}, None, ())
     if found.unbuilt:
         notes.unknown.append(f"some tensors could not be observed: {found.unbuilt}")
-    if found.cured_by:
+    marks = _fewest_marks(notes, found, sane.natural)
+    if marks:
         notes.findings += (heisenbug(found, failing),)
+    else:
+        found = replace(found, cured_by=())
     culprits = (suspected(found, told(knobs)),) if found.nodes else ()
-    located = Located(culprits, None, knobs=knobs, marks=_fewest_marks(notes, found, sane.natural))
+    located = Located(culprits, None, knobs=knobs, marks=marks)
     fixes = fixes_of(notes, sane, sane.signature, located)
     return Answer(sane, located, fixes, None, Propagated(found.errors, failing))
 
@@ -76,7 +80,7 @@ def _fewest_marks(notes: Notes, found: Narrowed, natural: Sequence[Outcome]) -> 
     builds = enough(natural, ctx.case.fix_builds)
     marks = notes.attempt("fusion", lambda: fewest_marks(ctx, found.cured_by, found.nodes, builds))
     if not marks:
-        notes.unknown.append("the tensors whose marking cured one build do not cure the next ones")
+        notes.unknown.append("the tensors whose marking cured some builds do not cure the next ones")
     return marks or ()
 
 

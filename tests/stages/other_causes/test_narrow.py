@@ -63,6 +63,26 @@ def test_a_fault_that_marks_cure_is_a_heisenbug_and_the_one_mark_fixes_it(tmp_pa
     assert fixed_by(diagnosis) == {across}
 
 
+@pytest.mark.parametrize("nth", [2, 3])
+@pytest.mark.parametrize("unbuilt", [False, True])
+def test_builds_that_are_right_by_chance_are_no_cure(nth: int, unbuilt: bool, tmp_path: Path) -> None:
+    """Neither where tensors are marked, nor where these do not build and the model is cut off instead."""
+    model = planted_graph(3, 60, 0).model
+    wrong = influential(model)[len(influential(model)) // 2]
+    own = {o.name for o in model.graph.output}
+    backend = Miscompiling(
+        wrong,
+        right=lambda number: number % nth > 0,
+        unbuilt=lambda outputs, _: unbuilt and len({*outputs} & own) == len(own) < len(outputs),
+    )
+    diagnosis = diagnose(model, backend, tmp_path)
+    assert any(f.id == "flaky-builds" for f in diagnosis.findings)
+    [culprit] = diagnosis.culprits
+    assert (culprit.nodes, culprit.kind) == ((wrong,), "unknown")
+    assert "fusion" not in culprit.evidence
+    assert all(f.id != "heisenbug" for f in diagnosis.findings)
+
+
 def test_two_marks_that_cure_it_only_together(tmp_path: Path) -> None:
     model, wrong, across = fused()
     needed = {across[0], across[2]}
@@ -116,7 +136,7 @@ def test_four_workers_cut_where_one_does_in_fewer_rounds(seed: int, tmp_path: Pa
         backend = Miscompiling(wrong, unbuilt=lambda outputs, _: len(outputs) > 1)
         ctx = opened(model, backend, folder, workers=workers)
         ctx.record()
-        found[workers] = narrow(ctx, ctx.session.run(ctx.candidate_job("as built")))
+        found[workers] = narrow(ctx, [ctx.session.run(ctx.candidate_job("as built"))])
         rounds[workers] = ctx.session.rounds  # type: ignore[attr-defined]
         assert ctx.session.counts.builds <= workers * rounds[workers]
     assert found[4] == found[1]

@@ -4,12 +4,14 @@ Marking a tensor keeps the builder from fusing across it, so every look may chan
 the least perturbing marks come first: tensors that the engine writes to memory anyhow, and a few frontiers between
 them; then, within the bracket that they leave, finer ones. After each look the model's own outputs tell whether the
 failure is still there. Where marks cure it, or can't be built, the model is cut off behind single tensors instead.
+
+Builds that are wrong by chance are right by chance, too: what passes is built again before it says anything.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -19,15 +21,19 @@ from trtdebug.core.finding import Finding
 from trtdebug.core.outcome import EngineInfo, Outcome, TensorError
 from trtdebug.core.words import listed
 from trtdebug.graph.index import GraphIndex
+from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.engines.flaky import engine_difference
 from trtdebug.stages.other_causes.cut_off import cut_off
+from trtdebug.stages.repeated import enough
 
 _MARKS = 16
 """Tensors marked at once. A transformer builds with some frontiers marked, and not always with all tensors."""
 _LOOKS = 8
 _CUTS = 24
 _NAMED = 3
+_FEWEST = 2
+"""Builds that have to pass before marks count as a cure."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,14 @@ class Narrowed:
     unbuilt: str = ""
 
 
-def narrow(ctx: Context, failing: Outcome) -> Narrowed:
+def narrow(ctx: Context, natural: Sequence[Outcome]) -> Narrowed:
     """Looks into the candidate as the user builds it.
 
     Args:
-        failing: a build as the user does it, whose outputs are wrong.
+        natural: builds as the user does it, of which one is wrong.
     """
-    search = _Narrowing(ctx, {e.tensor: e for e in failing.tensors})
+    failing = next(o for o in natural if o.status == "fail")
+    search = _Narrowing(ctx, {e.tensor: e for e in failing.tensors}, tuple(natural))
     anyhow = [t for t in failing.engine.tensors if t in ctx.types] if failing.engine is not None else []
     for _ in range(_LOOKS):
         marks = search.next_marks(anyhow)
@@ -125,8 +132,13 @@ def heisenbug(found: Narrowed, failing: Outcome) -> Finding:
 
 @dataclass
 class _Narrowing:
+    """Attributes:
+    seen: builds of the whole model that tell how often one is wrong.
+    """
+
     ctx: Context
     errors: dict[str, TensorError]
+    seen: tuple[Outcome, ...]
     cured_by: tuple[str, ...] = ()
     engine: EngineInfo | None = None
     unbuilt: str = ""
@@ -145,16 +157,30 @@ class _Narrowing:
         self._tried.update(marks)
         self.ctx.report_progress(Progress("narrow", f"{len(marks)} tensors marked", len(self._nodes())))
         self.ctx.need_reference(marks)
-        outcome = self.ctx.session.run(self.ctx.candidate_job("some tensors marked", outputs=marks))
+        job = self.ctx.candidate_job("some tensors marked", outputs=marks)
+        outcome = self._built(job, self._is_right, _FEWEST)
         if not outcome.tensors:
             self.unbuilt = outcome.reason
             return False
-        own = [e for e in outcome.tensors if e.tensor in self.ctx.index.outputs]
-        if all(e.status == "pass" for e in own):
+        if self._is_right(outcome):
             self.cured_by, self.engine = tuple(marks), outcome.engine
             return False
         self.errors |= {e.tensor: e for e in outcome.tensors}
         return True
+
+    def _is_right(self, outcome: Outcome) -> bool:
+        """Whether the model's own outputs are, whatever was marked."""
+        own = [e for e in outcome.tensors if e.tensor in self.ctx.index.outputs]
+        return bool(outcome.tensors) and all(e.status == "pass" for e in own)
+
+    def _built(self, job: Job, passes: Callable[[Outcome], bool], at_least: int) -> Outcome:
+        """The first build that does not pass; one that does where so many do that this is no matter of luck."""
+        builds = enough(self.seen, at_least)
+        jobs = [replace(job, repeat=number) for number in range(builds)]
+        *passed, last = self.ctx.session.run_until(jobs, lambda outcome: not passes(outcome))
+        if passed and not passes(last):
+            self.seen += (*(replace(o, status="pass") for o in passed), last)
+        return last
 
     def cut(self) -> None:
         """Bisects what is left by cutting the model off behind single tensors: nothing behind them can fuse.
@@ -231,5 +257,5 @@ class _Narrowing:
 
     def _error_behind(self, tensor: str) -> TensorError | None:
         """Error of a tensor as the last output of the model up to it; None where that can't be had."""
-        outcome = self.ctx.session.run(cut_off(self.ctx, tensor))
+        outcome = self._built(cut_off(self.ctx, tensor), lambda outcome: outcome.status == "pass", 1)
         return next((e for e in outcome.tensors if e.tensor == tensor and e.status != "untestable"), None)
