@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from trtdebug.core.build_error import BuildError
 from trtdebug.core.case import BuildOptions
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.errors import BuildFailure
+from trtdebug.core.finding import Finding
 from trtdebug.debugger import Debugger
 from trtdebug.graph.load import load_skeleton, save_model
 from trtdebug.plugins.builtin import BUILTINS
 from trtdebug.plugins.manager import PluginManager
 from trtdebug.plugins.spec import hookimpl
+from trtdebug.plugins.types import Check, CheckContext
 from trtdebug.stages.opening.preflight import CaseRequest
 
 
@@ -53,10 +56,23 @@ def overflowing(factor: float) -> onnx.ModelProto:
     return model
 
 
-def diagnosed(model: onnx.ModelProto, folder: Path) -> Diagnosis:
+class Overflow:
+    """A check of the reference's values, as trtdebug-layernorm has it."""
+
+    @hookimpl
+    def trtdebug_checks(self) -> list[Check]:
+        return [Check("overflow", "values beyond FP16", self.run)]
+
+    def run(self, context: CheckContext) -> Iterator[Finding]:
+        if context.reference is not None:
+            peak = max(abs(v).max() for v in context.reference(context.index.outputs).values())
+            yield Finding("overflow", "error", f"values up to {peak} pass FP16")
+
+
+def diagnosed(model: onnx.ModelProto, folder: Path, *extensions: object) -> Diagnosis:
     path = folder / f"{len(list(folder.iterdir()))} model.onnx"
     save_model(model, path)
-    plugins = PluginManager.load(builtins=[*BUILTINS, TakesNoFunctions()], third_party=False)
+    plugins = PluginManager.load(builtins=[*BUILTINS, TakesNoFunctions(), *extensions], third_party=False)
     request = CaseRequest(path, BuildOptions("fp16"), candidate="no-functions")
     return Debugger(of_request(request, path.with_suffix(""), plugins), until="fix").run()
 
@@ -79,3 +95,10 @@ def test_what_is_right_once_rewritten_is_fixed_and_nothing_more_is_told(tmp_path
     diagnosis = diagnosed(overflowing(8.0), tmp_path)
     assert diagnosis.fixes[-1].verified
     assert not [f for f in diagnosis.findings if f.id == "built-and-wrong"]
+
+
+def test_large_values_are_no_reason_why_a_model_is_not_built(tmp_path: Path) -> None:
+    diagnosis = diagnosed(overflowing(60000.0), tmp_path, Overflow())
+    assert finding(diagnosis, "overflow").severity == "error"
+    assert "plugin not found" in diagnosis.reason
+    assert "pass FP16" not in diagnosis.reason

@@ -14,6 +14,12 @@ def check(notes: Notes, with_reference: bool) -> None:
 
 
 def explained(notes: Notes, reason: str) -> str:
-    """The reason with the first error that the checks found in the model, where there is one and it does not say it."""
-    broken = next((f for f in notes.findings if f.severity == "error"), None)
+    """The reason with the first error that the checks found in the model, where there is one and it does not say it.
+
+    Of the model as it stands: what its values do, as the reference computes them, keeps nobody from building it.
+    """
+    if all(f.severity != "error" for f in notes.findings):
+        return reason
+    static = run_checks(notes.ctx, with_reference=False)
+    broken = next((f for f in static if f.severity == "error"), None)
     return reason if broken is None or broken.message in reason else f"{reason} ({broken.message})"

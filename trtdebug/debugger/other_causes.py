@@ -64,8 +64,7 @@ def _narrowed(notes: Notes, sane: Sanity, failing: Outcome, knobs: tuple[Knob, .
     marks = _fewest_marks(notes, found, sane.natural)
     if marks:
         notes.findings += (heisenbug(found, failing),)
-    else:
-        found = replace(found, cured_by=())
+    found = replace(found, cured_by=marks)
     culprits = (suspected(found, told(knobs)),) if found.nodes else ()
     located = Located(culprits, None, knobs=knobs, marks=marks)
     fixes = fixes_of(notes, sane, sane.signature, located)

@@ -59,6 +59,7 @@ def test_a_fault_that_marks_cure_is_a_heisenbug_and_the_one_mark_fixes_it(tmp_pa
     assert culprit.kind == "fusion"
     assert wrong in culprit.nodes
     assert len(culprit.nodes) < 20
+    assert f"with {across} marked as an output the failure is gone" in culprit.evidence
     assert any(f.id == "heisenbug" for f in diagnosis.findings)
     assert fixed_by(diagnosis) == {across}
 

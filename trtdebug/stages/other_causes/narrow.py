@@ -112,8 +112,7 @@ def suspected(found: Narrowed, switches: str = "") -> Culprit:
     else:
         evidence += "what this node reads agrees"
     if found.cured_by:
-        marks = listed(found.cured_by, _NAMED)
-        evidence += f"; with {marks} marked as outputs the failure is gone, so it needs a fusion"
+        evidence += f"; with {_marked(found.cured_by)} the failure is gone, so it needs a fusion"
     if switches:
         evidence += f"; {switches} makes the difference"
     return Culprit(found.nodes, "fusion" if found.cured_by else "unknown", evidence, proven=False)
@@ -125,9 +124,14 @@ def heisenbug(found: Narrowed, failing: Outcome) -> Finding:
     return Finding(
         "heisenbug",
         "warning",
-        f"with {listed(found.cured_by, _NAMED)} marked as outputs the failure is gone: {difference}",
+        f"with {_marked(found.cured_by)} the failure is gone: {difference}",
         mitigation="It depends on what the builder fuses. Keeping such a tensor as an output is a way around it.",
     )
+
+
+def _marked(tensors: Sequence[str]) -> str:
+    outputs = "an output" if len(tensors) == 1 else "outputs"
+    return f"{listed(tensors, _NAMED)} marked as {outputs}"
 
 
 @dataclass
