@@ -31,17 +31,20 @@ def is_standalone(candidate: str, unbuilt: bool = False) -> bool:
     return candidate in (build_repro.BACKENDS if unbuilt else run_repro.BACKENDS)
 
 
-def verify_exported(ctx: Context, folder: Path, sample: str, timeout: float = 120) -> Verification:
+def verify_exported(
+    ctx: Context, folder: Path, sample: str, timeout: float = 120, number: int = 0
+) -> Verification:
     """Runs a repro that was just exported in a fresh process: repro.py, or where that cannot, one of the session's.
 
     Args:
         sample: what was recorded is a part of this one.
         timeout: seconds that repro.py may take.
+        number: each is another build.
     """
     manifest = read_manifest(folder)
     if is_standalone(manifest.candidate, bool(manifest.build_errors)):
         return verify(folder, timeout)
-    job = _job(folder, manifest, sample)
+    job = replace(_job(folder, manifest, sample), repeat=number)
     version = ctx.maker(manifest.candidate)
     job = replace(job, version=version, inputs_sha256=ctx.case.inputs_sha256, max_memory=ctx.case.max_memory)
     return _judged(manifest, ctx.session.run(job))

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from trtdebug.core.diagnosis import Culprit, ReproResult
 from trtdebug.core.intervention import ForcePrecision
+from trtdebug.core.outcome import Outcome
 from trtdebug.graph.extract import extract
 from trtdebug.graph.walk import fed_inputs
 from trtdebug.repro.by_backend import is_standalone, verify_exported
 from trtdebug.repro.export import export
 from trtdebug.repro.nodes import choose_nodes, connect_nodes, with_readers
-from trtdebug.repro.spec import ChosenFrom, ReproSpec
+from trtdebug.repro.spec import ChosenFrom, ReproSpec, Verification
 from trtdebug.session.job import ChoiceRef, Job, TensorRef
 from trtdebug.stages.context import Context
 from trtdebug.stages.jobs import with_model
@@ -39,7 +40,7 @@ def _shown(ctx: Context, nodes: tuple[str, ...]) -> tuple[str, ...]:
     """These nodes with as many generations of readers as it takes to fail; just these where a few are not enough."""
     piece = nodes
     for _ in range(_MOST_GENERATIONS + 1):
-        outcome = ctx.session.run(_piece(ctx, piece)[2])
+        outcome = _until_it_fails(ctx, _piece(ctx, piece)[2])
         if outcome.status == "fail":
             return piece
         larger = with_readers(ctx.index, piece)
@@ -47,6 +48,25 @@ def _shown(ctx: Context, nodes: tuple[str, ...]) -> tuple[str, ...]:
             break
         piece = larger
     return nodes
+
+
+def _until_it_fails(ctx: Context, job: Job) -> Outcome:
+    """Of as many builds as the case takes to fail once, the first that does not pass; else the last one."""
+    jobs = [replace(job, repeat=number) for number in range(ctx.recurrence.builds)]
+    return ctx.session.run_until(jobs, lambda outcome: outcome.status != "pass")[-1]
+
+
+def _verified(ctx: Context, folder: Path, sample: str) -> tuple[Verification, str]:
+    """As `verify_exported`, again where builds differ; and what else there is to say."""
+    for number in range(ctx.recurrence.builds):
+        checked = verify_exported(ctx, folder, sample, number=number)
+        if checked.reproduced is not False:
+            break
+    if not checked.reproduced:
+        return checked, f"a fresh process says: {checked.output.strip()[-300:]}"
+    if ctx.recurrence.always:
+        return checked, ""
+    return checked, f"it failed in run {number + 1}; builds differ, and not every run fails"
 
 
 def export_nodes(
@@ -69,7 +89,7 @@ def export_nodes(
     """
     reads, writes, job = _piece(ctx, nodes)
     for sample in ctx.case.samples:
-        outcome = ctx.session.run(replace(job, samples=(sample,)))
+        outcome = _until_it_fails(ctx, replace(job, samples=(sample,)))
         if outcome.status == "fail":
             break
     if outcome.status == "fail" and not only_failing and (unsteady := _unsteady(ctx, job)):
@@ -109,8 +129,7 @@ def export_nodes(
         choices={t: _chosen_from(ctx, c) for t, c in job.choices.items() if c.values.tensor in paths},
     )
     repro = export(spec, folder)
-    checked = verify_exported(ctx, folder, sample)
-    note = "" if checked.reproduced else f"a fresh process says: {checked.output.strip()[-300:]}"
+    checked, note = _verified(ctx, folder, sample)
     return ReproResult(
         str(repro.path),
         repro.nodes,
