@@ -125,6 +125,12 @@ def _print(table: Table, failing: bool, rule: str, engine: bool) -> None:
     say(f"rule: {rule}; errors are relative RMS")
     built = "the outputs of the engine" if engine else "the outputs as you build"
     say(f"{built}: {table.plain.status}{_because(table.plain.reason)}")
+    if table.is_changed:
+        say(
+            "the table is of another build, with every tensor as an output, and in that one the outputs are "
+            f"{'right' if table.plain.status == 'fail' else 'wrong'}: marks change what is fused, or builds differ; "
+            "`trtdebug run` looks with fewer marks"
+        )
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -81,7 +81,8 @@ def _located(
         answer = by_tactics.answer(sane)
         if answer is not None:
             return answer
-    propagated = failing_tensors(notes, ctx.exposing(ctx.items)) if ctx.candidate.deterministic else None
+    exposing = ctx.exposing(ctx.items)
+    propagated = failing_tensors(notes, exposing, sane.natural) if ctx.candidate.deterministic else None
     notes.unknown += located.unknown
     notes.findings += located.findings
     fixes = fixes_of(notes, sane, signature, located)

@@ -45,8 +45,12 @@ def other_causes(notes: Notes, sane: Sanity, by_tactics: ByTactics) -> Answer:
     failing = next((o for o in sane.natural if o.status == "fail"), None)
     if failing is not None and _must_not_be_perturbed(ctx):
         return _narrowed(notes, sane, failing, knobs)
-    propagated = failing_tensors(notes, ())
-    located = Located(_first_wrong(ctx, propagated, told(knobs)), None, knobs=knobs, fast=sane.fast)
+    only_forced = not sane.failing and sane.forced is not None and sane.forced.status == "fail"
+    interventions = ctx.exposing(ctx.items) if only_forced else ()
+    propagated = failing_tensors(notes, interventions, () if only_forced else sane.natural)
+    located = Located(
+        _first_wrong(ctx, propagated, told(knobs), only_forced), None, knobs=knobs, fast=sane.fast
+    )
     fixes = fixes_of(notes, sane, sane.signature, located)
     return Answer(sane, located, fixes, None, propagated)
 
@@ -83,7 +87,9 @@ def _fewest_marks(notes: Notes, found: Narrowed, natural: Sequence[Outcome]) -> 
     return marks or ()
 
 
-def _first_wrong(ctx: Context, propagated: Propagated | None, knobs: str) -> tuple[Culprit, ...]:
+def _first_wrong(
+    ctx: Context, propagated: Propagated | None, knobs: str, only_forced: bool
+) -> tuple[Culprit, ...]:
     error = first_failing(propagated) if propagated else None
     node = ctx.index.producer.get(error.tensor) if error else None
     if propagated is None or error is None or node is None:
@@ -94,7 +100,8 @@ def _first_wrong(ctx: Context, propagated: Propagated | None, knobs: str) -> tup
         inputs = f"{blind[0]}, which it reads, exists on one side only"
     else:
         inputs = "what it reads agrees" if len(nodes) == 1 else "not all that it reads could be compared"
-    evidence = f"{error.tensor} is the first tensor to differ ({error.reason}); {inputs}"
+    forced = "with low precision forced everywhere, " if only_forced else ""
+    evidence = f"{forced}{error.tensor} is the first tensor to differ ({error.reason}); {inputs}"
     if knobs:
         evidence += f"; {knobs} makes the difference"
     return (Culprit(nodes, "unknown", evidence, proven=False),)

@@ -193,3 +193,14 @@ def test_the_table_leaves_out_what_cannot_be_marked_and_tells(tmp_path: Path) ->
     }
     assert set(table.unmarked) == {"k", "s"}
     assert table.unmatched == ()
+
+
+@pytest.mark.parametrize("is_fused", [True, False])
+def test_the_table_tells_where_its_own_build_is_another(is_fused: bool, tmp_path: Path) -> None:
+    """Marks cure it: the table is all right, and the outputs as the user builds are not."""
+    model, wrong, (across, *_) = fused()
+    backend = Miscompiling(wrong, fused_with=(across,) if is_fused else ())
+    table = layer_table(opened(model, backend, tmp_path))
+    assert table.plain.status == "fail"
+    assert table.is_changed == is_fused
+    assert any(row.propagated.status == "fail" for row in table.rows) != is_fused

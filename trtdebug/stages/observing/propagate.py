@@ -44,13 +44,13 @@ class Propagated:
     unmatched: tuple[str, ...] = ()
 
 
-def propagate(ctx: Context, interventions: Sequence[Intervention] = ()) -> Propagated:
-    """Marks every tensor that both sides have and compares them all."""
+def propagate(ctx: Context, interventions: Sequence[Intervention] = (), number: int = 0) -> Propagated:
+    """Marks every tensor that both sides have and compares them all. `number`: each is another build."""
     wanted, unmatched = _common(ctx)
     ctx.report_progress(Progress("observe", f"{len(wanted)} tensors of the whole model"))
     ctx.need_reference(wanted)
     jobs = [
-        ctx.candidate_job(EVERY_TENSOR_MARKED, interventions, outputs=batch)
+        ctx.candidate_job(EVERY_TENSOR_MARKED, interventions, outputs=batch, repeat=number)
         for batch in _batches(ctx, wanted)
     ]
     outcome = joined(ctx.session.run_all(jobs))

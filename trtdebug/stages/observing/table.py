@@ -47,6 +47,13 @@ class Table:
         """Tensors that cannot be outputs of the candidate's engine: shapes, constants, what lies within a loop."""
         return self.outcome.engine.unmarked if self.outcome.engine is not None else ()
 
+    @property
+    def is_changed(self) -> bool:
+        """The model's own outputs are right in one of the two builds, and wrong in the other."""
+        built, marked = ({e.tensor: e.status for e in o.tensors} for o in (self.plain, self.outcome))
+        both = built.keys() & marked.keys()
+        return bool(both) and any(built[t] == "fail" for t in both) != any(marked[t] == "fail" for t in both)
+
 
 def layer_table(ctx: Context, profile_runs: int = 0) -> Table:
     """Compares layer by layer: the whole candidate with every tensor marked, and each node by itself.
