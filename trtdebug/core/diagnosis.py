@@ -225,7 +225,8 @@ class Diagnosis:
 
     Attributes:
         reason: the failure in words; for `untestable`, why nothing could be compared.
-        builds, failed_builds: builds as the user does them, and how many of them were wrong.
+        builds, failed_builds, untested_builds: builds as the user does them, how many of them were wrong, and how many
+            could not be compared.
         rule: the tolerance rule that was used.
         unknown: what the session could not decide, one line each.
         fix_folder: where what production needs for the verified fix was written; None = nowhere.
@@ -252,5 +253,6 @@ class Diagnosis:
     fix_folder: str | None = None
     outputs: tuple[OutputVerdict, ...] = ()
     trtdebug: str = ""
+    untested_builds: int = 0
     extensions: tuple[ExtensionInfo, ...] = ()
     plugins: tuple[PluginState, ...] = ()

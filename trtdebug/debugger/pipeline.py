@@ -99,6 +99,8 @@ def _with_forced(notes: Notes, sane: Sanity, by_tactics: ByTactics) -> Answer:
         return Answer(sane)
     if not sane.natural:
         say_that_it_was_not_built(notes)
+    if not sane.failing:
+        say_what_was_not_tested(notes, sane)
     if sane.searchable:
         return searched(notes, sane, by_tactics)
     return other_causes(notes, sane, by_tactics)

@@ -39,6 +39,7 @@ def diagnosis_of(notes: Notes, answer: Answer, fix_folder: Path | None) -> Diagn
         candidate=notes.info(ctx.case.candidate),
         builds=len(sane.natural),
         failed_builds=sum(o.status == "fail" for o in sane.natural),
+        untested_builds=sum(o.status == "untestable" for o in sane.natural),
         first_divergence=divergence,
         culprits=culprits,
         fixes=fixes,

@@ -33,7 +33,7 @@ def build_report(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
             "options": to_data(case.options),
         },
         "samples": len(case.samples),
-        "flaky": {"builds": d.builds, "failed": d.failed_builds},
+        "flaky": {"builds": d.builds, "failed": d.failed_builds, "untested": d.untested_builds},
         "first_divergence": to_data(d.first_divergence) if d.first_divergence else None,
         "culprits": [to_data(c) for c in d.culprits],
         "fixes": [

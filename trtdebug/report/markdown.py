@@ -19,7 +19,7 @@ from trtdebug.report.strings import (
     room_text,
     shortened,
 )
-from trtdebug.report.verdict_words import verdict_words
+from trtdebug.report.verdict_words import builds_words, verdict_words
 
 _NAME, _TEXT, _COMMAND = 100, 400, 4000  # characters, at most
 _MOST = 5  # culprits; nodes of one
@@ -46,11 +46,8 @@ def _verdict(report: Report) -> Iterator[str]:
     yield f"Model {_code(base_name(report['model']['path']))} ({report['model']['nodes']} nodes), {precision}."
     if report["reason"]:
         yield _code(report["reason"], _TEXT)
-    flaky = report["flaky"]
-    if flaky["builds"]:
-        none = report["verdict"] == "untestable"
-        wrong = f"none of {flaky['builds']} builds could be compared"
-        wrong = wrong if none else f"{flaky['failed']} of {flaky['builds']} builds are wrong"
+    if report["flaky"]["builds"]:
+        wrong = builds_words(report)
         yield f"{wrong[:1].upper()}{wrong[1:]}. Rule: {_code(report['rule'], _TEXT)}"
 
 

@@ -13,7 +13,7 @@ from trtdebug.report.blamed import blamed, counted
 from trtdebug.report.few import MOST, few_of_each
 from trtdebug.report.no_cause import no_cause, no_repro
 from trtdebug.report.strings import backend_text, divergence_errors, fix_numbers, repro_command
-from trtdebug.report.verdict_words import verdict_words
+from trtdebug.report.verdict_words import builds_words, verdict_words
 from trtdebug.scripts.words import printable, shell_line
 
 _MOST_NODES = 40
@@ -46,9 +46,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"reference  {backend_text(reference)}"
     yield f"rule       {report['rule']}"
     yield from _other_choices(report.get("outputs", []))
-    flaky = report["flaky"]
-    if flaky["builds"]:
-        yield f"builds     {_builds(flaky, report['verdict'])}"
+    if report["flaky"]["builds"]:
+        yield f"builds     {builds_words(report, ', made as you make them,')}"
     yield from _divergence(
         report["first_divergence"], {n for c in report["culprits"] if c["proven"] for n in c["nodes"]}
     )
@@ -79,13 +78,6 @@ def _other_choices(outputs: list[Mapping[str, Any]]) -> Iterator[str]:
     if len(lines) > MOST:
         lines[MOST:] = [f"... and {len(lines) - MOST} more outputs, see report.json"]
     yield from (f"           {line}" for line in lines)
-
-
-def _builds(flaky: Mapping[str, Any], verdict: str) -> str:
-    """How many of the builds are wrong; where nothing could be compared that is not known of any."""
-    if verdict == "untestable":
-        return f"none of {flaky['builds']} builds, made as you make them, could be compared"
-    return f"{flaky['failed']} of {flaky['builds']} builds, made as you make them, are wrong"
 
 
 def _divergence(divergence: Mapping[str, Any] | None, at_fault: Collection[str]) -> Iterator[str]:

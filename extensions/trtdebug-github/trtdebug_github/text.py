@@ -18,8 +18,9 @@ _NAMES, _LONGEST = 5, 500
 
 
 def verdict_words(report: Report) -> str:
-    """What the verdict says; of builds as the user makes them only where there were any."""
-    unbuilt = report["verdict"] == "fragile" and not report["flaky"]["builds"]
+    """What the verdict says; of builds as the user makes them only where any could be compared."""
+    flaky = report["flaky"]
+    unbuilt = report["verdict"] == "fragile" and flaky["builds"] == flaky.get("untested", 0)
     return _FRAGILE_UNBUILT if unbuilt else _VERDICTS[report["verdict"]]
 
 

@@ -9,6 +9,7 @@ from marked_graphs import RefusesMarks, opened
 from several_workers import with_workers
 from unbuildable_graphs import planted_model, write
 
+from trtdebug.core.build_error import BuildError
 from trtdebug.core.diagnosis import Diagnosis
 from trtdebug.core.intervention import EVERY_TENSOR
 from trtdebug.core.outcome import Outcome, Signature
@@ -17,6 +18,7 @@ from trtdebug.graph.index import GraphIndex
 from trtdebug.graph.load import load_model
 from trtdebug.report.build import build_report
 from trtdebug.report.text import render_text
+from trtdebug.stages.unbuilt.piece_builds import build_errors
 from trtdebug.stages.unbuilt.refused import why_refused
 
 
@@ -97,3 +99,15 @@ def test_where_a_worker_dies_of_marks_the_build_alone_is_tried_again_with_them(t
     ctx = opened(backend, tensors, model, tmp_path / "session")
     [error] = why_refused(ctx, [Outcome("untestable", Signature("crash"), "the worker died")])
     assert "ForeignNode" in error.message
+
+
+def test_memory_that_was_not_there_says_nothing_of_the_model(tmp_path: Path) -> None:
+    """The builder's words are there, and no node is looked for: another process may have had the memory."""
+    model = write(planted_model(5, 40, 1).model, tmp_path)
+    ctx = opened(RefusesMarks(frozenset()), (), model, tmp_path / "session")
+    said = BuildError("build", "Error Code 1: Cuda Runtime (out of memory)")
+    full = Outcome(
+        "untestable", Signature("memory"), f"out of GPU memory: {said.message}", build_errors=(said,)
+    )
+    assert build_errors(full) == ()
+    assert why_refused(ctx, [full, full]) == ()

@@ -86,7 +86,7 @@ def _eyebrow(report: Report) -> Iterator[Markup]:
     yield tag("span", report["verdict"], class_="badge")
     yield tag("b", shortened(base_name(report["model"]["path"]), _LONGEST_NAME))
     yield tag("span", report["candidate"]["options"]["precision"].upper())
-    if report["verdict"] == "untestable":
+    if report["verdict"] == "untestable" or 0 < flaky["builds"] == flaky.get("untested"):
         yield tag("span", f"{count(flaky['builds'], 'build')} tried")
     elif flaky["builds"]:
         yield tag("span", f"{flaky['failed']} of {count(flaky['builds'], 'build')} wrong")

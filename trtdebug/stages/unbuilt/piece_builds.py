@@ -30,8 +30,10 @@ Tensors = dict[str, NDArray[np.generic]]
 def build_errors(outcome: Outcome) -> tuple[BuildError, ...]:
     """Why a build-only trial failed; empty where it passed, or where it says nothing of the model.
 
-    A worker that dies or takes too long while it builds fails as well.
+    A worker that dies or takes too long while it builds fails as well. Memory that is not there may be the next time.
     """
+    if outcome.signature is not None and outcome.signature.kind == "memory":
+        return ()
     if outcome.build_errors or outcome.signature is None or outcome.status != "untestable":
         return outcome.build_errors
     first = outcome.reason.partition(";")[0]

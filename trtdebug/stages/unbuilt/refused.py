@@ -42,7 +42,7 @@ def why_refused(ctx: Context, natural: Sequence[Outcome]) -> tuple[BuildError, .
     """
     if stands_in(ctx.candidate) or ctx.candidate_is_engine or any(o.status != "untestable" for o in natural):
         return ()
-    told = next((o.build_errors for o in natural if o.build_errors), ())
+    told = next((errors for o in natural if o.build_errors and (errors := build_errors(o))), ())
     if told:
         return told
     broken = [o.signature.kind for o in natural if o.signature is not None]
