@@ -20,6 +20,7 @@ from trtdebug.stages.localising.beyond_digits import Beyond, beyond_digits
 from trtdebug.stages.localising.diffuse import diffuse
 from trtdebug.stages.localising.drift import Failure
 from trtdebug.stages.localising.excused import excuse
+from trtdebug.stages.localising.hidden_pins import doubted
 from trtdebug.stages.localising.precision_test import PrecisionTest
 from trtdebug.stages.low_trials import low_outcome
 from trtdebug.stages.observing.observe import LocalError, Observation
@@ -108,7 +109,7 @@ def localise(
     if found.answer is None:
         return Located((), None, (f"the localizer {found.name} broke; see `trtdebug ext list`",))
     located = _located(ctx, found.answer, evidence, found.inseparable, test)
-
+    located = _with_doubts(located, tuple(doubted(ctx, located.culprits, evidence.keys(), failure)))
     excused = excuse(ctx, located.culprits, evidence.keys(), observation, failure)
     named = frozenset(n for c in excused.culprits if c.proven for n in c.nodes)
     beyond = beyond_digits(ctx, test, weights, named, observation, failure) if excused.findings else Beyond()
@@ -195,6 +196,12 @@ def _located(
     return Located(
         culprits, answer.protect if useful else None, unknown, alone=alone, inseparable=inseparable
     )
+
+
+def _with_doubts(located: Located, culprits: tuple[Culprit, ...]) -> Located:
+    """The same with these culprits; what is proven no more is not known to fail by itself."""
+    unproven = {n for c in culprits if not c.proven for n in c.nodes}
+    return replace(located, culprits=culprits, alone=located.alone - unproven)
 
 
 def _with_convicted(answer: Localisation, evidence: Collection[str]) -> Localisation:
