@@ -9,7 +9,7 @@ from trtdebug.debugger.by_tactics import ByTactics
 from trtdebug.debugger.fixing import fixes_of
 from trtdebug.debugger.looking import failing_tensors
 from trtdebug.debugger.notes import Notes
-from trtdebug.debugger.open_questions import say_that_it_was_not_built
+from trtdebug.debugger.open_questions import say_that_it_was_not_built, say_that_there_is_more
 from trtdebug.debugger.types import Answer
 from trtdebug.stages.localising.atoms import fused_layers
 from trtdebug.stages.localising.localise import Located, localise
@@ -86,4 +86,5 @@ def _located(
     notes.unknown += located.unknown
     notes.findings += located.findings
     fixes = fixes_of(notes, sane, signature, located)
+    say_that_there_is_more(notes, located.culprits, fixes)
     return Answer(sane, located, fixes, observation, propagated)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from trtdebug.core.diagnosis import Culprit, Fix
 from trtdebug.debugger.notes import Notes
+from trtdebug.stages.fixing.evidence import pinned
 from trtdebug.stages.verdicts.sanity import Sanity
 
 
@@ -49,3 +53,18 @@ def say_why_not_searched(notes: Notes, sane: Sanity) -> None:
         )
     elif sane.forced is not None and sane.forced.status == "untestable":
         notes.unknown.append(f"low precision could not be forced: {sane.forced.reason}")
+
+
+def say_that_there_is_more(notes: Notes, culprits: Sequence[Culprit], fixes: Sequence[Fix]) -> None:
+    """Where builds as the user makes them fail with all that is at fault pinned, and no other fix holds."""
+    named = {n for c in culprits if c.proven for n in c.nodes}
+    failing = [f for f in fixes if f.builds_passed[0] < f.builds_passed[1] and not f.untestable]
+    if not named or any(f.verified for f in fixes):
+        return
+    for fix in failing:
+        if named <= pinned(fix.interventions):
+            notes.unknown.append(
+                "as you build it the candidate fails with all culprits pinned to FP32, too: they are not the only "
+                "cause, or the pins have no effect there"
+            )
+            return
