@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import onnx
@@ -82,6 +83,39 @@ def test_builds_that_are_right_by_chance_are_no_cure(nth: int, unbuilt: bool, tm
     assert (culprit.nodes, culprit.kind) == ((wrong,), "unknown")
     assert "fusion" not in culprit.evidence
     assert all(f.id != "heisenbug" for f in diagnosis.findings)
+
+
+@pytest.mark.parametrize("most", [3, 99])
+def test_what_a_cut_cures_is_not_taken_for_right(most: int, tmp_path: Path) -> None:
+    """Wrong where it is fused with its readers: the model cut off behind it is right, and behind these it is wrong."""
+    model, wrong, _ = fused()
+    index = GraphIndex(model)
+    [output] = index.node(wrong).writes
+    own = {o.name for o in model.graph.output}
+    many = Miscompiling(wrong, fused_with=(output,), unbuilt=lambda outputs, _: len({*outputs} - own) > most)
+    diagnosis = diagnose(model, many, tmp_path)
+    [culprit] = diagnosis.culprits
+    assert wrong in culprit.nodes
+    assert len(culprit.nodes) <= 4
+    assert culprit.kind == "fusion"
+    assert fixed_by(diagnosis) == {output}
+
+
+def test_what_was_only_seen_where_the_model_ends_is_told_as_such(tmp_path: Path) -> None:
+    model, wrong, _ = fused()
+    own = {o.name for o in model.graph.output}
+    told = {}
+    for marks in (0, 99):
+        folder = tmp_path / str(marks)
+        folder.mkdir()
+
+        def unbuilt(outputs: Collection[str], _: object, marks: int = marks) -> bool:
+            return own < {*outputs} and len({*outputs} - own) > marks
+
+        [culprit] = diagnose(model, Miscompiling(wrong, unbuilt=unbuilt), folder).culprits
+        assert culprit.nodes == (wrong,)
+        told[marks] = culprit.evidence.endswith("where the model ends there")
+    assert told == {0: True, 99: False}
 
 
 def test_two_marks_that_cure_it_only_together(tmp_path: Path) -> None:

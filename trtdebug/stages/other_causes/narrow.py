@@ -3,7 +3,9 @@
 Marking a tensor keeps the builder from fusing across it, so every look may change what it looks at. Therefore
 the least perturbing marks come first: tensors that the engine writes to memory anyhow, and a few frontiers between
 them; then, within the bracket that they leave, finer ones. After each look the model's own outputs tell whether the
-failure is still there. Where marks cure it, or can't be built, the model is cut off behind single tensors instead.
+failure is still there. Where marks cure it, or can't be built, the model is cut off behind single tensors instead. But
+what the model is cut off behind is an output then, and cured by that, too, where the fault is a fusion across it: so in
+the end just what the suspects read is marked in the whole model.
 
 Builds that are wrong by chance are right by chance, too: what passes is built again before it says anything.
 """
@@ -31,6 +33,8 @@ _MARKS = 16
 """Tensors marked at once. A transformer builds with some frontiers marked, and not always with all tensors."""
 _LOOKS = 8
 _CUTS = 24
+_CONFIRMED = 3
+"""Times that what was found by cuts is looked at in the whole model."""
 _NAMED = 3
 _FEWEST = 2
 """Builds that have to pass before marks count as a cure."""
@@ -47,6 +51,7 @@ class Narrowed:
         cured_by: tensors whose marking made the failure go away; empty where nothing did.
         engine: the engine in which it was gone.
         unbuilt: why marks could not be built; empty where they could.
+        only_cut: that what the nodes read agrees was only seen where the model ends there.
     """
 
     errors: dict[str, TensorError]
@@ -55,6 +60,7 @@ class Narrowed:
     cured_by: tuple[str, ...] = ()
     engine: EngineInfo | None = None
     unbuilt: str = ""
+    only_cut: bool = False
 
 
 def narrow(ctx: Context, natural: Sequence[Outcome]) -> Narrowed:
@@ -70,7 +76,7 @@ def narrow(ctx: Context, natural: Sequence[Outcome]) -> Narrowed:
         marks = search.next_marks(anyhow)
         if not marks or not search.look(marks):
             break
-    search.cut()
+    search.cut_and_confirm()
     return search.answer()
 
 
@@ -111,6 +117,8 @@ def suspected(found: Narrowed, switches: str = "") -> Culprit:
         evidence += "the tensors that these nodes read from outside agree"
     else:
         evidence += "what this node reads agrees"
+    if found.only_cut:
+        evidence += " where the model ends there"
     if found.cured_by:
         evidence += f"; with {_marked(found.cured_by)} the failure is gone, so it needs a fusion"
     if switches:
@@ -146,6 +154,7 @@ class _Narrowing:
     cured_by: tuple[str, ...] = ()
     engine: EngineInfo | None = None
     unbuilt: str = ""
+    only_cut: bool = False
     _tried: set[str] = field(default_factory=set)
 
     def next_marks(self, anyhow: Sequence[str]) -> list[str]:
@@ -167,7 +176,9 @@ class _Narrowing:
             self.unbuilt = outcome.reason
             return False
         if self._is_right(outcome):
-            self.cured_by, self.engine = tuple(marks), outcome.engine
+            unmarked = outcome.engine.unmarked if outcome.engine is not None else ()
+            self.cured_by = tuple(t for t in marks if t not in unmarked)
+            self.engine = outcome.engine
             return False
         self.errors |= {e.tensor: e for e in outcome.tensors}
         return True
@@ -186,15 +197,39 @@ class _Narrowing:
             self.seen += (*(replace(o, status="pass") for o in passed), last)
         return last
 
-    def cut(self) -> None:
-        """Bisects what is left by cutting the model off behind single tensors: nothing behind them can fuse.
+    def cut_and_confirm(self) -> None:
+        """Cuts, where looks did not do; then looks at what the nodes that are left read, in the whole model.
+
+        Where that is wrong there, it goes on before it.
+        """
+        if not (self.cured_by or self.unbuilt):
+            return
+        for _ in range(_CONFIRMED):
+            self.cut()
+            edge = self._edge()
+            self.only_cut = bool(edge) and not self.look(edge)
+            if not self.only_cut and self._edge() != edge:
+                continue
+            if self.cured_by and set(self.cured_by) <= {*edge}:
+                # that they agree says nothing of an engine that fuses across them
+                self.errors = {t: e for t, e in self.errors.items() if t not in self.cured_by}
+                self.cut(self.cured_by)
+            return
+
+    def _edge(self) -> list[str]:
+        """What the nodes that are left read from others."""
+        nodes = self._nodes()
+        written = {t for n in nodes for t in self.ctx.index.node(n).writes}
+        read = dict.fromkeys(t for n in nodes for t in self.ctx.index.node(n).reads if t not in written)
+        return [t for t in read if t in self.ctx.index.producer and t in self.ctx.types]
+
+    def cut(self, but: Collection[str] = ()) -> None:
+        """Bisects what is left by cutting the model off behind single tensors, but these: nothing behind them can fuse.
 
         Several workers also build what is cut off next after either answer: in each round all but one of them may do so
         in vain.
         """
-        if not (self.cured_by or self.unbuilt):
-            return
-        self._tried.clear()
+        self._tried = {*but}
         ready: set[str] = set()
         for _ in range(_CUTS):
             tensor = self._middle()
@@ -212,7 +247,9 @@ class _Narrowing:
     def answer(self) -> Narrowed:
         order = [t for t in self.ctx.index.tensors if t in self.errors]
         errors = {t: self.errors[t] for t in order}
-        return Narrowed(errors, self._first(), self._nodes(), self.cured_by, self.engine, self.unbuilt)
+        return Narrowed(
+            errors, self._first(), self._nodes(), self.cured_by, self.engine, self.unbuilt, self.only_cut
+        )
 
     def _first(self) -> TensorError | None:
         return next((self.errors[t] for t in self.ctx.index.tensors if self._is(t, "fail")), None)
