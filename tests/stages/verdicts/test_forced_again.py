@@ -51,3 +51,15 @@ def test_where_even_many_builds_say_little_that_is_told_too(tmp_path: Path) -> N
     diagnosis = diagnose(tmp_path, SeldomWrong(OVERFLOW, every(4, 0)), OVERFLOW)
     [found] = [f for f in diagnosis.findings if f.id == "flaky-forced-builds"]
     assert found.message.endswith("in 8 builds, and even these may all pass by chance.")
+
+
+@pytest.mark.parametrize("phase", [0, 1, 2])
+def test_where_own_builds_fail_at_times_a_forced_one_that_passes_is_no_evidence(
+    phase: int, tmp_path: Path
+) -> None:
+    """In two phases of three the first forced builds, at cheap settings and at the user's own, are right."""
+    diagnosis = diagnose(tmp_path, SeldomWrong(BROKEN, every(3, phase), natural=every(2, 0)), BROKEN)
+    assert (diagnosis.verdict, diagnosis.failed_builds) == ("diverges", 1)
+    assert {n for c in diagnosis.culprits if c.proven for n in c.nodes} == BROKEN.wrong
+    assert not any("the cause lies elsewhere" in line for line in diagnosis.unknown)
+    assert diagnosis.fixes[-1].verified

@@ -98,8 +98,11 @@ def localise(
         """Of these nodes alone in low precision, as it was seen where it was."""
         if len(nodes) == 1 and nodes[0] in evidence:
             return substituted[nodes[0]]
-        if len(nodes) == len(ctx.items):
-            return ctx.session.run(forced_job(ctx, fast))
+        if (
+            len(nodes) == len(ctx.items)
+            and (forced := ctx.session.run(forced_job(ctx, fast))).status != "pass"
+        ):
+            return forced
         return low_outcome(ctx, nodes, fast)
 
     found = (

@@ -11,6 +11,7 @@ from trtdebug.core.outcome import Outcome, Signature
 from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.low_trials import low_outcome
+from trtdebug.stages.repeated import enough
 from trtdebug.stages.verdicts.forced_again import forced_again
 from trtdebug.stages.verdicts.rounding import calibrated, emulated_rounding
 from trtdebug.stages.verdicts.rows import uneven_rows
@@ -87,8 +88,9 @@ def with_forced(ctx: Context, sane: Sanity) -> Sanity:
 
     Where it does not fail, and nothing was built as the user does yet, that is done too: it is the last to know. Where
     not all builds as the user makes them fail, the forced one is built again, and the pinned one too if it takes more.
+    Where only some of them fail, a forced one that passes is no evidence: it is built until one fails, or enough pass.
     """
-    forced, pinned, fast = _forced(ctx)
+    forced, pinned, fast = _forced(ctx, enough(sane.natural, 1))
     natural = sane.natural
     if forced is not None and forced.status == "fail" and not sane.always:
         forced_again(ctx, forced_job(ctx, fast))
@@ -144,10 +146,13 @@ def _natural(ctx: Context, number: int) -> Job:
     return replace(as_built_job(ctx, number), keep="all", keep_engine=first, equal_rows=first)
 
 
-def _forced(ctx: Context) -> tuple[Outcome | None, Outcome | None, bool]:
+def _forced(ctx: Context, builds: int) -> tuple[Outcome | None, Outcome | None, bool]:
     """The forced build, the pinned one where the forced one fails, and whether with the cheap settings.
 
     These go first: they are enough where the forced build fails.
+
+    Args:
+        builds: that have to pass at the user's own settings.
     """
     if not can_force(ctx):
         return None, None, False
@@ -157,13 +162,20 @@ def _forced(ctx: Context) -> tuple[Outcome | None, Outcome | None, bool]:
     if cheap.status == "fail":
         return cheap, pinned, True
     own, pinned = _forced_and_pinned(ctx, fast=False)
+    if own.status == "pass" and builds > 1:
+        again = [replace(forced_job(ctx, fast=False), repeat=number) for number in range(1, builds)]
+        own = ctx.session.run_until(again, lambda outcome: outcome.status == "fail")[-1]
+        pinned = ctx.session.run(_pinned_job(ctx, fast=False)) if own.status == "fail" else None
     return (own, pinned, False) if own.status != "untestable" else (cheap, None, True)
 
 
 def _forced_and_pinned(ctx: Context, fast: bool) -> tuple[Outcome, Outcome | None]:
     low = (ctx.low or "").upper()
     ctx.report_progress(Progress("sanity", f"every node forced to {low}; where it fails, pinned to FP32"))
-    pinned = ctx.candidate_job("all pinned", ctx.exposing(()), fast=fast)
-    jobs = [forced_job(ctx, fast), pinned]
+    jobs = [forced_job(ctx, fast), _pinned_job(ctx, fast)]
     first, *second = ctx.session.run_until(jobs, lambda outcome: outcome.status != "fail")
     return first, second[0] if second else None
+
+
+def _pinned_job(ctx: Context, fast: bool) -> Job:
+    return ctx.candidate_job("all pinned", ctx.exposing(()), fast=fast)
