@@ -22,6 +22,7 @@ from trtdebug.debugger.result import diagnosis_of
 from trtdebug.debugger.types import Answer, Until
 from trtdebug.stages.context import Context
 from trtdebug.stages.engines.flaky import flaky_builds
+from trtdebug.stages.engines.unmade_marks import unmade_marks
 from trtdebug.stages.other_causes.below_rounding import below_rounding
 from trtdebug.stages.unbuilt.refused import why_refused
 from trtdebug.stages.verdicts.forced_again import flaky_forced_builds
@@ -50,6 +51,7 @@ class Debugger:
         answer = _answer(notes)
         say_what_was_not_imitated(notes, answer.sane)
         notes.findings += below_rounding(self.ctx, answer.sane.signature) + flaky_forced_builds(self.ctx)
+        notes.findings += unmade_marks(self.ctx.case.options.marks, answer.sane.natural)
         return diagnosis_of(notes, answer, self.fix_folder)
 
 
