@@ -10,10 +10,7 @@ from trtdebug.core.outcome import Outcome
 from trtdebug.debugger.notes import Notes
 from trtdebug.debugger.one_sided import one_sided_outputs
 from trtdebug.stages.observing.propagate import Propagated, first_failing, propagate
-from trtdebug.stages.repeated import enough
-
-_FEWEST = 2
-"""Builds that have to pass before marks count as a cure."""
+from trtdebug.stages.repeated import FEWEST, enough
 
 
 def failing_tensors(
@@ -27,7 +24,7 @@ def failing_tensors(
     Args:
         seen: builds without marks that tell how often one fails.
     """
-    builds = 1 if notes.ctx.candidate.deterministic else enough(seen, _FEWEST)
+    builds = 1 if notes.ctx.candidate.deterministic else enough(seen, FEWEST)
     for number in range(builds):
         propagated = _propagated(notes, interventions, number)
         if propagated is None:

@@ -12,7 +12,7 @@ from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.recurrence import Recurrence
 
-_FEWEST = 2
+FEWEST = 2
 """Builds that have to pass where builds differ: the same command is right in one and wrong in the next."""
 
 
@@ -84,5 +84,5 @@ class Repeated:
 
     def _jobs(self, interventions: tuple[Intervention, ...]) -> list[Job]:
         words, built = self.describe(interventions), self.ctx.as_built(interventions)
-        wanted = 1 if self.ctx.candidate.deterministic else max(_FEWEST, self.builds)
+        wanted = 1 if self.ctx.candidate.deterministic else max(FEWEST, self.builds)
         return [self.ctx.candidate_job(words, built, repeat=number) for number in range(wanted)]

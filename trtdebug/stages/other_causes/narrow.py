@@ -27,7 +27,7 @@ from trtdebug.session.job import Job
 from trtdebug.stages.context import Context, Progress
 from trtdebug.stages.engines.flaky import engine_difference
 from trtdebug.stages.other_causes.cut_off import cut_off
-from trtdebug.stages.repeated import enough
+from trtdebug.stages.repeated import FEWEST, enough
 
 _MARKS = 16
 """Tensors marked at once. A transformer builds with some frontiers marked, and not always with all tensors."""
@@ -36,8 +36,6 @@ _CUTS = 24
 _CONFIRMED = 3
 """Times that what was found by cuts is looked at in the whole model."""
 _NAMED = 3
-_FEWEST = 2
-"""Builds that have to pass before marks count as a cure."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ class _Narrowing:
         self.ctx.report_progress(Progress("narrow", f"{len(marks)} tensors marked", len(self._nodes())))
         self.ctx.need_reference(marks)
         job = self.ctx.candidate_job("some tensors marked", outputs=marks)
-        outcome = self._built(job, self._is_right, _FEWEST)
+        outcome = self._built(job, self._is_right, FEWEST)
         if not outcome.tensors:
             self.unbuilt = outcome.reason
             return False
